@@ -1,0 +1,108 @@
+"""An actor runtime for Python in the style of skynet: services in several processes, and sockets that half-close right.
+
+Inside a service: `skypy.start`, `stop`, `fork`, `sleep`, `timeout`, `wait`, `wakeup`, `getenv`, `self`, `exit`, `log`,
+and the sockets in `skypy.socket`. The errors are below `skypy.SkypyError`.
+
+This module runs in every process of a node before anything else does, so it loads nothing: names come on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from skypy.version import __version__
+
+if TYPE_CHECKING:
+    from skypy.core.address import Address
+    from skypy.core.errors import (
+        BufferLimit,
+        ConfigError,
+        ListenError,
+        ServiceError,
+        SkypyError,
+        SocketBroken,
+        SocketBusy,
+        SocketClosed,
+        SocketError,
+    )
+    from skypy.worker.api import (
+        exit,  # noqa: A004 - the verb of skynet
+        fork,
+        getenv,
+        log,
+        self,
+        sleep,
+        start,
+        stop,
+        timeout,
+        wait,
+        wakeup,
+    )
+
+__all__ = [
+    "Address",
+    "BufferLimit",
+    "ConfigError",
+    "ListenError",
+    "ServiceError",
+    "SkypyError",
+    "SocketBroken",
+    "SocketBusy",
+    "SocketClosed",
+    "SocketError",
+    "__version__",
+    "exit",
+    "fork",
+    "getenv",
+    "log",
+    "self",
+    "sleep",
+    "start",
+    "stop",
+    "timeout",
+    "wait",
+    "wakeup",
+]
+
+_WHERE = {
+    "skypy.core.address": ("Address",),
+    "skypy.core.errors": (
+        "BufferLimit",
+        "ConfigError",
+        "ListenError",
+        "ServiceError",
+        "SkypyError",
+        "SocketBroken",
+        "SocketBusy",
+        "SocketClosed",
+        "SocketError",
+    ),
+    "skypy.worker.api": (
+        "exit",
+        "fork",
+        "getenv",
+        "log",
+        "self",
+        "sleep",
+        "start",
+        "stop",
+        "timeout",
+        "wait",
+        "wakeup",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'skypy' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,38 @@
+"""Actor addresses: `process number << 24 | index`, printed `:%08x`, as skynet prints its handles.
+
+Process numbers rise and are never given out twice, indexes rise within a process: no address is ever reused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Address = int
+
+INDEX_BITS: Final = 24
+LAST_INDEX: Final = (1 << INDEX_BITS) - 1
+
+
+def make_address(process_number: int, index: int) -> Address:
+    """The address of the actor `index` (from 1) in a process (from 1)."""
+    if process_number < 1 or not 1 <= index <= LAST_INDEX:
+        raise ValueError(f"no address has process number {process_number} and index {index}")
+    return process_number << INDEX_BITS | index
+
+
+def process_number(address: Address) -> int:
+    """The process in which the actor lives or lived."""
+    return address >> INDEX_BITS
+
+
+def format_address(address: Address) -> str:
+    """`:0100000a`."""
+    return f":{address:08x}"
+
+
+def parse_address(text: str) -> Address:
+    """The opposite of `format_address`. Raises ValueError with the form that is expected."""
+    digits = text.removeprefix(":")
+    if not text.startswith(":") or not 8 <= len(digits) <= 16 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        raise ValueError(f'"{text}" is not an address: it is a colon and at least 8 hexadecimal digits, ":0100000a"')
+    return int(digits, 16)

@@ -1,0 +1,20 @@
+"""What the node and its children say to each other over the control lane, which every child has from its start.
+
+Its end-of-file means that the other side is gone. A message is a tuple: its kind, then its fields; +fd as on lanes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- node → child --
+SETTINGS: Final = 1  # process number, settings as plain values; the first message, to a worker with its lane: +fd
+JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: its lane
+WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
+LAUNCH: Final = 4  # to a worker: service name, arguments
+STOP: Final = 5  # end in order
+
+# -- child → node --
+READY: Final = 6
+LAUNCHED: Final = 7  # address
+LAUNCH_FAILED: Final = 8  # config key at fault, text

@@ -1,0 +1,188 @@
+"""The worker's end of a socket: what it knows of a connection whose descriptor it holds a duplicate of.
+
+Output. The actor's writes are corked; at the end of the turn they go straight into the kernel, or to the service when
+the kernel does not take them all. `out` counts the bytes given away (to the kernel or the service), `sent` those known
+to be in the kernel. The right to write directly is arithmetic: `sent == out`. So at most one side has bytes to write.
+
+Input. The service delivers up to `limit`. The actor's reading moves the limit on; an actor that does not read grants
+nothing. That is pause: there is no pause message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, Message
+from skypy.core.output_queue import OutputQueue
+from skypy.core.stream_buffer import StreamBuffer
+
+
+class Holding(Enum):
+    """Why a worker holds the duplicate."""
+
+    OWN = "own"  # an actor here owns the socket, or will start it
+    CLOSING = "closing"  # CLOSE or ABORT sent: everything but FORGET is ignored
+    DEAD = "dead"  # FORGET while owning: no descriptor, what is unread stays readable
+
+
+class Reading(Enum):
+    """The read half, as the actor sees it once the buffer is empty."""
+
+    OPEN = "open"
+    ENDED = "ended"  # end-of-file
+    BROKEN = "broken"  # a reset that the reader has not been told yet
+
+
+class Duplicate:
+    """One socket held by this worker. `emit` says something to the service."""
+
+    __slots__ = (
+        "buffer",
+        "corked",
+        "descriptor",
+        "emit",
+        "error",
+        "id",
+        "limit",
+        "out",
+        "reading",
+        "received",
+        "sent",
+        "state",
+        "window",
+        "writable",
+    )
+
+    def __init__(self, id: int, descriptor: int | None, window: int, emit: Callable[[Message], None]) -> None:  # noqa: A002
+        self.id = id
+        self.descriptor = descriptor
+        """The kernel's number, or None when this process was at its limit: then nothing is written directly."""
+        self.emit = emit
+        self.window = window
+        """Bytes that may lie unread before the service pauses."""
+        self.state = Holding.OWN
+        self.buffer = StreamBuffer()
+        self.corked = OutputQueue()
+        self.received = 0
+        self.limit = 0
+        self.out = 0
+        self.sent = 0
+        self.reading = Reading.OPEN
+        self.writable = True
+        self.error = 0
+        """The errno that broke the connection, 0 while nothing did."""
+
+    # -- what the actor does --
+
+    def start(self, owner: int) -> None:
+        """Begin (or go on) reading for an actor: the first credit, which tells the service who it is."""
+        self.limit = max(self.limit, self.received + self.window)
+        self.emit((CREDIT, self.id, self.limit, owner))
+
+    def want(self, size: int = 0) -> None:
+        """Grant credit: a window beyond what was consumed, or the `size` bytes that a reader waits for.
+
+        Half a window must have been used up before another message is worth it.
+        """
+        consumed = self.received - self.buffer.size
+        needed = consumed + size
+        wanted = max(needed, consumed + self.window)
+        if wanted - self.limit >= self.window // 2 or needed > self.limit:
+            self.limit = wanted
+            if self.reading is Reading.OPEN and self.state is Holding.OWN:
+                self.emit((CREDIT, self.id, wanted))
+
+    def write(self, data: bytes, priority: int) -> bool:
+        """Cork a message; False (and nothing taken) once this side is closed or known to be broken."""
+        if not self.writable:
+            return False
+        self.corked.append(data, priority)
+        return True
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel does not have yet, corked ones included."""
+        return self.out - self.sent + self.corked.size
+
+    @property
+    def may_write_directly(self) -> bool:
+        """Whether the kernel may be given the corked bytes by this process."""
+        return self.sent == self.out and self.descriptor is not None
+
+    def wrote_directly(self, count: int, offered: int) -> None:
+        """The kernel took `count` of the `offered` bytes; if not all, everything left goes to the service."""
+        self.corked.advance(count)
+        self.out += count
+        self.sent = self.out
+        if count < offered:
+            self.hand_over()
+
+    def hand_over(self, error: int = 0) -> None:
+        """Give the corked bytes to the service, with the errno that a direct write met."""
+        size = self.corked.size
+        self.emit((WRITE, self.id, self.out, self.corked.take(), error))
+        self.out += size
+
+    def shutdown_write(self) -> None:
+        """Finish our half: what is queued, then FIN. The corked bytes have been written or handed over before."""
+        if self.writable:
+            self.writable = False
+            self.emit((SHUTDOWN, self.id, "w"))
+
+    def shutdown_read(self) -> None:
+        """Stop reading: the reader meets end-of-file behind what is buffered."""
+        if self.reading is Reading.OPEN:
+            self.reading = Reading.ENDED
+            self.emit((SHUTDOWN, self.id, "r"))
+
+    def close(self) -> None:
+        """The safe close; unread input is dropped. The corked bytes have been written or handed over before."""
+        self._let_go(CLOSE)
+
+    def abort(self) -> None:
+        """Drop everything now, corked bytes included."""
+        self._let_go(ABORT)
+
+    def _let_go(self, kind: int) -> None:
+        self.corked.clear()
+        self.buffer.clear()
+        self.writable = False
+        self.reading = Reading.ENDED
+        if self.state is Holding.OWN:
+            self.state = Holding.CLOSING
+            self.emit((kind, self.id))
+
+    # -- what the service reports --
+
+    def data_received(self, data: bytes) -> None:
+        """DATA or MORE."""
+        self.received += len(data)
+        if self.reading is Reading.OPEN:  # else it crossed a shutdown or a close
+            self.buffer.feed(data)
+
+    def input_ended(self, error: int) -> None:
+        """CLOSE: end-of-file, or the errno that ended the connection."""
+        if self.reading is Reading.OPEN:
+            self.reading = Reading.BROKEN if error else Reading.ENDED
+        if error:
+            self.write_broke(error)
+
+    def write_broke(self, error: int) -> None:
+        """ERROR: nothing can be written any more, corked bytes are dropped."""
+        self.error = self.error or error
+        self.writable = False
+        self.corked.clear()
+
+    def progressed(self, position: int) -> None:
+        """SENT: the kernel has taken the output up to `position`."""
+        self.sent = max(self.sent, position)
+
+    def forgotten(self) -> int | None:
+        """FORGET: returns the descriptor that is to be closed now. What is unread stays readable for the owner."""
+        descriptor, self.descriptor = self.descriptor, None
+        self.writable = False
+        self.corked.clear()
+        if self.state is Holding.OWN:
+            self.state = Holding.DEAD
+        return descriptor

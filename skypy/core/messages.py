@@ -1,0 +1,52 @@
+"""The words of the lane: what a worker and the socket service say to each other about sockets.
+
+A message is a tuple: its kind, the socket id (or the number of the request that it answers), then its fields. Positions
+are byte counts since the connection was made. A message marked +fd takes one descriptor from those that came along.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+from typing import Any, Final
+
+Message = tuple[Any, ...]
+
+
+# -- worker → socket service --
+LISTEN: Final = 1  # request, host, port, backlog
+CONNECT: Final = 2  # request, [(family, host, port), ...]: resolved addresses, tried in this order
+CANCEL: Final = 3  # request: a CONNECT that is no longer wanted
+CREDIT: Final = 4  # id, limit[, address of the owner]: input may be delivered, or clients accepted, up to this position
+WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kernel did not take from the worker, and why
+SHUTDOWN: Final = 6  # id, "w" or "r"
+CLOSE: Final = 7  # id
+ABORT: Final = 8  # id
+
+# -- socket service → worker --
+SOCKET_OPEN: Final = 1  # request, id, local address, peer address (None: a listener) +fd
+FAILED: Final = 2  # request, errno
+SOCKET_ACCEPT: Final = 3  # listener's id, id, peer address +fd
+SOCKET_DATA: Final = 4  # id, bytes
+SOCKET_MORE: Final = 5  # id, bytes: DATA that another message of this socket follows at once
+SOCKET_CLOSE: Final = 6  # id, errno: 0 is the peer's orderly end; at most once per owner, after all data
+SOCKET_ERROR: Final = 7  # id, errno: the write half is broken; on a listener, a client could not be accepted
+SENT: Final = 8  # id, position: how much of what was handed over the kernel has taken
+FORGET: Final = 9  # id: nothing depends on the worker's duplicate any more
+
+WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT})
+"""The kinds from the service that take a descriptor."""
+
+
+class Priority(IntEnum):
+    """How a message stands in a socket's output: half-sent first, then high, then low; order is kept within each."""
+
+    HALF_SENT = 0  # the rest of what the kernel took only in part: nothing may come before it
+    HIGH = 1
+    LOW = 2
+
+
+SERVICE_GONE: Final = errno.ECONNABORTED
+"""The errno of a connection that ended with the socket service."""
+WRITE_SIZE_LIMIT: Final = 1 << 30
+"""Bytes in one write: a quarter of what a frame can say, so that a batch always fits."""

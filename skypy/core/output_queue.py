@@ -1,0 +1,78 @@
+"""What a socket has to send: whole messages in two priorities, and at most one message that is half sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+from skypy.core.messages import Priority
+
+
+class OutputQueue:
+    """High before low, order kept within each, nothing before a half-sent message (so messages never interleave)."""
+
+    __slots__ = ("_half_sent", "_high", "_low", "size")
+
+    def __init__(self) -> None:
+        self._half_sent: bytes | memoryview = b""
+        self._high: deque[bytes] = deque()
+        self._low: deque[bytes] = deque()
+        self.size = 0
+        """Bytes queued."""
+
+    def append(self, data: bytes, priority: int) -> None:
+        """Queue a message, or (HALF_SENT, into an empty queue only) what is left of one."""
+        if priority == Priority.HIGH:
+            self._high.append(data)
+        elif priority == Priority.LOW:
+            self._low.append(data)
+        elif self.size:
+            raise ValueError("a second half-sent message: two writers would be interleaved")
+        else:
+            self._half_sent = data
+        self.size += len(data)
+
+    def first(self, count: int) -> list[bytes | memoryview]:
+        """At most `count` buffers from the front, to be sent with one call."""
+        buffers: list[bytes | memoryview] = [self._half_sent] if self._half_sent else []
+        buffers += islice(self._high, count - len(buffers))
+        buffers += islice(self._low, count - len(buffers))
+        return buffers
+
+    def advance(self, sent: int) -> None:
+        """Take `sent` bytes from the front."""
+        if sent == self.size:
+            self.clear()
+            return
+        self.size -= sent
+        if self._half_sent:
+            taken = min(sent, len(self._half_sent))
+            self._half_sent = memoryview(self._half_sent)[taken:] if taken < len(self._half_sent) else b""
+            sent -= taken
+        while sent:
+            message = self._high.popleft() if self._high else self._low.popleft()
+            if sent < len(message):
+                self._half_sent = memoryview(message)[sent:]
+            sent -= min(sent, len(message))
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """Empty the queue into (priority, bytes) pairs, as WRITE carries them."""
+        messages: list[tuple[int, bytes]] = []
+        if self._half_sent:
+            messages.append((Priority.HALF_SENT, bytes(self._half_sent)))
+        messages += _tagged(Priority.HIGH, self._high)
+        messages += _tagged(Priority.LOW, self._low)
+        self.clear()
+        return messages
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._half_sent = b""
+        self._high.clear()
+        self._low.clear()
+        self.size = 0
+
+
+def _tagged(priority: int, messages: Iterable[bytes]) -> list[tuple[int, bytes]]:
+    return [(priority, message) for message in messages]

@@ -1,0 +1,50 @@
+"""What a config file says, once it has been checked. Every limit has a name here and a reason beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSettings:
+    """The `[socket]` table. Times are seconds, sizes bytes."""
+
+    linger: float = 5.0
+    """How long a closed connection may wait for the peer's end-of-file once everything has been acknowledged."""
+    flush_timeout: float = 30.0
+    """How long a closed connection may go without delivering a single queued byte before it is reset."""
+    claim_timeout: float = 10.0
+    """How long an accepted client may wait for an actor to start it before it is closed."""
+    read_window: int = 131072
+    """How much a socket may hold unread before reading pauses; skynet pauses at the same 128 KiB."""
+    high_water: int = 1048576
+    """How much may be unsent before drain() waits; skynet warns at the same 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A checked config. Paths are absolute; `config_file` is as the user named it, for messages."""
+
+    config_file: str
+    start: str
+    workers: int = 1
+    service_path: tuple[str, ...] = ()
+    logger: str = "-"
+    stop_timeout: float = 10.0
+    """Seconds that services may take to stop before they are ended by force."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    socket: SocketSettings = field(default_factory=SocketSettings)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The settings as values that a message can carry."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Settings:
+        """The opposite of `to_plain`."""
+        values = dict(plain)
+        values["service_path"] = tuple(values["service_path"])
+        values["socket"] = SocketSettings(**values["socket"])
+        return cls(**values)

@@ -1,0 +1,210 @@
+"""The states of a TCP connection in the socket service, and everything that can change them.
+
+Theory of operation. A connection has two halves. The read half is open until the peer's FIN, the write half until our
+own FIN or a failed write; the actor that owns the connection may finish each half by itself. Half-close and lingering
+are therefore ordinary states. The rules:
+
+1. Everything that changes a connection's state is in TRANSITIONS: (state, input) → (effects, next state).
+2. Guards are resolved before the table: "close with bytes unsent" and "close with nothing unsent" are two inputs, and
+   so are a reset before and after the peer has acknowledged everything.
+3. Effects are data. The connection tells the owner what it must hear (the REPORT_ effects), the reactor then does to
+   the kernel what is left, in the order of the row.
+4. A cell that is not in the table is a bug: the input cannot arrive in that state. Inputs that cross a close on the
+   lane never get here, because they name a socket id that is no longer known.
+
+What skynet keeps in a socket type and a `closing` flag that are read together is one state here. `FORGET` tells the
+owner's worker to drop its duplicate of the descriptor; it is sent once per connection, whatever the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from skypy.core.errors import InternalError
+
+
+class State(IntEnum):
+    """Where a connection is in its life."""
+
+    CONNECTING = 0  # our SYN is out
+    OPEN = 1  # both halves open
+    FINISHING = 2  # the owner has finished writing; bytes are still unsent, our FIN goes behind them
+    HALF_CLOSED_WRITE = 3  # our FIN is sent; the peer may go on sending
+    WRITE_BROKEN = 4  # a write failed, the owner knows; what is still readable is read
+    HALF_CLOSED_READ = 5  # the peer's FIN was read and reported; we may go on writing
+    HALF_CLOSED_READ_FINISHING = 6  # the same, and the owner has finished writing with bytes unsent
+    READ_STOPPED = 7  # the owner stopped reading: input is discarded, writing goes on
+    READ_STOPPED_FINISHING = 8  # the same, and the owner has finished writing with bytes unsent
+    CLOSING = 9  # the owner closed it: flushing, input is discarded
+    CLOSING_HALF_CLOSED = 10  # the same, and the peer's FIN was read: nothing to wait for after the flush
+    LINGERING = 11  # our FIN is sent and nobody owns it: input is discarded until end-of-file or deadline
+    CLOSED = 12  # freed; absorbing
+
+
+class Input(IntEnum):
+    """What can happen to a connection: first what the kernel tells, then what the owner's worker asks."""
+
+    CONNECTED = 0
+    CONNECT_FAILED = 1  # every address was tried
+    DATA = 2
+    EOF = 3  # recv gave 0 and no error was met before
+    RESET = 4  # reading met an error, or end-of-file after a kept error
+    RESET_UNDELIVERED = 5  # the same after our FIN, while the peer had not acknowledged everything we sent
+    WRITE_FAILED = 6  # an error met by a write, here or in the owner's worker, or told by a hang-up
+    FLUSHED = 7  # the last unsent byte has gone into the kernel
+    DEADLINE = 8  # no progress within the flush or linger time
+    FINISH = 9  # shutdown "w", nothing unsent
+    FINISH_UNSENT = 10  # shutdown "w", bytes unsent
+    STOP_READING = 11  # shutdown "r"
+    CLOSE = 12  # close, nothing unsent; or the owner's worker has died
+    CLOSE_UNSENT = 13  # close, bytes unsent; or the owner's worker has died
+    ABORT = 14  # shutdown "rw", nothing unsent; a cancelled connect
+    ABORT_UNSENT = 15  # shutdown "rw", bytes unsent: only a reset can say that they are missing
+
+
+class Effect(IntEnum):
+    """What a transition asks for. REPORT_ effects go to the owner, the others to the kernel or the reactor."""
+
+    REPORT_OPEN = 0  # OPEN with the descriptor
+    REPORT_FAILED = 1  # FAILED with the errno
+    REPORT_DATA = 2  # DATA or MORE
+    REPORT_CLOSE = 3  # CLOSE, reason "eof"
+    REPORT_RESET = 4  # CLOSE, reason "reset", with the errno
+    REPORT_ERROR = 5  # ERROR with the errno: the write half is broken
+    FORGET = 6  # FORGET: the owner's worker drops its duplicate
+    DROP_QUEUE = 7  # unsent bytes are given up
+    SEND_FIN = 8  # shutdown(SHUT_WR)
+    AWAIT_FLUSH = 9  # start the flush deadline
+    AWAIT_END = 10  # start the linger deadline
+    LOG_LOST = 11  # nobody owns it any more: the service itself says that bytes were lost
+    RESET = 12  # force the connection to end with RST
+    FREE = 13  # deregister and close the descriptor
+
+
+S, I, E = State, Input, Effect  # noqa: E741 - a table is read by its columns
+TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]]] = {
+    # -- being opened --
+    (S.CONNECTING, I.CONNECTED): ((E.REPORT_OPEN,), S.OPEN),
+    (S.CONNECTING, I.CONNECT_FAILED): ((E.REPORT_FAILED, E.FREE), S.CLOSED),
+    (S.CONNECTING, I.ABORT): ((E.FREE,), S.CLOSED),
+    # -- both halves open --
+    (S.OPEN, I.DATA): ((E.REPORT_DATA,), S.OPEN),
+    (S.OPEN, I.EOF): ((E.REPORT_CLOSE,), S.HALF_CLOSED_READ),
+    (S.OPEN, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.OPEN, I.WRITE_FAILED): ((E.DROP_QUEUE, E.REPORT_ERROR), S.WRITE_BROKEN),
+    (S.OPEN, I.FLUSHED): ((), S.OPEN),
+    (S.OPEN, I.FINISH): ((E.SEND_FIN,), S.HALF_CLOSED_WRITE),
+    (S.OPEN, I.FINISH_UNSENT): ((), S.FINISHING),
+    (S.OPEN, I.STOP_READING): ((E.REPORT_CLOSE,), S.READ_STOPPED),
+    (S.OPEN, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.OPEN, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
+    (S.OPEN, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.OPEN, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- the owner has finished writing, bytes are unsent --
+    (S.FINISHING, I.DATA): ((E.REPORT_DATA,), S.FINISHING),
+    (S.FINISHING, I.EOF): ((E.REPORT_CLOSE,), S.HALF_CLOSED_READ_FINISHING),
+    (S.FINISHING, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.FINISHING, I.WRITE_FAILED): ((E.DROP_QUEUE, E.REPORT_ERROR), S.WRITE_BROKEN),
+    (S.FINISHING, I.FLUSHED): ((E.SEND_FIN,), S.HALF_CLOSED_WRITE),
+    (S.FINISHING, I.STOP_READING): ((E.REPORT_CLOSE,), S.READ_STOPPED_FINISHING),
+    (S.FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
+    (S.FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- half closed: we have finished --
+    (S.HALF_CLOSED_WRITE, I.DATA): ((E.REPORT_DATA,), S.HALF_CLOSED_WRITE),
+    (S.HALF_CLOSED_WRITE, I.EOF): ((E.REPORT_CLOSE, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_WRITE, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_WRITE, I.STOP_READING): ((E.REPORT_CLOSE, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.HALF_CLOSED_WRITE, I.CLOSE): ((E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.HALF_CLOSED_WRITE, I.ABORT): ((E.FORGET, E.FREE), S.CLOSED),
+    # -- a write failed: read on to the end, which is then the error and never a clean end-of-file --
+    (S.WRITE_BROKEN, I.DATA): ((E.REPORT_DATA,), S.WRITE_BROKEN),
+    (S.WRITE_BROKEN, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.WRITE_BROKEN, I.FINISH): ((), S.WRITE_BROKEN),
+    (S.WRITE_BROKEN, I.STOP_READING): ((E.REPORT_CLOSE, E.FORGET, E.FREE), S.CLOSED),
+    (S.WRITE_BROKEN, I.CLOSE): ((E.FORGET, E.FREE), S.CLOSED),
+    (S.WRITE_BROKEN, I.ABORT): ((E.FORGET, E.FREE), S.CLOSED),
+    # -- half closed: the peer has finished --
+    (S.HALF_CLOSED_READ, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.FLUSHED): ((), S.HALF_CLOSED_READ),
+    (S.HALF_CLOSED_READ, I.FINISH): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.FINISH_UNSENT): ((), S.HALF_CLOSED_READ_FINISHING),
+    (S.HALF_CLOSED_READ, I.STOP_READING): ((), S.HALF_CLOSED_READ),
+    (S.HALF_CLOSED_READ, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING_HALF_CLOSED),
+    (S.HALF_CLOSED_READ, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.STOP_READING): ((), S.HALF_CLOSED_READ_FINISHING),
+    (S.HALF_CLOSED_READ_FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING_HALF_CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- the owner stopped reading: what comes is discarded, so that a later close cannot turn into a reset --
+    (S.READ_STOPPED, I.DATA): ((), S.READ_STOPPED),
+    (S.READ_STOPPED, I.EOF): ((), S.HALF_CLOSED_READ),
+    (S.READ_STOPPED, I.RESET): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED, I.FLUSHED): ((), S.READ_STOPPED),
+    (S.READ_STOPPED, I.FINISH): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.READ_STOPPED, I.FINISH_UNSENT): ((), S.READ_STOPPED_FINISHING),
+    (S.READ_STOPPED, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.READ_STOPPED, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
+    (S.READ_STOPPED, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED_FINISHING, I.DATA): ((), S.READ_STOPPED_FINISHING),
+    (S.READ_STOPPED_FINISHING, I.EOF): ((), S.HALF_CLOSED_READ_FINISHING),
+    (S.READ_STOPPED_FINISHING, I.RESET): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED_FINISHING, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED_FINISHING, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.READ_STOPPED_FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
+    (S.READ_STOPPED_FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- closed by the owner: flush, FIN, discard input to end-of-file --
+    (S.CLOSING, I.DATA): ((), S.CLOSING),
+    (S.CLOSING, I.EOF): ((), S.CLOSING_HALF_CLOSED),
+    (S.CLOSING, I.RESET): ((E.LOG_LOST, E.FORGET, E.FREE), S.CLOSED),
+    (S.CLOSING, I.WRITE_FAILED): ((E.LOG_LOST, E.FORGET, E.FREE), S.CLOSED),
+    (S.CLOSING, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
+    (S.CLOSING, I.DEADLINE): ((E.LOG_LOST, E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.CLOSING_HALF_CLOSED, I.WRITE_FAILED): ((E.LOG_LOST, E.FORGET, E.FREE), S.CLOSED),
+    (S.CLOSING_HALF_CLOSED, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.CLOSING_HALF_CLOSED, I.DEADLINE): ((E.LOG_LOST, E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- everything is in the kernel, our FIN behind it --
+    (S.LINGERING, I.DATA): ((), S.LINGERING),
+    (S.LINGERING, I.EOF): ((E.FREE,), S.CLOSED),
+    (S.LINGERING, I.RESET): ((E.FREE,), S.CLOSED),
+    (S.LINGERING, I.RESET_UNDELIVERED): ((E.LOG_LOST, E.FREE), S.CLOSED),
+    (S.LINGERING, I.DEADLINE): ((E.RESET, E.FREE), S.CLOSED),
+}
+del S, I, E
+
+DELIVERING: Final = frozenset(
+    state
+    for (state, given), (effects, _) in TRANSITIONS.items()
+    if given is Input.DATA and Effect.REPORT_DATA in effects
+)
+"""States in which the owner gets the input, within its credit."""
+DISCARDING: Final = frozenset(state for state, given in TRANSITIONS if given is Input.DATA) - DELIVERING
+"""States in which input is read and thrown away."""
+WRITABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.WRITE_FAILED)
+"""States in which bytes may still go out."""
+
+
+def step(state: State, given: Input) -> tuple[tuple[Effect, ...], State]:
+    """The effects of an input, in order, and the next state. Raises InternalError for a cell that is a bug."""
+    row = TRANSITIONS.get((state, given))
+    if row is None:
+        raise InternalError(f"{given.name} cannot happen to a connection in state {state.name}")
+    return row
+
+
+def to_mermaid() -> str:
+    """The state diagram of ARCHITECTURE.md, drawn from the table."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (state, given), (_, following) in TRANSITIONS.items():
+        if state is not following:
+            arrows.setdefault((state, following), []).append(given.name)
+    lines = [
+        f"    {state.name} --> {following.name}: {', '.join(given)}" for (state, following), given in arrows.items()
+    ]
+    return "\n".join(["stateDiagram-v2", "    [*] --> CONNECTING: connect", "    [*] --> OPEN: accept", *lines, ""])

@@ -1,0 +1,89 @@
+"""The unread bytes of a socket, and the three ways to take them: whatever is there, an exact number, a line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from skypy.core.errors import BufferLimit
+
+_COMPACT_FROM: Final = 65536
+"""Consumed bytes at the front are dropped only in pieces of this size: dropping moves what is behind them."""
+
+
+class StreamBuffer:
+    """Bytes in, bytes or lines out. A lone chunk is kept as it came; only data that piles up is copied together."""
+
+    __slots__ = ("_data", "_offset", "_scanned", "_separator", "size")
+
+    def __init__(self) -> None:
+        self._data: bytes | bytearray = b""
+        self._offset = 0
+        self._separator = b""
+        self._scanned = 0  # bytes behind the offset that cannot begin a separator
+        self.size = 0
+        """Bytes unread."""
+
+    def feed(self, data: bytes) -> None:
+        """Append what has arrived."""
+        if not self.size:
+            self._data = data
+            self._offset = self._scanned = 0
+        elif isinstance(self._data, bytearray):
+            self._data += data
+        else:
+            joined = bytearray(memoryview(self._data)[self._offset :])
+            joined += data
+            self._data = joined
+            self._offset = 0
+        self.size += len(data)
+
+    def read(self, count: int) -> bytes | None:
+        """Exactly `count` bytes, or None (and nothing taken) while there are fewer."""
+        if count > self.size:
+            return None
+        taken = bytes(self._data[self._offset : self._offset + count])
+        self._consume(count)
+        return taken
+
+    def read_all(self) -> bytes:
+        """Everything that is there."""
+        taken = self.read(self.size)
+        assert taken is not None
+        return taken
+
+    def read_line(self, separator: bytes, limit: int) -> bytes | None:
+        """The bytes before the next separator, which is taken too; None while there is none.
+
+        Raises BufferLimit, and takes nothing, as soon as more than `limit` bytes have no separator.
+        """
+        if separator != self._separator:
+            self._separator = separator
+            self._scanned = 0
+        start = self._offset
+        end = self._data.find(separator, start + self._scanned)
+        if end < 0:
+            self._scanned = max(0, self.size - len(separator) + 1)
+            if self._scanned > limit:
+                raise BufferLimit(f"{self.size} bytes have no separator {separator!r}, the limit is {limit}")
+            return None
+        if end - start > limit:
+            raise BufferLimit(f"a line has {end - start} bytes, the limit is {limit}")
+        line = bytes(self._data[start:end])
+        self._consume(end - start + len(separator))
+        return line
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._consume(self.size)
+
+    def _consume(self, count: int) -> None:
+        self.size -= count
+        self._scanned = 0
+        if not self.size:
+            self._data = b""
+            self._offset = 0
+            return
+        self._offset += count
+        if self._offset >= _COMPACT_FROM and isinstance(self._data, bytearray):
+            del self._data[: self._offset]
+            self._offset = 0

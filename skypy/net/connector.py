@@ -1,0 +1,79 @@
+"""A connection that is being made: resolved addresses are tried one after the other."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from skypy.core.connection import Connection
+from skypy.core.socket_state import Effect
+from skypy.net.poller import WRITABLE
+from skypy.net.reactor import Reactor
+
+
+class Connector:
+    """One CONNECT request. `done(connector, socket)` is called once: with the socket, or None when all failed."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        addresses: Sequence[tuple[int, str, int]],
+        reactor: Reactor,
+        done: Callable[[Connector, socket.socket | None, tuple[Effect, ...]], None],
+    ) -> None:
+        self.connection = connection
+        self._addresses = deque(addresses)
+        self._reactor = reactor
+        self._done = done
+        self._socket: socket.socket | None = None
+        self._error = errno.EADDRNOTAVAIL
+
+    def fileno(self) -> int:
+        """The kernel's number of the attempt under way."""
+        return self._socket.fileno() if self._socket is not None else -1
+
+    def try_next(self) -> None:
+        """Begin with the next address, or report the last error."""
+        while self._addresses:
+            family, host, port = self._addresses.popleft()
+            try:
+                end = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError as error:
+                self._error = error.errno or self._error
+                continue
+            self._socket = end
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            error_number = end.connect_ex((host, port))
+            if error_number in (0, errno.EINPROGRESS):
+                self._reactor.watch(self, WRITABLE)  # a connection that is there already is writable at once
+                return
+            self._failed(error_number)
+        self._done(self, None, self.connection.connect_failed(self._error))
+
+    def handle(self, events: int) -> None:
+        """The attempt has an outcome (`events` is not looked at: SO_ERROR tells)."""
+        del events
+        assert self._socket is not None
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._failed(error)
+            self.try_next()
+        else:
+            self._reactor.ignore(self)
+            end, self._socket = self._socket, None
+            self._done(self, end, self.connection.connected())
+
+    def abandon(self) -> None:
+        """Nobody wants it any more."""
+        self.connection.abort()
+        if self._socket is not None:
+            self._reactor.retire(self, self._socket)
+
+    def _failed(self, error: int) -> None:
+        assert self._socket is not None
+        self._error = error
+        self._reactor.retire(self, self._socket)
+        self._socket = None

@@ -1,0 +1,137 @@
+"""A listening socket: accepts as many clients as its owner has granted, and sheds what no descriptor is left for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from skypy.core.messages import SOCKET_ERROR, Message
+from skypy.net.poller import READABLE
+from skypy.net.reactor import Reactor
+
+_ACCEPTS_PER_TURN: Final = 64
+_COMPLAINTS_EVERY_SECONDS: Final = 1.0
+_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def bind_and_listen(address: tuple[int, str, int], backlog: int) -> socket.socket:
+    """A non-blocking listening socket on a resolved (family, host, port). Raises OSError."""
+    family, host, port = address
+    end = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit both: small replies leave at once, and a peer that vanished is found out in the end.
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        end.bind((host, port))
+        end.listen(backlog)
+    except OSError:
+        end.close()
+        raise
+    return end
+
+
+class Spare:
+    """A descriptor kept in reserve: given up for a moment, it lets a client be accepted and turned away.
+
+    Without it a process at its limit could neither accept the clients that wait nor stop being told of them.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = self._open()
+
+    def turn_away(self, listening: socket.socket) -> None:
+        """Accept one client and close it."""
+        os.close(self._descriptor)
+        try:
+            listening.accept()[0].close()
+        except OSError:
+            pass
+        finally:
+            self._descriptor = self._open()
+
+    @staticmethod
+    def _open() -> int:
+        return os.open(os.devnull, os.O_RDONLY)
+
+
+class Room(Protocol):
+    """Where accepted clients go."""
+
+    spare: Spare
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are as many sockets as this process may hold."""
+
+
+class Listener:
+    """One listening socket."""
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        end: socket.socket,
+        reactor: Reactor,
+        room: Room,
+        accepted: Callable[[Listener, socket.socket, tuple[str, int]], None],
+        emit: Callable[[Message], None],
+    ) -> None:
+        self.id = id
+        self._socket = end
+        self._reactor = reactor
+        self._room = room
+        self._accepted = accepted
+        self._emit = emit
+        self._count = 0
+        self._limit = 0
+        self._complained = 0.0
+
+    def fileno(self) -> int:
+        """The kernel's number."""
+        return self._socket.fileno()
+
+    def credit(self, limit: int) -> None:
+        """The owner takes up to `limit` clients in total."""
+        self._limit = max(self._limit, limit)
+        self._reactor.watch(self, READABLE)
+
+    def handle(self, events: int) -> None:
+        """Clients are waiting (`events` is not looked at: accept tells)."""
+        del events
+        for _ in range(min(_ACCEPTS_PER_TURN, self._limit - self._count)):
+            if not self._accept_one():
+                return
+        if self._count >= self._limit:
+            self._reactor.watch(self, 0)
+
+    def close(self) -> None:
+        """Stop listening; clients that nobody has accepted are refused."""
+        self._reactor.retire(self, self._socket)
+
+    def _accept_one(self) -> bool:
+        try:
+            if self._room.crowded:
+                raise OSError(errno.EMFILE, "as many sockets as this process may hold")
+            end, address = self._socket.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTOR:
+                self._room.spare.turn_away(self._socket)
+                self._complain(error.errno)
+            return error.errno == errno.ECONNABORTED  # that client has gone; the next one may be there
+        end.setblocking(False)
+        self._count += 1
+        self._accepted(self, end, address[:2])
+        return True
+
+    def _complain(self, error: int) -> None:
+        now = time.monotonic()
+        if now - self._complained >= _COMPLAINTS_EVERY_SECONDS:
+            self._complained = now
+            self._emit((SOCKET_ERROR, self.id, error))

@@ -1,0 +1,33 @@
+"""epoll, level-triggered: the only file that names it."""
+
+from __future__ import annotations
+
+import select
+from typing import Final
+
+READABLE: Final = select.EPOLLIN
+WRITABLE: Final = select.EPOLLOUT
+HANG_UP: Final = select.EPOLLHUP | select.EPOLLERR
+"""Always watched, whatever the interest: it cannot be masked."""
+
+
+class Poller:
+    """Which descriptors are ready.
+
+    epoll follows the open description, not the number: a descriptor must be removed before it is closed, because a
+    duplicate in another process would keep its registration alive under a number that is soon another socket's.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.add = self._epoll.register
+        self.change = self._epoll.modify
+        self.remove = self._epoll.unregister
+
+    def wait(self, seconds: float | None) -> list[tuple[int, int]]:
+        """(descriptor, events) of what is ready, after at most `seconds` (None: however long it takes)."""
+        return self._epoll.poll(seconds)
+
+    def close(self) -> None:
+        """Closes the epoll descriptor."""
+        self._epoll.close()

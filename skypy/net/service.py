@@ -1,0 +1,204 @@
+"""The socket service: owns every socket of the node and says over lanes what happens to them.
+
+Ids are given out once and never again. A request for an id that is not known, or no longer this worker's, crossed
+something on its way: it is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import resource
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from skypy.core import messages
+from skypy.core.address import format_address
+from skypy.core.connection import Connection
+from skypy.core.messages import FAILED, SOCKET_ACCEPT, SOCKET_OPEN
+from skypy.core.settings import SocketSettings
+from skypy.core.socket_state import Effect, State
+from skypy.lane import Lane
+from skypy.net.connector import Connector
+from skypy.net.listener import Listener, Spare, bind_and_listen
+from skypy.net.reactor import Reactor
+from skypy.net.stream import Stream
+from skypy.net.worker_lane import Command, WorkerLane
+
+RESERVED_DESCRIPTORS: Final = 64
+"""Kept free for lanes, epoll and the copies of descriptors on their way, so that nothing else meets the limit."""
+
+
+class SocketService:
+    """The reactor with everything on it. `log` takes whole lines."""
+
+    def __init__(self, settings: SocketSettings, log: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.reactor = Reactor(self._flush_lanes)
+        self.spare = Spare()
+        self.dropped: Counter[str] = Counter()
+        """How often something that crossed a close was dropped, by its name."""
+        self._log = log
+        self._ids = itertools.count(1)
+        self._lanes: list[WorkerLane] = []
+        self._streams: dict[int, Stream] = {}
+        self._connectors: dict[tuple[WorkerLane, int], Connector] = {}
+        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._commands: dict[int, Command] = {
+            messages.LISTEN: self._listen,
+            messages.CONNECT: self._connect,
+            messages.CANCEL: self._cancel,
+            messages.CREDIT: self._credit,
+            messages.WRITE: self._write,
+            messages.SHUTDOWN: self._shutdown,
+            messages.CLOSE: self._close,
+            messages.ABORT: self._abort,
+        }
+
+    def add_lane(self, lane: Lane) -> WorkerLane:
+        """A worker has joined."""
+        worker = WorkerLane(lane, self.reactor, self._commands, self._lane_ended)
+        self._lanes.append(worker)
+        return worker
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are as many sockets as this process may hold."""
+        return len(self._streams) + len(self._connectors) >= self._limit
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker is connected or a connection still open."""
+        return bool(self._lanes or self._streams)
+
+    def freed(self, stream: Stream) -> None:
+        """A connection has come to its end."""
+        del self._streams[stream.connection.id]
+        if isinstance(stream.outlet, WorkerLane):
+            stream.outlet.streams.pop(stream.connection.id, None)
+
+    def log_lost(self, owner: int, id: int, reason: str) -> None:  # noqa: A002
+        """Say for the actor that closed it that bytes of a socket will never arrive."""
+        self._log(f"[{format_address(owner)}] socket: error on {id} {reason}")
+
+    # -- requests --
+
+    def _listen(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        _, request, addresses, backlog = message
+        error = errno.EADDRNOTAVAIL
+        for address in addresses:
+            try:
+                end = bind_and_listen(tuple(address), backlog)
+            except OSError as met:
+                error = met.errno or error
+                continue
+            listener = Listener(
+                next(self._ids), end, self.reactor, self, lambda *client: self._accepted(worker, *client), worker.emit
+            )
+            worker.listeners[listener.id] = listener
+            worker.emit_with_descriptor(
+                (SOCKET_OPEN, request, listener.id, end.getsockname()[:2], None), listener.fileno()
+            )
+            return
+        worker.emit((FAILED, request, error))
+
+    def _accepted(self, worker: WorkerLane, listener: Listener, end: socket.socket, address: tuple[str, int]) -> None:
+        connection = Connection(next(self._ids), worker.emit)
+        self._add(worker, connection, end)
+        worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
+
+    def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        _, request, addresses = message
+        connection = Connection(next(self._ids), worker.emit, State.CONNECTING)
+
+        def done(connector: Connector, end: socket.socket | None, effects: tuple[Effect, ...]) -> None:
+            del self._connectors[worker, request], effects
+            if end is None:
+                worker.emit((FAILED, request, connector.connection.error))
+                return
+            self._add(worker, connection, end)
+            worker.emit_with_descriptor(
+                (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], end.getpeername()[:2]), end.fileno()
+            )
+
+        connector = Connector(connection, [tuple(address) for address in addresses], self.reactor, done)
+        self._connectors[worker, request] = connector
+        connector.try_next()
+
+    def _cancel(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        connector = self._connectors.pop((worker, message[1]), None)
+        if connector is not None:
+            connector.abandon()
+
+    def _credit(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        stream = worker.streams.get(message[1])
+        if stream is not None and stream.connection.owned:
+            stream.connection.credit(*message[2:])
+            stream.update_interest()
+        elif message[1] in worker.listeners:
+            worker.listeners[message[1]].credit(message[2])
+        else:
+            self.dropped["CREDIT"] += 1
+
+    def _write(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        _, id_, position, queued, error = message
+        stream = self._owned(worker, id_, "WRITE")
+        if stream is not None:
+            stream.perform(stream.connection.write(position, queued, error))
+            stream.update_interest()
+
+    def _shutdown(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        stream = self._owned(worker, message[1], "SHUTDOWN")
+        if stream is not None:
+            stream.perform(stream.connection.shutdown(message[2]))
+            stream.update_interest()
+
+    def _close(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        listener = worker.listeners.pop(message[1], None)
+        if listener is not None:
+            listener.close()
+            worker.emit((messages.FORGET, message[1]))
+            return
+        stream = self._owned(worker, message[1], "CLOSE")
+        if stream is not None:
+            stream.perform(stream.connection.close())
+            stream.update_interest()
+
+    def _abort(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        stream = self._owned(worker, message[1], "ABORT")
+        if stream is not None:
+            stream.perform(stream.connection.abort())
+
+    # --
+
+    def _add(self, worker: WorkerLane, connection: Connection, end: socket.socket) -> None:
+        stream = Stream(connection, end, worker, self)
+        self._streams[connection.id] = worker.streams[connection.id] = stream
+
+    def _owned(self, worker: WorkerLane, id_: int, request: str) -> Stream | None:
+        stream = worker.streams.get(id_)
+        if stream is not None and stream.connection.owned:
+            return stream
+        self.dropped[request] += 1
+        return None
+
+    def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
+        """The worker is gone and its last message was read: what it had handed over is flushed, then FIN."""
+        self._lanes.remove(worker)
+        if reason:
+            self._log(f"[socket service] a worker's lane was ended: {reason}")
+        for listener in worker.listeners.values():
+            listener.close()
+        for lane, request in [key for key in self._connectors if key[0] is worker]:
+            self._connectors.pop((lane, request)).abandon()
+        for stream in list(worker.streams.values()):
+            stream.connection.emit = worker.emit
+            if stream.connection.owned:
+                stream.perform(stream.connection.close())
+                stream.update_interest()
+
+    def _flush_lanes(self) -> None:
+        for lane in self._lanes:
+            lane.flush()

@@ -1,0 +1,201 @@
+"""One TCP connection in the socket service: every recv and send of the service, and the effects on the kernel."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+import termios
+import time
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from skypy.core.connection import Connection
+from skypy.core.patience import Patience
+from skypy.core.settings import SocketSettings
+from skypy.core.socket_state import DELIVERING, Effect, State
+from skypy.net.force_reset import force_reset
+from skypy.net.poller import HANG_UP, READABLE, WRITABLE
+from skypy.net.reactor import Reactor
+
+_READ_BUDGET_BYTES: Final = 262144
+"""What one socket may read in a turn, so that a fast peer does not starve the others."""
+_BUFFERS_PER_SEND: Final = 512
+"""Well below what Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
+
+
+class Outlet(Protocol):
+    """The lane towards the owner of a connection, as far as reading depends on it."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds more than its mark: then nothing more is read for it."""
+
+    def stall(self, stream: Stream) -> None:
+        """`stream` is to be resumed when it is no longer full."""
+
+
+class Home(Protocol):
+    """Where streams live: what they need of the service."""
+
+    reactor: Reactor
+    settings: SocketSettings
+
+    def freed(self, stream: Stream) -> None:
+        """The stream is gone."""
+
+    def log_lost(self, owner: int, id: int, reason: str) -> None:  # noqa: A002
+        """Bytes of a closed socket will never arrive."""
+
+
+class Stream:
+    """A connected socket, its Connection, and the way between them."""
+
+    __slots__ = ("_home", "_hung_up", "_patience", "_socket", "connection", "outlet")
+
+    def __init__(self, connection: Connection, end: socket.socket, outlet: Outlet, home: Home) -> None:
+        self.connection = connection
+        self.outlet = outlet
+        self._socket = end
+        self._home = home
+        self._hung_up = False
+        self._patience: Patience | None = None
+
+    def fileno(self) -> int:
+        """The kernel's number."""
+        return self._socket.fileno()
+
+    def handle(self, events: int) -> None:
+        """The socket is ready: write first (it makes room), then read; a hang-up is told by reading where we read."""
+        connection = self.connection
+        if events & WRITABLE and connection.wants_write:
+            self._write()
+        if events & ~WRITABLE and connection.state is not State.CLOSED:
+            if self._may_read():
+                self._read()
+            elif events & HANG_UP:
+                self._hang_up()
+        self.update_interest()
+
+    def update_interest(self) -> None:
+        """Watch for what the connection can use now."""
+        connection = self.connection
+        if connection.state is State.CLOSED:
+            return
+        if connection.wants_read and self.outlet.full:
+            self.outlet.stall(self)
+        events = READABLE if self._may_read() else 0
+        if connection.wants_write:
+            events |= WRITABLE
+        if self._hung_up and not events:
+            self._home.reactor.ignore(self)  # or the hang-up, which cannot be masked, would be reported for ever
+        else:
+            self._home.reactor.watch(self, events)
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Do to the kernel what a transition asks for, in its order."""
+        for effect in effects:
+            match effect:
+                case Effect.SEND_FIN:
+                    self._send_fin()
+                case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
+                    self._await_end()
+                case Effect.LOG_LOST:
+                    self._log_lost()
+                case Effect.RESET:
+                    force_reset(self._socket.fileno())
+                case Effect.FREE:
+                    self._home.reactor.retire(self, self._socket)
+                    self._home.freed(self)
+
+    def _may_read(self) -> bool:
+        return self.connection.wants_read and not (self.outlet.full and self.connection.state in DELIVERING)
+
+    def _read(self) -> None:
+        connection = self.connection
+        pending = b""
+        left = _READ_BUDGET_BYTES
+        error = None
+        while left > 0 and connection.wants_read:
+            size = connection.read_size
+            try:
+                data = self._socket.recv(size)
+            except BlockingIOError:
+                break
+            except OSError as met:
+                error = met.errno
+                break
+            if not data:
+                error = 0
+                break
+            if pending:
+                connection.deliver(pending, more=True)
+            pending = data if connection.received(len(data)) else b""
+            left -= len(data)
+            if len(data) < size:
+                break
+        if pending:
+            connection.deliver(pending)
+        if error is not None:
+            undelivered = connection.state is State.LINGERING and self._undelivered() > 0
+            self.perform(connection.end_of_input(error or 0, undelivered=undelivered))
+
+    def _write(self) -> None:
+        connection = self.connection
+        try:
+            sent = self._socket.sendmsg(connection.queue.first(_BUFFERS_PER_SEND))
+        except BlockingIOError:
+            return
+        except OSError as met:
+            self.perform(connection.write_failed(met.errno or errno.EIO))
+            return
+        self.perform(connection.wrote(sent))
+
+    def _hang_up(self) -> None:
+        if self.connection.state in DELIVERING:
+            self._hung_up = True  # read to the end first, when credit comes; the error is met there
+            return
+        # Both halves have ended without us, and nothing is read in this state: it can only be a reset.
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self.perform(self.connection.write_failed(error or errno.ECONNRESET))
+
+    def _send_fin(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:  # ENOTCONN: the peer has reset it
+            if self.connection.state is State.CLOSED:  # nobody reads on to meet the error
+                error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self.connection.met(error or errno.ECONNRESET)
+                self._log_lost()
+
+    def _await_end(self) -> None:
+        now = time.monotonic()
+        settings = self._home.settings
+        self._patience = Patience(
+            now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
+        )
+        self._look(now)
+
+    def _look(self, now: float) -> None:
+        if self.connection.state is State.CLOSED or self._patience is None:
+            return
+        self._patience.linger = self._home.settings.linger  # shorter while the node stops
+        again = self._patience.look(now, self._undelivered())
+        if again is not None:
+            self._home.reactor.call_at(again, self._look)
+        else:
+            self.perform(self.connection.deadline_passed())
+
+    def _undelivered(self) -> int:
+        """Bytes that the peer has not acknowledged, those still queued here included."""
+        outstanding: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        if self.connection.state is State.LINGERING and outstanding:
+            outstanding -= 1  # our FIN
+        return outstanding + self.connection.queue.size
+
+    def _log_lost(self) -> None:
+        connection = self.connection
+        reason = os.strerror(connection.error) if connection.error else "not delivered within flush_timeout"
+        self._home.log_lost(connection.owner, connection.id, reason)

@@ -1,0 +1,119 @@
+"""One child process, seen from the node: started with exec, talked to over its control lane, its output collected."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from skypy.core.codec import MalformedFrame
+from skypy.lane import Lane, LaneEnded, lane_pair
+
+_PIPE_READ_BYTES = 65536
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Child:
+    """A process that runs `python -m MODULE CONTROL_DESCRIPTOR [ARGUMENT...]`."""
+
+    def __init__(
+        self,
+        title: str,
+        module: str,
+        arguments: Sequence[str],
+        said: Callable[[Child, Any], None],
+        wrote_line: Callable[[bytes], None],
+    ) -> None:
+        """Starts it. `said(child, message)` gets what it says on the control lane, `wrote_line` its output."""
+        self.title = title
+        self.ready = False
+        self._loop = asyncio.get_running_loop()
+        self._said = said
+        self._wrote_line = wrote_line
+        self._partial_line = b""
+        ours, theirs = lane_pair()
+        self._output, output = os.pipe()
+        with theirs:
+            # Until the child has its own handlers, signals to the group wait.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+                os.close(output)
+        self.control = Lane(ours)
+        self.pidfd = os.pidfd_open(self.process.pid)
+        self.ended: asyncio.Future[int] = self._loop.create_future()
+        """The return code as in subprocess: negative for a signal."""
+        os.set_blocking(self._output, False)
+        self._loop.add_reader(self._output, self._read_output)
+        self._loop.add_reader(self.control.fileno(), self._read_control)
+        self._loop.add_reader(self.pidfd, self._has_ended)
+
+    def say(self, message: tuple[Any, ...], descriptor: int | None = None) -> None:
+        """Tell it something."""
+        if descriptor is None:
+            self.control.send(message)
+        else:
+            self.control.send_with_descriptor(message, descriptor)
+        self.control.flush()
+
+    def kill(self) -> None:
+        """End it by force. By its pidfd: a number could mean another process by now."""
+        if not self.ended.done():
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def how_it_ended(self) -> str:
+        """Its end in words."""
+        code = self.ended.result()
+        if code >= 0:
+            return f"ended with exit status {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+        hint = "; the kernel may have run out of memory" if -code == signal.SIGKILL else ""
+        return f"was ended by signal {-code} ({name}{hint})"
+
+    def _read_control(self) -> bool:
+        """Whether there was something to read."""
+        try:
+            messages = self.control.receive()
+        except (LaneEnded, MalformedFrame):
+            self._loop.remove_reader(self.control.fileno())
+            return False
+        for message in messages:
+            self._said(self, message)
+        return bool(messages)
+
+    def _read_output(self) -> bool:
+        try:
+            data = os.read(self._output, _PIPE_READ_BYTES)
+        except BlockingIOError:
+            return False
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+        for line in lines:
+            self._wrote_line(line)
+        if not data:
+            self._loop.remove_reader(self._output)
+        return bool(data)
+
+    def _has_ended(self) -> None:
+        code = self.process.wait()
+        while self._read_control() or self._read_output():
+            pass
+        if self._partial_line:
+            self._wrote_line(self._partial_line)
+        for descriptor in (self._output, self.pidfd, self.control.fileno()):
+            self._loop.remove_reader(descriptor)
+        os.close(self._output)  # a program that the child has started may still hold its other end
+        os.close(self.pidfd)
+        self.control.close()
+        self.ended.set_result(code)

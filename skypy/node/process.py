@@ -1,0 +1,57 @@
+"""What every child of a node does first: its name, its signals, its descriptors, its control lane."""
+
+from __future__ import annotations
+
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import setproctitle
+
+from skypy.core.control import SETTINGS
+from skypy.core.settings import Settings
+from skypy.lane import Lane
+
+_LEFT_TO_THE_NODE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Beginning(NamedTuple):
+    """What a child starts with."""
+
+    control: Lane
+    process_number: int
+    settings: Settings
+    messages: Sequence[Any]
+    """What the node has said besides."""
+
+
+def be_a_child(title: str) -> Beginning:
+    """Set this process up, and wait for the settings.
+
+    A terminal and a service manager signal the whole group, but the node alone orders the end: so the children do not
+    react. They have a handler rather than ignoring, because programs that a service starts would inherit that.
+    """
+    setproctitle.setproctitle(f"skypy: {title}")
+    for number in _LEFT_TO_THE_NODE:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _LEFT_TO_THE_NODE)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    control = Lane(socket.socket(fileno=int(sys.argv[1])))
+    (kind, process_number, plain), *messages = _first_messages(control)
+    if kind != SETTINGS:
+        raise RuntimeError(f"the node sent {kind} before the settings")
+    return Beginning(control, process_number, Settings.from_plain(plain), messages)
+
+
+def _first_messages(control: Lane) -> list[Any]:
+    poll = select.poll()
+    poll.register(control.fileno(), select.POLLIN)
+    while True:
+        poll.poll()
+        if messages := control.receive():
+            return messages

@@ -1,0 +1,114 @@
+"""Main of the socket service's process: `python -m skypy.node.socket_process CONTROL_DESCRIPTOR`.
+
+It has no asyncio, no ZeroMQ and no thread. When the node is gone it ends in order, like the workers; it runs no code of
+users that could be stuck, so it also sees to it that a stuck worker does not outlive the node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from skypy.core.codec import MalformedFrame
+from skypy.core.control import JOIN, READY, STOP, WATCH
+from skypy.lane import Lane, LaneEnded
+from skypy.net.poller import READABLE
+from skypy.net.service import SocketService
+from skypy.node.process import Beginning, be_a_child
+
+_LINGER_AT_STOP_SECONDS: Final = 0.2
+"""A peer that has acknowledged everything need not close as well before the node may end."""
+
+
+class SocketProcess:
+    """The service, and its control lane."""
+
+    def __init__(self, beginning: Beginning) -> None:
+        self._control = beginning.control
+        self._settings = beginning.settings
+        self._service = SocketService(self._settings.socket, log)
+        self._stopping = False
+        self._workers: dict[int, int] = {}  # process number → pidfd
+        self._service.reactor.watch(self, READABLE)
+        self._control.send((READY,))
+        self._control.flush()
+        self._do(beginning.messages)
+
+    def fileno(self) -> int:
+        """The control lane's descriptor."""
+        return self._control.fileno()
+
+    def handle(self, events: int) -> None:
+        """The node has said something, or is gone."""
+        del events
+        try:
+            messages = self._control.receive()
+        except (LaneEnded, MalformedFrame):
+            self._service.reactor.ignore(self)
+            self._node_is_gone()
+            return
+        self._do(messages)
+
+    def _do(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            descriptor = self._control.take_descriptor() if message[0] in (JOIN, WATCH) else None
+            if message[0] == STOP:
+                self._stop()
+            elif descriptor is None:
+                log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
+            elif message[0] == JOIN:
+                self._service.add_lane(Lane(socket.socket(fileno=descriptor)))
+            else:
+                self._forget_ended_workers()
+                self._workers[message[1]] = descriptor
+
+    def run(self) -> None:
+        """Turn until asked to stop and everything is delivered."""
+        while not self._stopping or self._service.busy:
+            self._service.reactor.turn()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        linger = min(self._settings.socket.linger, _LINGER_AT_STOP_SECONDS)
+        self._service.settings = dataclasses.replace(self._settings.socket, linger=linger)
+
+    def _node_is_gone(self) -> None:
+        self._stop()
+        self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self._kill_workers)
+
+    def _kill_workers(self, now: float) -> None:
+        del now
+        for pidfd in self._workers.values():
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def _forget_ended_workers(self) -> None:
+        for number, pidfd in list(self._workers.items()):
+            try:
+                signal.pidfd_send_signal(pidfd, 0)
+            except OSError:
+                os.close(self._workers.pop(number))
+
+
+def log(line: str) -> None:
+    """One line for the node's log."""
+    with contextlib.suppress(OSError):  # the node is gone
+        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def main() -> None:
+    """Serve until the node says stop or is gone."""
+    process = SocketProcess(be_a_child("socket service"))
+    gc.freeze()  # what is loaded now lives as long as the process
+    process.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The node: starts the socket service and the workers, replaces workers that die, and ends everything in order.
+
+It runs no code of users. Order of the end: the workers (stop functions, tasks, sockets), then the socket service (which
+delivers what it was given), then the node. A second signal ends everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from typing import Any, Final
+
+import setproctitle
+
+from skypy.core.address import format_address
+from skypy.core.control import JOIN, LAUNCH, LAUNCH_FAILED, LAUNCHED, READY, SETTINGS, STOP, WATCH
+from skypy.core.restart import RestartIntensity
+from skypy.core.settings import Settings
+from skypy.lane import lane_pair
+from skypy.node.child import Child
+from skypy.node.log_sink import LogSink
+
+RESTARTS: Final = 5
+RESTART_PERIOD_SECONDS: Final = 10.0
+"""More deaths than this within the period are no accident: a node that restarts for ever serves nobody."""
+_MARGIN_SECONDS: Final = 1.0
+
+
+class ExitCode(IntEnum):
+    """How a node ends; 2 is for what is found before it starts."""
+
+    STOPPED = 0
+    FAILED = 1
+    CONFIG = 2
+    START_SERVICE_FAILED = 3
+
+
+class Node:
+    """The supervisor of one node."""
+
+    def __init__(self, settings: Settings, log: LogSink) -> None:
+        self._settings = settings
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._result: asyncio.Future[ExitCode] = self._loop.create_future()
+        self._service: Child | None = None
+        self._workers: dict[str, Child] = {}
+        self._last_process_number = 0
+        self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._signalled = False
+
+    async def run(self) -> ExitCode:
+        """Run until asked to stop, or until it cannot go on."""
+        self._handle_signals()
+        self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
+        self._service.say((SETTINGS, 0, self._settings.to_plain()))
+        self._watch(self._watch_service(self._service))
+        for number in range(1, self._settings.workers + 1):
+            self._start_worker(f"worker {number}")
+        code = await self._result
+        await self._stop()
+        return code
+
+    # -- children --
+
+    def _start_child(
+        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    ) -> Child:
+        return Child(title, module, arguments, said, self._log.write)
+
+    def _start_worker(self, title: str) -> None:
+        assert self._service is not None
+        self._last_process_number += 1
+        worker = self._start_child(title, "skypy.node.worker_process", self._worker_said, (title,))
+        self._workers[title] = worker
+        ours, theirs = lane_pair()
+        with ours, theirs:
+            self._service.say((JOIN, self._last_process_number), ours.fileno())
+            self._service.say((WATCH, self._last_process_number), worker.pidfd)
+            worker.say((SETTINGS, self._last_process_number, self._settings.to_plain()), theirs.fileno())
+        self._watch(self._watch_worker(worker))
+
+    def _service_said(self, child: Child, message: Any) -> None:
+        child.ready = child.ready or message[0] == READY
+
+    def _worker_said(self, child: Child, message: Any) -> None:
+        match message:
+            case [kind] if kind == READY:
+                child.ready = True
+                if child is self._workers["worker 1"]:
+                    name, *arguments = self._settings.start.split()
+                    child.say((LAUNCH, name, arguments))
+            case [kind, address] if kind == LAUNCHED:
+                self._say(f"{self._settings.start} started at {format_address(address)}")
+            case [kind, key, text] if kind == LAUNCH_FAILED and not self._result.done():
+                self._complain(f"{self._settings.config_file}: {key}: {text}")
+                self._result.set_result(ExitCode.START_SERVICE_FAILED)
+
+    async def _watch_service(self, service: Child) -> None:
+        await service.ended
+        if not self._result.done():
+            self._complain(f"the socket service {service.how_it_ended()}: the node cannot go on without it")
+            self._result.set_result(ExitCode.FAILED)
+
+    async def _watch_worker(self, worker: Child) -> None:
+        await worker.ended
+        if self._result.done():
+            return
+        if self._intensity.allows(time.monotonic()):
+            self._say(f"{worker.title} {worker.how_it_ended()}; it is replaced")
+            self._start_worker(worker.title)
+        else:
+            self._complain(
+                f"{worker.title} {worker.how_it_ended()}, and workers have died more than {RESTARTS} times "
+                f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
+            )
+            self._result.set_result(ExitCode.FAILED)
+
+    def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(watcher)
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    # -- the end --
+
+    def _handle_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._asked_to_stop)
+        self._loop.add_signal_handler(signal.SIGHUP, self._log.reopen)
+
+    def _asked_to_stop(self) -> None:
+        if self._signalled:
+            self._kill_all()
+        elif not self._result.done():
+            self._say("stopping; once more ends it at once")
+            self._result.set_result(ExitCode.STOPPED)
+        self._signalled = True
+
+    def _kill_all(self) -> None:
+        for child in (*self._workers.values(), self._service):
+            if child is not None:
+                child.kill()
+
+    async def _stop(self) -> None:
+        workers = list(self._workers.values())
+        await asyncio.gather(*(self._stop_child(worker) for worker in workers))
+        if self._service is not None:
+            await self._stop_child(self._service)
+
+    async def _stop_child(self, child: Child) -> None:
+        if not child.ended.done():
+            child.say((STOP,))
+        _, late = await asyncio.wait([child.ended], timeout=self._settings.stop_timeout + _MARGIN_SECONDS)
+        if late:
+            self._say(f"{child.title} did not end within stop_timeout ({self._settings.stop_timeout:g} s): killed")
+            child.kill()
+            await child.ended
+
+    # -- the log --
+
+    def _say(self, text: str) -> None:
+        self._log.write(f"[node] {text}".encode())
+
+    def _complain(self, text: str) -> None:
+        """Something the user must see, also where the log goes to a file."""
+        for line in text.splitlines():
+            self._log.write(f"[node] {line}".encode())
+        if not self._log.is_terminal:
+            print(f"skypy: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def run(settings: Settings) -> int:
+    """Run a node until it is asked to stop; returns the exit code of `ExitCode`."""
+    setproctitle.setproctitle(f"skypy: node {settings.config_file}")
+    try:
+        log = LogSink(settings.logger)
+    except OSError as error:
+        print(f"skypy: {settings.config_file}: logger: {error}", file=sys.stderr)  # noqa: T201
+        return ExitCode.CONFIG
+    try:
+        return asyncio.run(_run(settings, log))
+    finally:
+        log.close()
+
+
+async def _run(settings: Settings, log: LogSink) -> ExitCode:
+    return await Node(settings, log).run()

@@ -1,0 +1,119 @@
+"""One actor: its address, its module, its tasks and sockets, and the hooks it has declared."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from skypy.core.address import Address, format_address
+
+if TYPE_CHECKING:
+    from skypy.worker.waiter import Waiter
+    from skypy.worker.worker import Worker
+
+_current: Final[contextvars.ContextVar[Actor]] = contextvars.ContextVar("skypy_actor")
+_PACKAGE: Final = str(Path(__file__).parents[1])
+
+
+class Life(Enum):
+    """Where an actor is in its life."""
+
+    LOADING = "loading"  # the module body runs: decorators may declare hooks
+    RUNNING = "running"
+    ENDING = "ending"  # stop hooks run, tasks are cancelled, sockets are closed
+    ENDED = "ended"
+
+
+class Actor:
+    """What a service's module and its tasks belong to."""
+
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "context",
+        "ended",
+        "life",
+        "module",
+        "sockets",
+        "start_function",
+        "stop_functions",
+        "tasks",
+        "waiting",
+        "worker",
+    )
+
+    def __init__(self, address: Address, worker: Worker, module: ModuleType) -> None:
+        self.address = address
+        self.worker = worker
+        self.module = module
+        self.life = Life.LOADING
+        self.context = contextvars.copy_context()
+        self.context.run(_current.set, self)
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.sockets: set[int] = set()
+        """Ids of the sockets it has started, opened or listens on."""
+        self.waiting: dict[Any, Waiter[bool]] = {}
+        """Who waits or sleeps, by token."""
+        self.start_function: Callable[..., Any] | None = None
+        self.stop_functions: list[Callable[..., Any]] = []
+        self.ended: asyncio.Future[None] | None = None
+        """Done when the end has come; None while nobody has asked for it."""
+
+    def __repr__(self) -> str:
+        return f"<actor {format_address(self.address)} {self.module.__name__}>"
+
+    def task_done(self, task: asyncio.Task[Any]) -> None:
+        """One of the tasks that skypy started for it has ended: a failure is logged."""
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed(f"in task {task.get_name()}", error)
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Log an exception of the service's code, with the traceback from its own first line on."""
+        self.worker.log.error("error %s\n%s", where, describe(error), extra={"address": self.address})
+
+
+def current_actor() -> Actor:
+    """The actor whose code is running.
+
+    Raises RuntimeError outside of a service, and in a thread that is not the worker's.
+    """
+    actor = _current.get(None)
+    if actor is None:
+        raise RuntimeError("this call needs a running service: there is no current actor here")
+    if actor.worker.thread_id != threading.get_ident():
+        raise RuntimeError("skypy must be called from the service's own thread, not from another one")
+    return actor
+
+
+def actor_of(context: contextvars.Context | None) -> Actor | None:
+    """The actor that a context (None: the current one) belongs to, if any."""
+    return _current.get(None) if context is None else context.get(_current)
+
+
+def describe(error: BaseException) -> str:
+    """The traceback of an exception, without the frames of skypy that led to the service."""
+    return "".join(traceback.format_exception(type(error), error, _from_service(error.__traceback__))).rstrip()
+
+
+def _from_service(trace: TracebackType | None) -> TracebackType | None:
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith((_PACKAGE, asyncio.__path__[0])):
+        inner = inner.tb_next
+    return inner if inner is not None else trace
+
+
+def loading_actor(function: Callable[..., Any]) -> Actor | None:
+    """The actor whose module body is declaring `function`; None in a module imported in the ordinary way."""
+    actor = _current.get(None)
+    if actor is None or actor.life is not Life.LOADING:
+        return None
+    return actor if sys.modules.get(function.__module__) is actor.module else None

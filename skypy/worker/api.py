@@ -1,0 +1,191 @@
+"""The verbs of actors: what `import skypy` offers to a service."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar, overload
+
+from skypy.core.address import Address
+from skypy.core.errors import ConfigError
+from skypy.worker.actor import Actor, current_actor, loading_actor
+from skypy.worker.scheduler import function_name
+from skypy.worker.waiter import Waiter
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+log: Final = logging.getLogger("skypy")
+"""A logger that puts the address of the current actor in front: `[:0100000a] text`."""
+
+_MISSING: Final = object()
+
+
+# -- hooks --
+
+
+def start(function: F) -> F:
+    """Declare the function that runs once, with the launch arguments, when the service is started.
+
+    The service has started when it returns. Raises RuntimeError for a second one in the same service. In a module that
+    was imported in the ordinary way it does nothing.
+    """
+    actor = loading_actor(function)
+    if actor is not None:
+        if actor.start_function is not None:
+            raise RuntimeError(
+                f"{function_name(function)} is a second start function, "
+                f"{function_name(actor.start_function)} is the first: a service has one"
+            )
+        actor.start_function = function
+    return function
+
+
+def stop(function: F) -> F:
+    """Declare a function that runs when the actor ends: by exit, kill or the node's shutdown.
+
+    Its tasks and sockets are still there; it may take `stop_timeout` seconds. Several run in the order of declaration.
+    """
+    actor = loading_actor(function)
+    if actor is not None:
+        actor.stop_functions.append(function)
+    return function
+
+
+# -- tasks and time --
+
+
+def fork(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Task[Any]:
+    """Run a function in a task of its own, once the current handler waits or returns (skynet.fork).
+
+    A plain function works as well. Returns the task, which can be cancelled, and whose sleep `wakeup` can end.
+    """
+    actor = current_actor()
+    return actor.worker.scheduler.fork(actor, _call(function, *args, **kwargs), function_name(function))
+
+
+async def _call(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
+    result = function(*args, **kwargs)
+    return await result if inspect.isawaitable(result) else result
+
+
+class Timeout:
+    """A function that will run later; `cancel` keeps it from it."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: asyncio.TimerHandle) -> None:
+        self._handle = handle
+
+    def cancel(self) -> None:
+        """Do not run it. Harmless when it has run, or twice."""
+        self._handle.cancel()
+
+
+def timeout(seconds: float, function: Callable[..., Any], /, *args: Any) -> Timeout:
+    """Run a function in a task of its own after `seconds` (skynet.timeout). It is forgotten when the actor ends."""
+    actor = current_actor()
+    return Timeout(actor.worker.loop.call_later(_checked(seconds), _timeout_passed, actor, function, args))
+
+
+def _timeout_passed(actor: Actor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    if actor.ended is None:
+        actor.worker.scheduler.run(actor, function, *args)
+        actor.worker.scheduler.end_turn()
+
+
+async def sleep(seconds: float) -> bool:
+    """Wait for `seconds`; True when they have passed, False when `wakeup(task)` came before (skynet.sleep)."""
+    actor = current_actor()
+    task = asyncio.current_task()
+    if task in actor.waiting:
+        raise RuntimeError("this task is waiting already")
+    waiter: Waiter[bool] = Waiter(actor.worker.loop)
+    timer = actor.worker.loop.call_later(_checked(seconds), _sleep_passed, actor, waiter)
+    actor.waiting[task] = waiter
+    try:
+        return await waiter
+    finally:
+        timer.cancel()
+        if actor.waiting.get(task) is waiter:
+            del actor.waiting[task]
+
+
+def _sleep_passed(actor: Actor, waiter: Waiter[bool]) -> None:
+    if not waiter.done():
+        actor.worker.scheduler.wake(waiter, value=True)
+        actor.worker.scheduler.end_turn()
+
+
+def _checked(seconds: float) -> float:
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{seconds!r} seconds cannot be waited for: it takes a number from 0 on")
+    return seconds
+
+
+async def wait(token: Any) -> None:
+    """Wait until somebody in this actor calls `wakeup(token)` (skynet.wait).
+
+    Raises RuntimeError when another task waits for the same token.
+    """
+    actor = current_actor()
+    if token in actor.waiting:
+        raise RuntimeError(f"another task waits for {token!r} already")
+    waiter: Waiter[bool] = Waiter(actor.worker.loop)
+    actor.waiting[token] = waiter
+    try:
+        await waiter
+    finally:
+        if actor.waiting.get(token) is waiter:
+            del actor.waiting[token]
+
+
+def wakeup(token: Any) -> bool:
+    """Resume who waits for a token, or the sleep of a task; it goes on once the current handler waits or returns.
+
+    False when nobody waits: the wakeup is lost (skynet.wakeup).
+    """
+    actor = current_actor()
+    waiter = actor.waiting.pop(token, None)
+    if waiter is None or waiter.done():
+        return False
+    actor.worker.scheduler.wake(waiter, value=False)
+    return True
+
+
+# -- who and where --
+
+
+def self() -> Address:
+    """The address of the current actor."""
+    return current_actor().address
+
+
+def exit() -> NoReturn:  # noqa: A001 - the verb of skynet
+    """End the current actor: stop functions run, its tasks are cancelled, its sockets closed. Nothing after it runs."""
+    actor = current_actor()
+    actor.worker.begin_end(actor)
+    raise asyncio.CancelledError("the actor exits")
+
+
+@overload
+def getenv(key: str) -> str: ...
+@overload
+def getenv(key: str, default: T) -> str | T: ...
+def getenv(key: str, default: Any = _MISSING) -> Any:
+    """A setting of the `[env]` table.
+
+    Raises ConfigError, which names the config file, for a key that is not there and has no default.
+    """
+    settings = current_actor().worker.settings
+    value = settings.env.get(key, default)
+    if value is _MISSING:
+        raise ConfigError(
+            settings.config_file,
+            f"env.{key}",
+            f"a service needs it; add it under [env], or run with --set env.{key}=...",
+        )
+    return value

@@ -1,0 +1,78 @@
+"""Service name → a fresh module for every instance.
+
+The code of a file is compiled once per process; each instance runs it in a module of its own, as each skynet service
+has a Lua state of its own. While the actor lives its module is in `sys.modules` under a name of its own
+(`echo@01000008`), so that dataclasses, typing, pickle, inspect and tracebacks find it; `unload` takes it out again,
+and its logger with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.machinery
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from skypy.core.errors import ServiceError
+
+_compiled: dict[str, tuple[tuple[int, int], CodeType, importlib.machinery.ModuleSpec]] = {}
+
+
+def find_service(name: str, service_path: Sequence[str]) -> str:
+    """The file of a service: `game/agent` is `game/agent.py` in the first folder that has it.
+
+    Raises ServiceError, which lists the folders and names the service most like it.
+    """
+    parts = name.split("/")
+    if not all(part.isidentifier() for part in parts):
+        raise ServiceError(f'"{name}" cannot be the name of a service: it is a path of identifiers like "game/agent"')
+    for folder in service_path:
+        file = Path(folder, *parts).with_suffix(".py")
+        if file.is_file():
+            return str(file)
+    known = sorted(
+        str(file.relative_to(folder).with_suffix("")) for folder in service_path for file in Path(folder).rglob("*.py")
+    )
+    nearest = difflib.get_close_matches(name, known, 1)
+    looked = ", ".join(service_path) or "nowhere: service_path is empty"
+    raise ServiceError(
+        f'no service "{name}" (looked for {"/".join(parts)}.py in {looked})'
+        + (f'; did you mean "{nearest[0]}"?' if nearest else "")
+    )
+
+
+def compile_service(file: str) -> tuple[CodeType, importlib.machinery.ModuleSpec]:
+    """The code of a service file, compiled once as long as the file does not change. Raises SyntaxError, OSError."""
+    status = os.stat(file)
+    version = (status.st_mtime_ns, status.st_size)
+    known = _compiled.get(file)
+    if known is None or known[0] != version:
+        source = Path(file).read_bytes()
+        code = compile(source, file, "exec", dont_inherit=True)  # or our own __future__ imports would apply to it
+        spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+        if spec is None:
+            raise ServiceError(f"{file} cannot be loaded as a Python module")
+        _compiled[file] = known = (version, code, spec)
+    return known[1], known[2]
+
+
+def create_module(file: str, module_name: str) -> tuple[ModuleType, CodeType]:
+    """An empty module for one instance, registered in `sys.modules`, and the code that `exec` runs in it."""
+    code, spec = compile_service(file)
+    module = ModuleType(module_name)
+    module.__file__ = file
+    module.__spec__ = spec
+    module.__package__ = ""  # a service has no package: relative imports say so
+    sys.modules[module_name] = module
+    return module, code
+
+
+def unload(module_name: str) -> None:
+    """Forget the module of an instance that has ended, and the loggers that carry its name."""
+    sys.modules.pop(module_name, None)
+    logging.Logger.manager.loggerDict.pop(module_name, None)

@@ -1,0 +1,128 @@
+"""When the code of actors runs, in skynet's order: the handler, then wakeups, then forks, then the next message.
+
+A turn is what happens between two waits of the worker: messages are handled one after the other, each followed by
+`settle`, and at the end the hooks run (sockets are written, the lane is flushed). Code that asyncio resumed by itself
+is no message; what it forks, wakes or writes is settled in a turn of its own in the loop's next iteration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from skypy.worker.actor import Actor, Life, actor_of
+from skypy.worker.tasks import create_unstarted, start_eagerly
+from skypy.worker.waiter import Waiter
+
+
+class Scheduler:
+    """Starts tasks for actors and keeps the order."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.end_of_turn_hooks: list[Callable[[], None]] = []
+        self._wakeups: deque[tuple[Waiter[Any], Any]] = deque()
+        self._forks: deque[Callable[[], object]] = deque()
+        self._in_turn = False
+        self._turn_requested = False
+
+    # -- turns --
+
+    def begin_turn(self) -> None:
+        """Messages follow; nothing is written before `end_turn`."""
+        self._in_turn = True
+
+    def end_turn(self) -> None:
+        """Settle, then run the hooks."""
+        self._in_turn = True
+        try:
+            self.settle()
+            for hook in self.end_of_turn_hooks:
+                hook()
+        finally:
+            self._in_turn = False
+        if self.unsettled:  # a hook has woken somebody: in the next iteration, so that nobody else starves
+            self.request_turn()
+
+    def request_turn(self) -> None:
+        """Something is to be done at the end of a turn: see to it that there is one."""
+        if not self._in_turn and not self._turn_requested:
+            self._turn_requested = True
+            self.loop.call_soon(self._requested_turn)
+
+    def _requested_turn(self) -> None:
+        self._turn_requested = False
+        self.end_turn()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a wakeup or a fork waits for its turn."""
+        return bool(self._wakeups or self._forks)
+
+    def settle(self) -> None:
+        """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
+        while self._wakeups or self._forks:
+            if self._wakeups:
+                waiter, value = self._wakeups.popleft()
+                if not waiter.done():  # it may have been cancelled since
+                    waiter.set_result(value)
+            else:
+                self._forks.popleft()()
+
+    # -- what starts code --
+
+    def run(self, actor: Actor, function: Callable[..., Any], *args: Any) -> asyncio.Task[Any] | None:
+        """Call a function for an actor: a plain one at once, of a coroutine function the first step.
+
+        Returns the task if it is still running. Exceptions are logged, never raised.
+        """
+        context = actor.context.copy()
+        try:
+            result = context.run(function, *args)
+            if not inspect.iscoroutine(result):
+                return None
+            task = start_eagerly(self.loop, result, name=function_name(function), context=context)
+        except asyncio.CancelledError:
+            return None  # a plain function that called exit()
+        except BaseException as error:  # a service that raises SystemExit fails, the worker lives
+            actor.failed(f"in {function_name(function)}", error)
+            return None
+        if task.done():
+            actor.task_done(task)
+            return None
+        actor.tasks.add(task)
+        task.add_done_callback(actor.task_done)
+        return task
+
+    def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that starts once the current message has been handled."""
+        task, first_step = create_unstarted(self.loop, coroutine, name=name, context=actor.context.copy())
+        actor.tasks.add(task)
+        task.add_done_callback(actor.task_done)
+        self._forks.append(first_step)
+        self.request_turn()
+        return task
+
+    def wake(self, waiter: Waiter[Any], value: Any = None) -> None:
+        """Resume who waits, once the current message has been handled."""
+        self._wakeups.append((waiter, value))
+        self.request_turn()
+
+    def create_task(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        """The loop's task factory: a task that a service creates belongs to its actor."""
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        actor = actor_of(options.get("context"))
+        if actor is not None and actor.life is not Life.ENDED and not task.done():
+            actor.tasks.add(task)
+            task.add_done_callback(actor.tasks.discard)
+        return task
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """How a function is called in messages."""
+    return getattr(function, "__qualname__", None) or repr(function)

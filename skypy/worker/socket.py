@@ -1,0 +1,180 @@
+"""What an actor's socket is in its worker: the lane's view of it, who owns it, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from skypy.core.duplicate import Duplicate, Holding, Reading
+from skypy.core.errors import SocketBroken, SocketClosed
+from skypy.core.messages import CLOSE, CREDIT, Message
+from skypy.worker.waiter import Waiter
+
+if TYPE_CHECKING:
+    from skypy.worker.actor import Actor
+
+_BUFFERS_PER_WRITE: Final = 1024
+"""What Linux takes in one writev (UIO_MAXIOV)."""
+_JOIN_BELOW_BYTES: Final = 65536
+"""Small messages are copied together for one write; that is cheaper than a long list of buffers."""
+ACCEPT_WINDOW: Final = 1024
+"""Clients that may be on their way from the service to a listener's actor."""
+
+
+class SocketAddress(str):
+    """`host:port` as text, IPv6 in brackets, as `accept` functions get it; the parts are there too."""
+
+    __slots__ = ("host", "port")
+
+    host: str
+    port: int
+
+    def __new__(cls, host: str, port: int) -> SocketAddress:
+        """The text of an address."""
+        address = super().__new__(cls, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        address.host = host
+        address.port = port
+        return address
+
+
+class StreamSocket(Duplicate):
+    """A TCP connection."""
+
+    __slots__ = ("drainers", "local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        descriptor: int | None,
+        window: int,
+        emit: Callable[[Message], None],
+        loop: asyncio.AbstractEventLoop,
+        owner: Actor,
+        peer: SocketAddress,
+    ) -> None:
+        super().__init__(id, descriptor, window, emit)
+        self.loop = loop
+        self.owner = owner
+        self.peer = peer
+        self.local: SocketAddress | None = None
+        self.started = False
+        """Whether an actor has called start (or open): until then nothing is read."""
+        self.unclaimed: asyncio.TimerHandle | None = None
+        self.reader: Waiter[None] | None = None
+        self.wakes_at = 1
+        """How many buffered bytes the waiting reader needs."""
+        self.drainers: list[Waiter[None]] = []
+        self.told = False
+        """Whether the error that broke it has been logged."""
+
+    # -- reading --
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task waits for input."""
+        return self.reader is not None and not self.reader.done()
+
+    def readable(self, size: int = 1) -> Waiter[None]:
+        """A wait for `size` buffered bytes, or for the end of input."""
+        waiter: Waiter[None] = Waiter(self.loop)
+        self.reader = waiter
+        self.wakes_at = size
+        return waiter
+
+    def wake_reader(self) -> None:
+        """The reader has something to look at: it goes on at once, so no service's code may be running."""
+        waiter, self.reader = self.reader, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def end_of_input(self) -> None:
+        """For a reader that found the buffer at its end: return if that is end-of-file.
+
+        Raises SocketBroken once when a reset was the end, SocketClosed when the actor has closed it meanwhile.
+        """
+        if self.state is Holding.CLOSING:
+            raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
+        if self.reading is Reading.BROKEN:
+            self.reading = Reading.ENDED
+            raise SocketBroken(self.error, os.strerror(self.error))
+
+    # -- writing --
+
+    def flush(self) -> None:
+        """Give the corked bytes to the kernel, and to the service what the kernel does not take."""
+        while self.corked.size:
+            if not self.may_write_directly:
+                self.hand_over()
+                return
+            try:
+                self.wrote_directly(*self._write_directly())
+            except BlockingIOError:
+                self.hand_over()
+            except OSError as error:
+                # The kernel tells a reset once, to whoever asks first, so its errno goes along; the service alone
+                # decides what it means.
+                self.hand_over(error.errno or 0)
+
+    def _write_directly(self) -> tuple[int, int]:
+        """How much the kernel took, and how much it was offered."""
+        assert self.descriptor is not None
+        buffers = self.corked.first(_BUFFERS_PER_WRITE)
+        if len(buffers) == 1:
+            return os.write(self.descriptor, buffers[0]), len(buffers[0])
+        offered = sum(map(len, buffers))
+        if offered <= _JOIN_BELOW_BYTES:
+            return os.write(self.descriptor, b"".join(buffers)), offered
+        return os.writev(self.descriptor, buffers), offered
+
+    def drained(self, high_water: int) -> bool:
+        """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
+        return self.unsent < high_water or not self.writable
+
+
+class ListenerSocket:
+    """A listening socket."""
+
+    __slots__ = ("_emit", "_limit", "accept", "accepted", "descriptor", "id", "local", "owner", "state")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        descriptor: int | None,
+        emit: Callable[[Message], None],
+        owner: Actor,
+        local: SocketAddress,
+    ) -> None:
+        self.id = id
+        self.descriptor = descriptor
+        self.owner = owner
+        self.local = local
+        self.accept: Callable[[int, str], Any] | None = None
+        self.accepted = 0
+        self.state = Holding.OWN
+        self._limit = 0
+        self._emit = emit
+
+    def start(self, accept: Callable[[int, str], Any], owner: Actor) -> None:
+        """Begin (or go on) accepting for an actor."""
+        self.accept = accept
+        self.owner = owner
+        self.want()
+
+    def want(self) -> None:
+        """Grant more clients when half of the last grant is used up."""
+        if self.accepted + ACCEPT_WINDOW - self._limit >= ACCEPT_WINDOW // 2:
+            self._limit = self.accepted + ACCEPT_WINDOW
+            self._emit((CREDIT, self.id, self._limit))
+
+    def close(self) -> None:
+        """Stop listening at once."""
+        if self.state is Holding.OWN:
+            self.state = Holding.CLOSING
+            self._emit((CLOSE, self.id))
+
+    def forgotten(self) -> int | None:
+        """FORGET: returns the descriptor that is to be closed now."""
+        descriptor, self.descriptor = self.descriptor, None
+        return descriptor

@@ -1,0 +1,281 @@
+"""The verbs of sockets: what `from skypy import socket` offers to a service.
+
+A socket is named by `fd`: skypy's own number, not the kernel's, never given out twice. In what is read, None means
+end-of-file; `b""` is an empty line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket as kernel
+from collections.abc import Callable
+from typing import Any, Literal
+
+from skypy.core.duplicate import Holding, Reading
+from skypy.core.errors import ListenError, SocketBroken, SocketBusy, SocketClosed
+from skypy.core.messages import WRITE_SIZE_LIMIT, Priority
+from skypy.worker.actor import Actor, current_actor
+from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
+from skypy.worker.sockets import AnySocket
+
+_PRIORITIES = {"high": Priority.HIGH, "low": Priority.LOW}
+
+
+# -- making sockets --
+
+
+async def listen(host: str, port: int, backlog: int = 1024) -> int:
+    """A listening socket, idle until `start`. Port 0 picks a free one; `local_address` tells which.
+
+    `host` "" is every IPv4 address of this machine. `backlog` clients may wait in the kernel.
+    Raises ListenError, an OSError, when the address is taken, not allowed or not there.
+    """
+    actor = current_actor()
+    try:
+        addresses = await _resolve(actor, host or "0.0.0.0", port, kernel.AI_PASSIVE)
+        # A name that means both: clients that were told of a port mostly try IPv4.
+        addresses.sort(key=lambda address: address[0] != kernel.AF_INET)
+        return await actor.worker.sockets.listen(actor, addresses, backlog)
+    except OSError as error:
+        raise ListenError(error.errno or 0, error.strerror or str(error), host, port) from error
+
+
+async def start(fd: int, accept: Callable[[int, str], Any] | None = None) -> None:
+    """Take ownership of a socket and begin reading; of a listening one, and begin accepting.
+
+    `accept(fd, address)` runs as a task of its own for every client; the client must be started within `claim_timeout`.
+    When it raises, the traceback is logged and the client's socket, if still this actor's, is shut down.
+    A socket that the peer has half closed is started as any other: reads give what is left, then None.
+    Raises SocketClosed for an unknown or closed socket.
+    """
+    actor = current_actor()
+    socket = actor.worker.sockets.get(fd)
+    if socket is None or socket.state is Holding.CLOSING:
+        raise SocketClosed(f"socket {fd} is closed or was never open")
+    if isinstance(socket, ListenerSocket):
+        if accept is None:
+            raise TypeError(f"socket {fd} listens: start(fd, accept) needs the function that gets its clients")
+        socket.owner.sockets.discard(fd)
+        actor.sockets.add(fd)
+        socket.start(accept, actor)
+    elif accept is not None:
+        raise TypeError(f"socket {fd} is a connection: start(fd) takes no accept function")
+    else:
+        actor.worker.sockets.start(socket, actor)
+
+
+async def open(host: str, port: int, timeout: float | None = None) -> int:  # noqa: A001 - the verb of skynet
+    """Connect; every address that the name has is tried. The socket is started.
+
+    Raises OSError when none answers, TimeoutError after `timeout` seconds. A cancelled open closes the attempt.
+    """
+    actor = current_actor()
+    async with asyncio.timeout(timeout):
+        addresses = await _resolve(actor, host, port, 0)
+        try:
+            return await actor.worker.sockets.open(actor, addresses)
+        except OSError as error:
+            text = f"cannot connect to {host}:{port}: {error.strerror}"
+            raise type(error)(error.errno, text) from error
+
+
+async def _resolve(actor: Actor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"{port} is not a port: it is a number from 0 to 65535")
+    found = await actor.worker.loop.getaddrinfo(host, port, type=kernel.SOCK_STREAM, flags=flags)
+    return [(int(family), str(address[0]), int(address[1])) for family, _, _, _, address in found]
+
+
+# -- reading --
+
+
+async def read(fd: int, n: int | None = None) -> bytes | None:
+    """Exactly n bytes, or with None whatever has arrived (at least one byte). None at end-of-file.
+
+    Fewer than n bytes before the end stay, and `read(fd)` returns them. Cancelling takes nothing.
+    Raises SocketBroken once, behind the bytes that came before a reset; SocketBusy when another task reads;
+    SocketClosed when the socket is not this actor's or is closed meanwhile.
+    """
+    socket = _reading(fd)
+    if n is not None and n < 0:
+        raise ValueError(f"{n} bytes cannot be read")
+    needed = 1 if n is None else n
+    buffer = socket.buffer
+    while buffer.size < needed:
+        if socket.reading is not Reading.OPEN:
+            socket.end_of_input()
+            return None
+        socket.want(needed)
+        await socket.readable(needed)
+    data = buffer.read(buffer.size if n is None else n)
+    socket.want()
+    return data
+
+
+async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | None:
+    r"""A line without its separator; None at end-of-file. Bytes behind the last separator stay for `read(fd)`.
+
+    Raises BufferLimit as soon as more than `limit` bytes have no separator: every byte stays, and can be taken with
+    `read` or a larger limit. For the rest see `read`.
+    """
+    socket = _reading(fd)
+    if not sep:
+        raise ValueError("the separator is empty")
+    while (line := socket.buffer.read_line(sep, limit)) is None:
+        if socket.reading is not Reading.OPEN:
+            socket.end_of_input()
+            return None
+        socket.want(limit + len(sep))
+        await socket.readable()
+    socket.want()
+    return line
+
+
+async def readall(fd: int) -> bytes:
+    """Everything up to end-of-file, maybe nothing.
+
+    Raises SocketBroken on a reset, keeping what came for `read(fd)`. For the rest see `read`.
+    """
+    socket = _reading(fd)
+    while socket.reading is Reading.OPEN:
+        socket.want(socket.buffer.size + socket.window)
+        await socket.readable(socket.buffer.size + socket.window // 2)
+    socket.end_of_input()
+    return socket.buffer.read_all()
+
+
+def _reading(fd: int) -> StreamSocket:
+    """The actor's own socket, for one reader."""
+    socket = _owned(fd)
+    if not socket.started:
+        raise RuntimeError(f"socket {fd} has not been started: call `await socket.start({fd})` first")
+    if socket.busy:
+        raise SocketBusy(f"another task is reading from socket {fd}")
+    return socket
+
+
+# -- writing --
+
+
+def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high", "low"] = "high") -> bool:
+    """Queue a message and return at once; mutable data is copied.
+
+    True: accepted, not yet delivered. False: this side is closed or known to be broken. Any actor may write to any
+    socket; whole messages never interleave, and those of high priority go before those of low.
+    """
+    actor = current_actor()
+    socket = actor.worker.sockets.get(fd)
+    if type(data) is not bytes:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"a socket carries bytes, not {type(data).__name__}")
+        data = bytes(data)
+    if len(data) > WRITE_SIZE_LIMIT:
+        raise ValueError(f"{len(data)} bytes are too much for one write, the limit is {WRITE_SIZE_LIMIT}")
+    if priority not in _PRIORITIES:
+        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
+    if not isinstance(socket, StreamSocket):
+        return False
+    return actor.worker.sockets.write(socket, data, _PRIORITIES[priority]) if data else socket.writable
+
+
+async def drain(fd: int) -> None:
+    """Wait until less than `[socket] high_water` bytes are unsent.
+
+    Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
+    """
+    actor = current_actor()
+    socket = _connection(fd)
+    while not socket.drained(actor.worker.settings.socket.high_water):
+        await actor.worker.sockets.drainer(socket)
+    if socket.error:
+        raise SocketBroken(socket.error, os.strerror(socket.error))
+    if socket.state is Holding.CLOSING:
+        raise SocketClosed(f"socket {fd} is closed")
+
+
+# -- ending --
+
+
+async def close(fd: int) -> None:
+    """The safe close: the socket is gone from this actor at once; twice is harmless.
+
+    In the background everything queued is delivered, then FIN, then the peer's end-of-file is awaited for at most
+    `[socket] linger` seconds. Tasks that read from it get SocketClosed.
+    """
+    actor = current_actor()
+    socket = actor.worker.sockets.get(fd)
+    if socket is not None and socket.state is not Holding.CLOSING:
+        actor.worker.sockets.close_socket(socket)
+
+
+def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
+    """Finish one half of a connection, or drop it.
+
+    "rw": drop everything now (skynet's shutdown). "w": send what is queued, then FIN, and go on reading. "r": stop
+    reading. Harmless on a closed socket.
+    """
+    actor = current_actor()
+    sockets = actor.worker.sockets
+    if how not in ("rw", "w", "r"):
+        raise ValueError(f'"{how}" is no way to shut down: it is "rw", "w" or "r"')
+    socket = sockets.get(fd)
+    if socket is None or socket.state is Holding.CLOSING:
+        return
+    if how == "rw":
+        sockets.abort(socket)
+    elif isinstance(socket, ListenerSocket):
+        raise TypeError(f"socket {fd} listens: it has no half that could be shut down")
+    elif how == "w":
+        sockets.shutdown_write(socket)
+    else:
+        sockets.shutdown_read(socket)
+
+
+# -- who and where --
+
+
+def local_address(fd: int) -> SocketAddress:
+    """Our end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    socket = _any(fd)
+    if socket.local is None:
+        socket.local = _ask_kernel(socket)
+    return socket.local
+
+
+def peer_address(fd: int) -> SocketAddress:
+    """The peer's end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    return _connection(fd).peer
+
+
+def _ask_kernel(socket: AnySocket) -> SocketAddress:
+    if socket.descriptor is None:
+        raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
+    with kernel.socket(fileno=os.dup(socket.descriptor)) as duplicate:
+        return SocketAddress(*duplicate.getsockname()[:2])
+
+
+def _any(fd: int) -> AnySocket:
+    socket = current_actor().worker.sockets.get(fd)
+    if socket is None or socket.state is Holding.CLOSING:
+        raise SocketClosed(f"socket {fd} is closed or was never open")
+    return socket
+
+
+def _connection(fd: int) -> StreamSocket:
+    socket = _any(fd)
+    if isinstance(socket, ListenerSocket):
+        raise TypeError(f"socket {fd} listens: it carries no bytes")
+    return socket
+
+
+def _owned(fd: int) -> StreamSocket:
+    actor = current_actor()
+    socket = actor.worker.sockets.get(fd)
+    if socket is None or socket.state is Holding.CLOSING:
+        raise SocketClosed(f"socket {fd} is closed or was never open")
+    if socket.owner is not actor:
+        raise SocketClosed(f"socket {fd} belongs to another actor: take it over with `await socket.start({fd})`")
+    if isinstance(socket, ListenerSocket):
+        raise TypeError(f"socket {fd} listens: it carries no bytes")
+    return socket

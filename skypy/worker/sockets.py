@@ -1,0 +1,395 @@
+"""The worker's end of the lane: reports in, requests out, and every socket that actors of this worker have."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from skypy.core import messages
+from skypy.core.codec import MalformedFrame
+from skypy.core.duplicate import Holding, Reading
+from skypy.core.errors import SocketBroken
+from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
+from skypy.lane import Lane, LaneEnded
+from skypy.worker.scheduler import Scheduler
+from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
+from skypy.worker.waiter import Waiter
+
+if TYPE_CHECKING:
+    from skypy.core.settings import SocketSettings
+    from skypy.worker.actor import Actor
+
+RESERVED_DESCRIPTORS: Final = 256
+"""Kept free for what services and libraries open; beyond it sockets are held without a duplicate."""
+
+AnySocket = StreamSocket | ListenerSocket
+
+
+class Sockets:
+    """All sockets of a worker, by id. Turns messages of the lane into what readers and writers wait for."""
+
+    def __init__(
+        self, lane: Lane, scheduler: Scheduler, settings: SocketSettings, log_error: Callable[[Actor, str], None]
+    ) -> None:
+        self.settings = settings
+        self.dropped: Counter[str] = Counter()
+        """How often a report crossed a close and was dropped, by its kind."""
+        self._lane = lane
+        self._scheduler = scheduler
+        self._loop = scheduler.loop
+        self._log_error = log_error
+        self._sockets: dict[int, AnySocket] = {}
+        self._requests: dict[int, Waiter[Any]] = {}
+        self._last_request = 0
+        self._dirty: list[StreamSocket] = []
+        self._writing = False
+        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self.get = self._sockets.get
+        """The socket with an id, or None."""
+        self._reports: dict[int, Callable[[Sequence[Any]], None]] = {
+            messages.SOCKET_OPEN: self._opened,
+            messages.FAILED: self._failed,
+            messages.SOCKET_ACCEPT: self._accepted,
+            messages.SOCKET_DATA: self._data,
+            messages.SOCKET_MORE: self._more,
+            messages.SOCKET_CLOSE: self._closed,
+            messages.SOCKET_ERROR: self._error,
+            messages.SENT: self._sent,
+            messages.FORGET: self._forget,
+        }
+        scheduler.end_of_turn_hooks.append(self.flush)
+        self._loop.add_reader(lane.fileno(), self._lane_readable)
+
+    # -- the lane --
+
+    def _emit(self, message: messages.Message) -> None:
+        self._lane.send(message)
+        self._scheduler.request_turn()
+
+    def _lane_readable(self) -> None:
+        scheduler = self._scheduler
+        try:
+            received = self._lane.receive()
+        except (LaneEnded, MalformedFrame) as error:
+            self._lane_ended(error)
+            return
+        if not received:
+            return
+        reports = self._reports
+        scheduler.begin_turn()
+        for message in received:
+            try:
+                reports[message[0]](message)
+                if scheduler.unsettled:
+                    scheduler.settle()
+            except (SystemExit, KeyboardInterrupt):
+                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
+        scheduler.end_turn()
+
+    def flush(self) -> None:
+        """The end of a turn: one write for every socket with corked bytes, one send for the lane."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for socket in dirty:
+                socket.flush()
+                if socket.drainers:
+                    self._wake_drainers(socket)
+        if not self._lane.idle and self._lane.flush() == self._writing:
+            self._writing = not self._writing
+            if self._writing:
+                self._loop.add_writer(self._lane.fileno(), self._scheduler.end_turn)
+            else:
+                self._loop.remove_writer(self._lane.fileno())
+
+    async def flushed(self) -> None:
+        """Wait until everything that was said has left this process."""
+        while not self._lane.idle:
+            writable: asyncio.Future[None] = self._loop.create_future()
+            self._loop.add_writer(self._lane.fileno(), writable.set_result, None)
+            await writable
+            self._loop.remove_writer(self._lane.fileno())
+            self._lane.flush()
+
+    def _lane_ended(self, reason: Exception) -> None:
+        """The service is gone: every connection with it."""
+        self._loop.remove_reader(self._lane.fileno())
+        self._loop.remove_writer(self._lane.fileno())
+        for socket in list(self._sockets.values()):
+            if isinstance(socket, StreamSocket) and socket.state is Holding.OWN:
+                socket.input_ended(messages.SERVICE_GONE)
+                socket.told = True
+                socket.wake_reader()
+                self._wake_drainers(socket)
+        for waiter in self._requests.values():
+            waiter.set_exception(SocketBroken(messages.SERVICE_GONE, f"the socket service is gone {reason}".rstrip()))
+        self._scheduler.end_turn()
+
+    # -- requests of actors --
+
+    async def listen(self, actor: Actor, addresses: Sequence[tuple[int, str, int]], backlog: int) -> int:
+        """A listening socket's id. Raises OSError."""
+        id_: int
+        id_, descriptor, local, _ = await self._request(LISTEN, list(addresses), backlog)
+        self._sockets[id_] = ListenerSocket(id_, descriptor, self._emit, actor, SocketAddress(*local))
+        actor.sockets.add(id_)
+        return id_
+
+    async def open(self, actor: Actor, addresses: Sequence[tuple[int, str, int]]) -> int:
+        """A connected socket's id, started. Raises OSError."""
+        id_: int
+        id_, descriptor, local, peer = await self._request(CONNECT, list(addresses))
+        socket = self._add(id_, descriptor, actor, SocketAddress(*peer))
+        socket.local = SocketAddress(*local)
+        self.start(socket, actor)
+        return id_
+
+    async def _request(self, kind: int, *fields: Any) -> Any:
+        self._last_request += 1
+        request = self._last_request
+        self._requests[request] = waiter = Waiter[Any](self._loop)
+        self._emit((kind, request, *fields))
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if self._requests.pop(request, None) is not None:
+                self._emit((CANCEL, request))
+            else:  # the answer and the cancellation have crossed
+                with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.InvalidStateError):
+                    self._refuse(*waiter.result())
+            raise
+
+    def start(self, socket: StreamSocket, actor: Actor) -> None:
+        """`actor` owns the socket from now on, and reading begins (or goes on)."""
+        if socket.unclaimed is not None:
+            socket.unclaimed.cancel()
+            socket.unclaimed = None
+        socket.owner.sockets.discard(socket.id)
+        socket.owner = actor
+        socket.started = True
+        actor.sockets.add(socket.id)
+        if socket.state is Holding.OWN:
+            socket.start(actor.address)
+
+    def write(self, socket: StreamSocket, data: bytes, priority: int) -> bool:
+        """Cork a message until the end of the turn."""
+        clean = not socket.corked.size
+        if not socket.write(data, priority):
+            return False
+        if clean:
+            self._dirty.append(socket)
+            self._scheduler.request_turn()
+        return True
+
+    def drainer(self, socket: StreamSocket) -> Waiter[None]:
+        """A wait for the moment when little enough of a socket's output is unsent."""
+        waiter: Waiter[None] = Waiter(self._loop)
+        socket.drainers.append(waiter)
+        return waiter
+
+    def close_socket(self, socket: AnySocket) -> None:
+        """The safe close; a listener stops at once."""
+        self._flush_and(socket, socket.close)
+
+    def shutdown_write(self, socket: StreamSocket) -> None:
+        """What is queued, then FIN."""
+        self._flush_and(socket, socket.shutdown_write)
+
+    def shutdown_read(self, socket: StreamSocket) -> None:
+        """Stop reading."""
+        self._flush_and(socket, socket.shutdown_read)
+        self._wake_all(socket)
+
+    def abort(self, socket: AnySocket) -> None:
+        """Drop everything now."""
+        if isinstance(socket, ListenerSocket):
+            self.close_socket(socket)
+            return
+        socket.abort()
+        self._let_go(socket)
+
+    def _flush_and(self, socket: AnySocket, end: Callable[[], None]) -> None:
+        if isinstance(socket, StreamSocket):
+            socket.flush()  # its request must come behind its output
+        end()
+        if socket.state is not Holding.OWN:
+            self._let_go(socket)
+
+    def _let_go(self, socket: AnySocket) -> None:
+        """The actor has no part in it any more; what it still waits for ends."""
+        socket.owner.sockets.discard(socket.id)
+        if isinstance(socket, StreamSocket):
+            if socket.unclaimed is not None:
+                socket.unclaimed.cancel()
+            if socket.state is Holding.DEAD:
+                socket.state = Holding.CLOSING  # nothing is left to be forgotten by the service
+                del self._sockets[socket.id]
+            self._wake_all(socket)
+
+    def _wake_all(self, socket: StreamSocket) -> None:
+        """Resume the reader and the drainers, but not inside of the code that is running."""
+        if socket.reader is not None:
+            self._scheduler.wake(socket.reader)
+        self._wake_drainers(socket)
+
+    def _wake_drainers(self, socket: StreamSocket) -> None:
+        if socket.drainers and socket.drained(self.settings.high_water):
+            for waiter in socket.drainers:
+                self._scheduler.wake(waiter)
+            socket.drainers.clear()
+
+    # -- reports of the service --
+
+    def _opened(self, message: Sequence[Any]) -> None:
+        _, request, id_, local, peer = message
+        descriptor = self._adopt()
+        waiter = self._requests.pop(request, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result((id_, descriptor, local, peer))
+            return
+        self._refuse(id_, descriptor, local, peer)
+
+    def _refuse(self, id_: int, descriptor: int | None, local: object, peer: object) -> None:
+        """Whoever asked for this socket was cancelled."""
+        del local
+        if descriptor is not None:
+            os.close(descriptor)
+        self._emit((ABORT if peer is not None else CLOSE, id_))
+
+    def _failed(self, message: Sequence[Any]) -> None:
+        waiter = self._requests.pop(message[1], None)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(OSError(message[2], os.strerror(message[2])))
+
+    def _accepted(self, message: Sequence[Any]) -> None:
+        _, listener_id, id_, peer = message
+        descriptor = self._adopt()
+        listener = self._sockets.get(listener_id)
+        if not isinstance(listener, ListenerSocket) or listener.accept is None or listener.state is not Holding.OWN:
+            if descriptor is not None:
+                os.close(descriptor)
+            self._emit((CLOSE, id_))
+            return
+        listener.accepted += 1
+        listener.want()
+        actor = listener.owner
+        socket = self._add(id_, descriptor, actor, SocketAddress(*peer))
+        actor.sockets.add(id_)
+        self._scheduler.run(actor, functools.partial(self._accept, listener.accept, socket))
+        if not socket.started and socket.state is Holding.OWN:
+            socket.unclaimed = self._loop.call_later(self.settings.claim_timeout, self._claim_timed_out, socket)
+
+    async def _accept(self, accept: Callable[[int, str], Any], socket: StreamSocket) -> None:
+        try:
+            result = accept(socket.id, socket.peer)
+            if inspect.iscoroutine(result):
+                await result
+        except asyncio.CancelledError:
+            raise
+        except SocketBroken as error:
+            # The peer's reset of this very socket has been logged in one line; a traceback would add nothing.
+            if not socket.told or error.errno != socket.error:
+                socket.owner.failed(f"in accept of {socket.peer}", error)
+            self._drop_accepted(socket)
+        except BaseException as error:
+            socket.owner.failed(f"in accept of {socket.peer}", error)
+            self._drop_accepted(socket)
+
+    def _drop_accepted(self, socket: StreamSocket) -> None:
+        if socket.state is not Holding.CLOSING:
+            self.abort(socket)
+
+    def _claim_timed_out(self, socket: StreamSocket) -> None:
+        socket.unclaimed = None
+        self._log_error(
+            socket.owner,
+            f"socket: {socket.id} from {socket.peer} was started by nobody within "
+            f"claim_timeout ({self.settings.claim_timeout:g} s): closed",
+        )
+        self.close_socket(socket)
+
+    def _data(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if socket.__class__ is not StreamSocket:
+            self.dropped["DATA"] += 1
+            return
+        socket.data_received(message[2])
+        if socket.reader is not None and socket.buffer.size >= socket.wakes_at:
+            socket.wake_reader()
+
+    def _more(self, message: Sequence[Any]) -> None:
+        """DATA of the same socket follows at once: it wakes the reader, once for all of it."""
+        socket = self._sockets.get(message[1])
+        if isinstance(socket, StreamSocket):
+            socket.data_received(message[2])
+        else:
+            self.dropped["MORE"] += 1
+
+    def _closed(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if not isinstance(socket, StreamSocket):
+            self.dropped["CLOSE"] += 1
+            return
+        socket.input_ended(message[2])
+        if message[2]:
+            self._tell(socket, message[2])
+            self._wake_drainers(socket)
+        socket.wake_reader()
+
+    def _error(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if isinstance(socket, StreamSocket):
+            socket.write_broke(message[2])
+            self._tell(socket, message[2])
+            self._wake_drainers(socket)
+        elif socket is not None:
+            self._log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(message[2])}")
+        else:
+            self.dropped["ERROR"] += 1
+
+    def _tell(self, socket: StreamSocket, error: int) -> None:
+        if not socket.told:
+            socket.told = True
+            self._log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(error)}")
+
+    def _sent(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if isinstance(socket, StreamSocket):
+            socket.progressed(message[2])
+            self._wake_drainers(socket)
+        else:
+            self.dropped["SENT"] += 1
+
+    def _forget(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if socket is None:
+            self.dropped["FORGET"] += 1
+            return
+        descriptor = socket.forgotten()
+        if descriptor is not None:
+            os.close(descriptor)
+        if isinstance(socket, ListenerSocket) or socket.state is Holding.CLOSING:
+            del self._sockets[socket.id]
+        elif socket.reading is Reading.OPEN:  # cannot happen: the end of input is reported before
+            socket.input_ended(0)
+            socket.wake_reader()
+
+    # --
+
+    def _adopt(self) -> int | None:
+        descriptor = self._lane.take_descriptor()
+        if descriptor is not None and len(self._sockets) >= self._limit:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
+        socket = StreamSocket(id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer)
+        self._sockets[id_] = socket
+        return socket

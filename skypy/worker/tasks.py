@@ -1,0 +1,79 @@
+"""Real asyncio Tasks whose first step is taken at once, or whenever the scheduler wants.
+
+A Task schedules its first step with `loop.call_soon` while it is being built. Python 3.12 can take that step at once
+instead (`eager_start`). For everything else `call_soon` is diverted for that moment: the Task is the standard one, and
+only who calls its first step is different.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from functools import partial
+from typing import Any, TypeVar
+
+if sys.version_info >= (3, 12):
+    from asyncio import current_task as current_task
+else:  # the same look-up without asyncio.current_task, which is Python code there: every wake-up makes it
+    from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
+
+    current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = _current_tasks.get
+
+T = TypeVar("T")
+
+
+def start_eagerly(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
+) -> asyncio.Task[T]:
+    """A new Task that has run up to its first await, or to its end, when this returns.
+
+    The loop must be running; the caller may be a task itself. `context` must not be the caller's own, because a context
+    cannot be entered twice: give it a copy. Raises SystemExit or KeyboardInterrupt when the first step does.
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
+    task, first_step = create_unstarted(loop, coroutine, name=name, context=context)
+    caller = current_task(loop)
+    if caller is not None:
+        _leave_task(loop, caller)
+    try:
+        first_step()
+        return task
+    finally:
+        if caller is not None:
+            _enter_task(loop, caller)
+        del task, first_step  # the traceback of a task that failed has this frame: not to make a circle
+
+
+def create_unstarted(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
+) -> tuple[asyncio.Task[T], Callable[[], object]]:
+    """A new Task, and its first step, to be called once, later, while no task is running and outside of `context`.
+
+    The step must be called in any case: a task that was cancelled before gets its CancelledError in it. It raises
+    SystemExit or KeyboardInterrupt when the coroutine does.
+    """
+    first_steps: list[Callable[[], object]] = []
+    regular_call_soon = loop.call_soon
+
+    def call_soon(callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle | None:
+        # Not every call is the Task's: building it can set off the garbage collector, and thereby any finaliser.
+        if _is_step_of(callback, coroutine):
+            first_steps.append(callback)
+            return None
+        return regular_call_soon(callback, *args, context=context)
+
+    loop.call_soon = call_soon  # type: ignore[assignment,method-assign]
+    try:
+        task = asyncio.Task(coroutine, loop=loop, name=name, context=context)
+    finally:
+        loop.call_soon = regular_call_soon  # type: ignore[method-assign]
+    return task, partial(context.run, first_steps.pop())
+
+
+def _is_step_of(callback: Callable[..., object], coroutine: Coroutine[Any, Any, Any]) -> bool:
+    task = getattr(callback, "__self__", None)
+    return isinstance(task, asyncio.Task) and task.get_coro() is coroutine

@@ -1,0 +1,170 @@
+"""One worker: its actors from the first line of their module to the last of their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from skypy.core.address import LAST_INDEX, Address, format_address, make_address
+from skypy.core.errors import ListenError, ServiceError
+from skypy.core.settings import Settings
+from skypy.lane import Lane
+from skypy.worker.actor import Actor, Life, describe
+from skypy.worker.loader import create_module, find_service, unload
+from skypy.worker.scheduler import Scheduler, function_name
+from skypy.worker.socket import ListenerSocket, StreamSocket
+from skypy.worker.sockets import AnySocket, Sockets
+
+log: Final = logging.getLogger("skypy")
+
+
+class StartFailed(ServiceError):
+    """A service raised while it was loaded or started; `error` is what it raised."""
+
+    def __init__(self, text: str, error: BaseException) -> None:
+        super().__init__(text)
+        self.error = error
+
+
+class Worker:
+    """The actors of this process."""
+
+    def __init__(self, process_number: int, settings: Settings, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.loop = loop
+        self.log = log
+        self.thread_id = threading.get_ident()
+        self.scheduler = Scheduler(loop)
+        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error)
+        self.actors: dict[Address, Actor] = {}
+        self._process_number = process_number
+        self._last_index = 0
+        self._ends: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()  # for tasks that belong to no actor
+        loop.set_task_factory(self.scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
+
+    # -- birth --
+
+    async def launch(self, name: str, arguments: Sequence[Any]) -> Address:
+        """Start a service; its address once its start function has finished.
+
+        Raises ServiceError when there is no such service, StartFailed when its code raised.
+        """
+        file = find_service(name, self.settings.service_path)
+        if self._last_index == LAST_INDEX:
+            raise ServiceError(f"this worker has given out all its {LAST_INDEX} addresses")
+        self._last_index += 1
+        address = make_address(self._process_number, self._last_index)
+        try:
+            module, code = create_module(file, f"{name}@{address:08x}")
+        except (SyntaxError, ValueError) as error:
+            raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
+        actor = self.actors[address] = Actor(address, self, module)
+        try:
+            actor.context.copy().run(exec, code, module.__dict__)
+            actor.life = Life.RUNNING
+            await self._run_start(actor, arguments)
+        except BaseException as error:
+            if actor.ended is not None and isinstance(error, asyncio.CancelledError):
+                raise ServiceError(f'service "{name}" has called exit() before it had started') from error
+            await self.end(actor)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise StartFailed(f'service "{name}" failed to start:\n{describe(error)}', error) from error
+        return address
+
+    async def _run_start(self, actor: Actor, arguments: Sequence[Any]) -> None:
+        function = actor.start_function
+        if function is None:
+            return
+        context = actor.context.copy()
+        result = context.run(function, *arguments)
+        if inspect.iscoroutine(result):
+            task = self.loop.create_task(result, name=function_name(function), context=context)
+            await task
+
+    # -- death --
+
+    def begin_end(self, actor: Actor) -> asyncio.Future[None]:
+        """Begin to end an actor; the future is done when it has ended. Twice is harmless."""
+        if actor.ended is None:
+            actor.ended = self.loop.create_future()
+            task = self.loop.create_task(
+                self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
+            )
+            self._ends.add(task)
+            task.add_done_callback(self._ends.discard)
+        return actor.ended
+
+    async def end(self, actor: Actor) -> None:
+        """End an actor and wait until it has ended."""
+        await asyncio.shield(self.begin_end(actor))
+
+    async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
+        self._close_sockets(actor, ListenerSocket)
+        if actor.life is Life.RUNNING:
+            actor.life = Life.ENDING
+            await self._run_stop_functions(actor)
+        actor.life = Life.ENDING
+        await self._cancel(actor, actor.tasks)
+        self._close_sockets(actor, StreamSocket)
+        actor.life = Life.ENDED
+        del self.actors[actor.address]
+        unload(actor.module.__name__)
+        ended.set_result(None)
+
+    async def _run_stop_functions(self, actor: Actor) -> None:
+        for function in actor.stop_functions:
+            try:
+                async with asyncio.timeout(self.settings.stop_timeout):
+                    result = actor.context.copy().run(function)
+                    if inspect.iscoroutine(result):
+                        await self.loop.create_task(result, name=function_name(function), context=actor.context.copy())
+            except BaseException as error:
+                actor.failed(f"in {function_name(function)}", error)
+
+    async def _cancel(self, actor: Actor, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        waiting = set(tasks)
+        for task in waiting:
+            task.cancel("the actor ends")
+        if waiting:
+            _, stubborn = await asyncio.wait(waiting, timeout=self.settings.stop_timeout)
+            for task in stubborn:
+                log.warning(
+                    "task %s goes on after being cancelled; it is left behind",
+                    task.get_name(),
+                    extra={"address": actor.address},
+                )
+
+    def _close_sockets(self, actor: Actor, kind: type[AnySocket]) -> None:
+        for id_ in list(actor.sockets):
+            socket = self.sockets.get(id_)
+            if isinstance(socket, kind):
+                self.sockets.close_socket(socket)
+
+    async def stop(self) -> None:
+        """End every actor at the same time."""
+        await asyncio.gather(*(self.end(actor) for actor in list(self.actors.values())))
+
+    # --
+
+    def address_in_use_hint(self, error: BaseException) -> tuple[str, str] | None:
+        """For an address that cannot be listened on: the config key at fault and what would help."""
+        if not isinstance(error, ListenError):
+            return None
+        keys = [key for key, value in self.settings.env.items() if value == str(error.port)]
+        if not keys:
+            return "start", str(error)
+        free = error.port + 1 if 0 < error.port < 65535 else 8888
+        return f"env.{keys[0]}", f"{error}; choose another, for example --set env.{keys[0]}={free}"
+
+    def _log_socket_error(self, actor: Actor, text: str) -> None:
+        log.error("%s", text, extra={"address": actor.address})
+
+    def __repr__(self) -> str:
+        return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
