@@ -122,7 +122,9 @@ class Lane:
     def receive(self) -> list[Any]:
         """The messages that have arrived whole; often none. Raises LaneEnded, MalformedFrame."""
         try:
-            count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES)
+            count, ancillary, flags, _ = self._socket.recvmsg_into(
+                [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return []
         except OSError as error:  # the peer died with our messages unread: what it had sent was read before this

@@ -16,5 +16,5 @@ STOP: Final = 5  # end in order
 
 # -- child → node --
 READY: Final = 6
-LAUNCHED: Final = 7  # address
+LAUNCHED: Final = 7  # address; 0 when the service has exited in its start function
 LAUNCH_FAILED: Final = 8  # config key at fault, text

@@ -43,6 +43,7 @@ class Duplicate:
         "descriptor",
         "emit",
         "error",
+        "grant_above",
         "id",
         "limit",
         "out",
@@ -66,10 +67,13 @@ class Duplicate:
         self.corked = OutputQueue()
         self.received = 0
         self.limit = 0
+        self.grant_above = 0
+        """`want` need not be called after reading before more than this has been received."""
         self.out = 0
         self.sent = 0
         self.reading = Reading.OPEN
         self.writable = True
+        """Whether messages may be corked: this side is neither closed nor known to be broken."""
         self.error = 0
         """The errno that broke the connection, 0 while nothing did."""
 
@@ -77,8 +81,7 @@ class Duplicate:
 
     def start(self, owner: int) -> None:
         """Begin (or go on) reading for an actor: the first credit, which tells the service who it is."""
-        self.limit = max(self.limit, self.received + self.window)
-        self.emit((CREDIT, self.id, self.limit, owner))
+        self._grant(max(self.limit, self.received + self.window), owner)
 
     def want(self, size: int = 0) -> None:
         """Grant credit: a window beyond what was consumed, or the `size` bytes that a reader waits for.
@@ -86,19 +89,14 @@ class Duplicate:
         Half a window must have been used up before another message is worth it.
         """
         consumed = self.received - self.buffer.size
-        needed = consumed + size
-        wanted = max(needed, consumed + self.window)
-        if wanted - self.limit >= self.window // 2 or needed > self.limit:
-            self.limit = wanted
-            if self.reading is Reading.OPEN and self.state is Holding.OWN:
-                self.emit((CREDIT, self.id, wanted))
+        if consumed + size > self.limit or consumed > self.grant_above:
+            self._grant(consumed + max(size, self.window))
 
-    def write(self, data: bytes, priority: int) -> bool:
-        """Cork a message; False (and nothing taken) once this side is closed or known to be broken."""
-        if not self.writable:
-            return False
-        self.corked.append(data, priority)
-        return True
+    def _grant(self, limit: int, *owner: int) -> None:
+        self.limit = limit
+        self.grant_above = limit - self.window // 2
+        if self.reading is Reading.OPEN and self.state is Holding.OWN:
+            self.emit((CREDIT, self.id, limit, *owner))
 
     @property
     def unsent(self) -> int:

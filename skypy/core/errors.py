@@ -74,3 +74,9 @@ class ListenError(SocketError, OSError):
 
 class InternalError(Exception):
     """An invariant of skypy is broken: a bug in skypy, please report it."""
+
+
+for _error in list(globals().values()):
+    if isinstance(_error, type) and issubclass(_error, SkypyError):
+        _error.__module__ = "skypy"  # where users import them from, and what tracebacks should say
+del _error

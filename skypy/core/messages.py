@@ -7,7 +7,6 @@ are byte counts since the connection was made. A message marked +fd takes one de
 from __future__ import annotations
 
 import errno
-from enum import IntEnum
 from typing import Any, Final
 
 Message = tuple[Any, ...]
@@ -38,13 +37,10 @@ WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT})
 """The kinds from the service that take a descriptor."""
 
 
-class Priority(IntEnum):
-    """How a message stands in a socket's output: half-sent first, then high, then low; order is kept within each."""
-
-    HALF_SENT = 0  # the rest of what the kernel took only in part: nothing may come before it
-    HIGH = 1
-    LOW = 2
-
+# How a message stands in a socket's output: half-sent first, then high, then low; order is kept within each.
+HALF_SENT: Final = 0  # the rest of what the kernel took only in part: nothing may come before it
+HIGH: Final = 1
+LOW: Final = 2
 
 SERVICE_GONE: Final = errno.ECONNABORTED
 """The errno of a connection that ended with the socket service."""

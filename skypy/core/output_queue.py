@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from skypy.core.messages import Priority
+from skypy.core.messages import HALF_SENT, HIGH, LOW
 
 
 class OutputQueue:
@@ -23,9 +23,9 @@ class OutputQueue:
 
     def append(self, data: bytes, priority: int) -> None:
         """Queue a message, or (HALF_SENT, into an empty queue only) what is left of one."""
-        if priority == Priority.HIGH:
+        if priority == HIGH:
             self._high.append(data)
-        elif priority == Priority.LOW:
+        elif priority == LOW:
             self._low.append(data)
         elif self.size:
             raise ValueError("a second half-sent message: two writers would be interleaved")
@@ -35,6 +35,8 @@ class OutputQueue:
 
     def first(self, count: int) -> list[bytes | memoryview]:
         """At most `count` buffers from the front, to be sent with one call."""
+        if not self._low and not self._half_sent and len(self._high) <= count:
+            return list(self._high)
         buffers: list[bytes | memoryview] = [self._half_sent] if self._half_sent else []
         buffers += islice(self._high, count - len(buffers))
         buffers += islice(self._low, count - len(buffers))
@@ -60,9 +62,9 @@ class OutputQueue:
         """Empty the queue into (priority, bytes) pairs, as WRITE carries them."""
         messages: list[tuple[int, bytes]] = []
         if self._half_sent:
-            messages.append((Priority.HALF_SENT, bytes(self._half_sent)))
-        messages += _tagged(Priority.HIGH, self._high)
-        messages += _tagged(Priority.LOW, self._low)
+            messages.append((HALF_SENT, bytes(self._half_sent)))
+        messages += _tagged(HIGH, self._high)
+        messages += _tagged(LOW, self._low)
         self.clear()
         return messages
 

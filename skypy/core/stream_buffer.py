@@ -8,16 +8,23 @@ from skypy.core.errors import BufferLimit
 
 _COMPACT_FROM: Final = 65536
 """Consumed bytes at the front are dropped only in pieces of this size: dropping moves what is behind them."""
+_CUT_BYTES: Final = 65536
+"""How much is cut into lines ahead."""
 
 
 class StreamBuffer:
-    """Bytes in, bytes or lines out. A lone chunk is kept as it came; only data that piles up is copied together."""
+    """Bytes in, bytes or lines out. A lone chunk is kept as it came; only data that piles up is copied together.
 
-    __slots__ = ("_data", "_offset", "_scanned", "_separator", "size")
+    Where one line is followed by others, they are cut at once: `_lines` are the next lines (in reverse), still part of
+    the data and only a shortcut to it, so that any other way of reading just forgets them.
+    """
+
+    __slots__ = ("_data", "_lines", "_offset", "_scanned", "_separator", "size")
 
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""
         self._offset = 0
+        self._lines: list[bytes] = []
         self._separator = b""
         self._scanned = 0  # bytes behind the offset that cannot begin a separator
         self.size = 0
@@ -42,6 +49,7 @@ class StreamBuffer:
         if count > self.size:
             return None
         taken = bytes(self._data[self._offset : self._offset + count])
+        self._lines.clear()
         self._consume(count)
         return taken
 
@@ -56,9 +64,30 @@ class StreamBuffer:
 
         Raises BufferLimit, and takes nothing, as soon as more than `limit` bytes have no separator.
         """
+        if separator == self._separator and self._lines:
+            line = self._lines.pop()
+            if len(line) > limit:
+                self._lines.append(line)
+                raise _too_long(len(line), limit)
+            taken = len(line) + len(separator)
+            if self._lines:  # the last one has the rest of the work
+                self.size -= taken
+                self._offset += taken
+            else:
+                self._consume(taken)
+            return line
         if separator != self._separator:
             self._separator = separator
+            self._lines.clear()
             self._scanned = 0
+        return self._find_line(separator, limit)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._lines.clear()
+        self._consume(self.size)
+
+    def _find_line(self, separator: bytes, limit: int) -> bytes | None:
         start = self._offset
         end = self._data.find(separator, start + self._scanned)
         if end < 0:
@@ -67,14 +96,17 @@ class StreamBuffer:
                 raise BufferLimit(f"{self.size} bytes have no separator {separator!r}, the limit is {limit}")
             return None
         if end - start > limit:
-            raise BufferLimit(f"a line has {end - start} bytes, the limit is {limit}")
+            raise _too_long(end - start, limit)
         line = bytes(self._data[start:end])
         self._consume(end - start + len(separator))
+        if self.size > len(separator):
+            self._cut_ahead(separator)
         return line
 
-    def clear(self) -> None:
-        """Drop everything."""
-        self._consume(self.size)
+    def _cut_ahead(self, separator: bytes) -> None:
+        *lines, _ = bytes(self._data[self._offset : self._offset + _CUT_BYTES]).split(separator)
+        lines.reverse()
+        self._lines = lines
 
     def _consume(self, count: int) -> None:
         self.size -= count
@@ -87,3 +119,7 @@ class StreamBuffer:
         if self._offset >= _COMPACT_FROM and isinstance(self._data, bytearray):
             del self._data[: self._offset]
             self._offset = 0
+
+
+def _too_long(size: int, limit: int) -> BufferLimit:
+    return BufferLimit(f"a line has {size} bytes, the limit is {limit}")

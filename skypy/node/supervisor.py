@@ -57,6 +57,8 @@ class Node:
     async def run(self) -> ExitCode:
         """Run until asked to stop, or until it cannot go on."""
         self._handle_signals()
+        if not self._log.is_terminal:
+            print(f"skypy: the log is in {self._settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
         self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
         self._service.say((SETTINGS, 0, self._settings.to_plain()))
         self._watch(self._watch_service(self._service))
@@ -96,7 +98,8 @@ class Node:
                     name, *arguments = self._settings.start.split()
                     child.say((LAUNCH, name, arguments))
             case [kind, address] if kind == LAUNCHED:
-                self._say(f"{self._settings.start} started at {format_address(address)}")
+                where = f"at {format_address(address)}" if address else "and has exited"
+                self._say(f"{self._settings.start} started {where}")
             case [kind, key, text] if kind == LAUNCH_FAILED and not self._result.done():
                 self._complain(f"{self._settings.config_file}: {key}: {text}")
                 self._result.set_result(ExitCode.START_SERVICE_FAILED)

@@ -15,7 +15,7 @@ from skypy.core.errors import ServiceError
 from skypy.lane import Lane, LaneEnded
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
-from skypy.worker.worker import StartFailed, Worker
+from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker
 
 
 class WorkerProcess:
@@ -57,6 +57,8 @@ class WorkerProcess:
     async def _launch(self, name: str, arguments: Sequence[Any]) -> None:
         try:
             address = await self.worker.launch(name, arguments)
+        except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
+            self._say((LAUNCHED, 0))
         except ServiceError as error:
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = self.worker.address_in_use_hint(cause) or ("start", str(error))

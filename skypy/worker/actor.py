@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
+from threading import get_ident as _get_thread_id
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core.address import Address, format_address
 
 if TYPE_CHECKING:
+    from skypy.worker.socket import StreamSocket
     from skypy.worker.waiter import Waiter
     from skypy.worker.worker import Worker
 
@@ -45,7 +46,9 @@ class Actor:
         "sockets",
         "start_function",
         "stop_functions",
+        "streams",
         "tasks",
+        "thread_id",
         "waiting",
         "worker",
     )
@@ -59,7 +62,10 @@ class Actor:
         self.context.run(_current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
-        """Ids of the sockets it has started, opened or listens on."""
+        """Ids of the sockets that are its own, listening ones and those not started yet included."""
+        self.streams: dict[int, StreamSocket] = {}
+        """Those of its sockets that it may read from."""
+        self.thread_id = worker.thread_id
         self.waiting: dict[Any, Waiter[bool]] = {}
         """Who waits or sleeps, by token."""
         self.start_function: Callable[..., Any] | None = None
@@ -86,10 +92,11 @@ def current_actor() -> Actor:
 
     Raises RuntimeError outside of a service, and in a thread that is not the worker's.
     """
-    actor = _current.get(None)
-    if actor is None:
-        raise RuntimeError("this call needs a running service: there is no current actor here")
-    if actor.worker.thread_id != threading.get_ident():
+    try:
+        actor = _current.get()
+    except LookupError:
+        raise RuntimeError("this call needs a running service: there is no current actor here") from None
+    if actor.thread_id != _get_thread_id():
         raise RuntimeError("skypy must be called from the service's own thread, not from another one")
     return actor
 

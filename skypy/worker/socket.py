@@ -74,7 +74,8 @@ class StreamSocket(Duplicate):
     @property
     def busy(self) -> bool:
         """Whether a task waits for input."""
-        return self.reader is not None and not self.reader.done()
+        reader = self.reader
+        return reader is not None and not reader.done()
 
     def readable(self, size: int = 1) -> Waiter[None]:
         """A wait for `size` buffered bytes, or for the end of input."""

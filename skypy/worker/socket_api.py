@@ -10,16 +10,16 @@ import asyncio
 import os
 import socket as kernel
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from skypy.core.duplicate import Holding, Reading
 from skypy.core.errors import ListenError, SocketBroken, SocketBusy, SocketClosed
-from skypy.core.messages import WRITE_SIZE_LIMIT, Priority
+from skypy.core.messages import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.actor import Actor, current_actor
 from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.sockets import AnySocket
 
-_PRIORITIES = {"high": Priority.HIGH, "low": Priority.LOW}
+_PRIORITIES: Final = {"high": HIGH, "low": LOW}
 
 
 # -- making sockets --
@@ -109,7 +109,8 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
         socket.want(needed)
         await socket.readable(needed)
     data = buffer.read(buffer.size if n is None else n)
-    socket.want()
+    if socket.received > socket.grant_above:
+        socket.want()
     return data
 
 
@@ -128,7 +129,8 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
             return None
         socket.want(limit + len(sep))
         await socket.readable()
-    socket.want()
+    if socket.received > socket.grant_above:
+        socket.want()
     return line
 
 
@@ -147,11 +149,9 @@ async def readall(fd: int) -> bytes:
 
 def _reading(fd: int) -> StreamSocket:
     """The actor's own socket, for one reader."""
-    socket = _owned(fd)
-    if not socket.started:
-        raise RuntimeError(f"socket {fd} has not been started: call `await socket.start({fd})` first")
-    if socket.busy:
-        raise SocketBusy(f"another task is reading from socket {fd}")
+    socket = current_actor().streams.get(fd)
+    if socket is None or socket.busy:
+        raise _not_readable(fd)
     return socket
 
 
@@ -164,19 +164,20 @@ def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high
     True: accepted, not yet delivered. False: this side is closed or known to be broken. Any actor may write to any
     socket; whole messages never interleave, and those of high priority go before those of low.
     """
-    actor = current_actor()
-    socket = actor.worker.sockets.get(fd)
+    level = _PRIORITIES.get(priority)
+    if level is None:
+        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
     if type(data) is not bytes:
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"a socket carries bytes, not {type(data).__name__}")
-        data = bytes(data)
+        data = _immutable(data)
     if len(data) > WRITE_SIZE_LIMIT:
         raise ValueError(f"{len(data)} bytes are too much for one write, the limit is {WRITE_SIZE_LIMIT}")
-    if priority not in _PRIORITIES:
-        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
-    if not isinstance(socket, StreamSocket):
-        return False
-    return actor.worker.sockets.write(socket, data, _PRIORITIES[priority]) if data else socket.writable
+    return current_actor().worker.sockets.write(fd, data, level)
+
+
+def _immutable(data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"a socket carries bytes, not {type(data).__name__}")
+    return bytes(data)
 
 
 async def drain(fd: int) -> None:
@@ -269,13 +270,16 @@ def _connection(fd: int) -> StreamSocket:
     return socket
 
 
-def _owned(fd: int) -> StreamSocket:
+def _not_readable(fd: int) -> Exception:
+    """Why the current actor cannot read from a socket."""
     actor = current_actor()
     socket = actor.worker.sockets.get(fd)
     if socket is None or socket.state is Holding.CLOSING:
-        raise SocketClosed(f"socket {fd} is closed or was never open")
-    if socket.owner is not actor:
-        raise SocketClosed(f"socket {fd} belongs to another actor: take it over with `await socket.start({fd})`")
+        return SocketClosed(f"socket {fd} is closed or was never open")
     if isinstance(socket, ListenerSocket):
-        raise TypeError(f"socket {fd} listens: it carries no bytes")
-    return socket
+        return TypeError(f"socket {fd} listens: it carries no bytes")
+    if socket.busy:
+        return SocketBusy(f"another task is reading from socket {fd}")
+    if socket.owner is actor:
+        return RuntimeError(f"socket {fd} has not been started: call `await socket.start({fd})` first")
+    return SocketClosed(f"socket {fd} belongs to another actor: take it over with `await socket.start({fd})`")

@@ -77,8 +77,8 @@ class Sockets:
         scheduler = self._scheduler
         try:
             received = self._lane.receive()
-        except (LaneEnded, MalformedFrame) as error:
-            self._lane_ended(error)
+        except (LaneEnded, MalformedFrame):
+            self._lane_ended()
             return
         if not received:
             return
@@ -117,7 +117,7 @@ class Sockets:
             self._loop.remove_writer(self._lane.fileno())
             self._lane.flush()
 
-    def _lane_ended(self, reason: Exception) -> None:
+    def _lane_ended(self) -> None:
         """The service is gone: every connection with it."""
         self._loop.remove_reader(self._lane.fileno())
         self._loop.remove_writer(self._lane.fileno())
@@ -128,7 +128,7 @@ class Sockets:
                 socket.wake_reader()
                 self._wake_drainers(socket)
         for waiter in self._requests.values():
-            waiter.set_exception(SocketBroken(messages.SERVICE_GONE, f"the socket service is gone {reason}".rstrip()))
+            waiter.set_exception(SocketBroken(messages.SERVICE_GONE, "the socket service is gone"))
         self._scheduler.end_turn()
 
     # -- requests of actors --
@@ -171,20 +171,24 @@ class Sockets:
             socket.unclaimed.cancel()
             socket.unclaimed = None
         socket.owner.sockets.discard(socket.id)
+        socket.owner.streams.pop(socket.id, None)
         socket.owner = actor
         socket.started = True
         actor.sockets.add(socket.id)
+        actor.streams[socket.id] = socket
         if socket.state is Holding.OWN:
             socket.start(actor.address)
 
-    def write(self, socket: StreamSocket, data: bytes, priority: int) -> bool:
-        """Cork a message until the end of the turn."""
-        clean = not socket.corked.size
-        if not socket.write(data, priority):
+    def write(self, id_: int, data: bytes, priority: int) -> bool:
+        """Cork a message until the end of the turn; False when nothing can be written."""
+        socket = self._sockets.get(id_)
+        if socket.__class__ is not StreamSocket or not socket.writable:
             return False
-        if clean:
-            self._dirty.append(socket)
-            self._scheduler.request_turn()
+        if data:
+            if not socket.corked.size:
+                self._dirty.append(socket)
+                self._scheduler.request_turn()
+            socket.corked.append(data, priority)
         return True
 
     def drainer(self, socket: StreamSocket) -> Waiter[None]:
@@ -225,6 +229,7 @@ class Sockets:
         """The actor has no part in it any more; what it still waits for ends."""
         socket.owner.sockets.discard(socket.id)
         if isinstance(socket, StreamSocket):
+            socket.owner.streams.pop(socket.id, None)
             if socket.unclaimed is not None:
                 socket.unclaimed.cancel()
             if socket.state is Holding.DEAD:

@@ -31,6 +31,10 @@ class StartFailed(ServiceError):
         self.error = error
 
 
+class ExitedWhileStarting(ServiceError):
+    """A service has called exit() in its start function: it may have done all that it was there for."""
+
+
 class Worker:
     """The actors of this process."""
 
@@ -53,7 +57,7 @@ class Worker:
     async def launch(self, name: str, arguments: Sequence[Any]) -> Address:
         """Start a service; its address once its start function has finished.
 
-        Raises ServiceError when there is no such service, StartFailed when its code raised.
+        Raises ServiceError when there is no such service, StartFailed when its code raised, ExitedWhileStarting.
         """
         file = find_service(name, self.settings.service_path)
         if self._last_index == LAST_INDEX:
@@ -71,7 +75,7 @@ class Worker:
             await self._run_start(actor, arguments)
         except BaseException as error:
             if actor.ended is not None and isinstance(error, asyncio.CancelledError):
-                raise ServiceError(f'service "{name}" has called exit() before it had started') from error
+                raise ExitedWhileStarting(f'service "{name}" has called exit() in its start function') from error
             await self.end(actor)
             if isinstance(error, asyncio.CancelledError):
                 raise

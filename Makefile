@@ -1,0 +1,70 @@
+# `make` lists the targets. Everything runs in a virtual environment of its own, .venv, which is made on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help run client test lint types unit sockets nodes soak bench format diagram clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another port)
+	@echo "Serving the half-close echo; Ctrl-C stops it. Talk to it from another terminal:"
+	@echo "    make client                                    (lines; quit, shut_r, shut_w are commands)"
+	@echo "    printf 'a\nb\n' | nc -N 127.0.0.1 $(or $(PORT),8888)      (if nc is installed)"
+	@exec $(BIN)/skypy run config/echo.toml $(RUN_OPTIONS)
+
+client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
+	@exec $(BIN)/skypy client 127.0.0.1:$(or $(PORT),8888)
+
+test: lint types unit sockets nodes ## everything that must pass
+
+lint: $(INSTALLED) ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(INSTALLED) ## the pure core, the worker, config and command line
+	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node
+
+sockets: $(INSTALLED) ## the socket service on real sockets
+	$(BIN)/pytest -q tests/net
+
+nodes: $(INSTALLED) ## whole nodes: real processes, the echo, faults
+	$(BIN)/pytest -q tests/node
+
+soak: $(INSTALLED) ## long runs
+	$(BIN)/pytest -q tests -m soak
+
+bench: $(INSTALLED) ## the echo beside asyncio and a bare C server (needs a C compiler)
+	$(BIN)/python -m benchmarks.echo
+
+format: $(INSTALLED) ## put the sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the table
+	$(BIN)/python -m tests.diagram
+
+clean: ## remove what was made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "make: no interpreter \"$(PYTHON)\": install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), skypy needs 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "make: $(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable . --group dev
+	@touch $@
