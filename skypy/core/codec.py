@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -28,3 +29,47 @@ def unpack(data: bytes | memoryview) -> Any:
         return _unpack(data, raw=False, strict_map_key=False)
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise MalformedFrame(f"{len(data)} bytes are no message: {error!r}") from error
+
+
+class ValueCodec:
+    """Users' values ↔ bytes: aware datetimes and registered classes besides the plain ones."""
+
+    def __init__(self) -> None:
+        self._packers: dict[type, tuple[int, Callable[[Any], bytes]]] = {}
+        self._unpackers: dict[int, tuple[type, Callable[[bytes], Any]]] = {}
+        self._pack = msgpack.Packer(use_bin_type=True, datetime=True, default=self._pack_registered).pack
+
+    def register(self, cls: type, code: int, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> None:
+        """Teach a class. Raises ValueError for a code out of range, or taken by another class."""
+        if not 0 <= code <= 127:
+            raise ValueError(f"{code} is no code for a type: it is a number from 0 to 127")
+        known = self._unpackers.get(code)
+        if known is not None and known[0].__qualname__ != cls.__qualname__:
+            raise ValueError(f"code {code} belongs to {known[0].__qualname__} already")
+        self._packers[cls] = (code, pack)
+        self._unpackers[code] = (cls, unpack)
+
+    def pack(self, value: Any) -> bytes:
+        """Raises TypeError, ValueError, OverflowError for what cannot be packed."""
+        packed: bytes = self._pack(value)
+        return packed
+
+    def unpack(self, data: bytes | memoryview) -> Any:
+        """Raises MalformedFrame."""
+        try:
+            return _unpack(data, raw=False, strict_map_key=False, timestamp=3, ext_hook=self._unpack_registered)
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            raise MalformedFrame(f"{len(data)} bytes are no value: {error!r}") from error
+
+    def _pack_registered(self, value: Any) -> Any:
+        for cls in type(value).__mro__:
+            if cls in self._packers:
+                code, pack = self._packers[cls]
+                return msgpack.ExtType(code, pack(value))
+        raise TypeError(f"a message cannot carry {type(value).__module__}.{type(value).__qualname__}")
+
+    def _unpack_registered(self, code: int, data: bytes) -> Any:
+        known = self._unpackers.get(code)
+        if known is None:
+            raise ValueError(f"nobody has registered a type with code {code} in this worker")
+        return known[1](data)

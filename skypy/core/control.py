@@ -8,13 +8,29 @@ from __future__ import annotations
 from typing import Final
 
 # -- node → child --
-SETTINGS: Final = 1  # process number, settings as plain values; the first message, to a worker with its lane: +fd
+# process number, settings as plain values, directory and token of the bus; the first message, to a worker +fd: its lane
+SETTINGS: Final = 1
 JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: its lane
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
-LAUNCH: Final = 4  # to a worker: service name, arguments
+LAUNCH: Final = 4  # to a worker: launch number, service name, packed arguments
 STOP: Final = 5  # end in order
+ANSWER: Final = 6  # to a worker: request, value
+REFUSAL: Final = 7  # to a worker: request, name of the error, text
+DOWN: Final = 8  # to a worker: process number of another that has died, or never was, and why
+NAMED: Final = 9  # to a worker: name, address (None: nobody has it any more)
 
 # -- child → node --
-READY: Final = 6
-LAUNCHED: Final = 7  # address; 0 when the service has exited in its start function
-LAUNCH_FAILED: Final = 8  # config key at fault, text
+READY: Final = 20
+LAUNCHED: Final = 21  # launch number, address; 0 when the service has exited in its start function
+LAUNCH_FAILED: Final = 22  # launch number, config key at fault, text
+ASK: Final = 23  # request, one of the verbs below, its arguments
+BORN: Final = 24  # address: an actor that the node was not asked for
+GONE: Final = 25  # address: an actor has ended
+WHO: Final = 26  # process number: DOWN comes if there is no such process
+
+# -- what a worker asks --
+LAUNCH_SERVICE: Final = "launch"  # worker (index, or None: the least loaded), name, packed arguments: address
+LAUNCH_UNIQUE: Final = "unique"  # name, packed arguments: address, of the one there is or the one that starts now
+QUERY_UNIQUE: Final = "query unique"  # name: address, once it exists
+REGISTER: Final = "register"  # name, address
+QUERY: Final = "query"  # name: address or None

@@ -3,6 +3,11 @@
     SkypyError
     ├── ConfigError            the config file: names the file and the key
     ├── ServiceError           a service could not be found, loaded or started
+    ├── NameTaken              the name belongs to another actor
+    ├── CallError              a message could not be answered
+    │   ├── RemoteError        the callee raised: type, text and traceback of its exception
+    │   ├── ActorDead          the callee has ended, or its process has died; says why
+    │   └── MailboxFull        too much is waiting for the callee already
     └── SocketError
         ├── SocketClosed       you: the socket is closed, or not this actor's
         ├── SocketBroken       the peer or the network; an OSError with its errno
@@ -38,6 +43,43 @@ class ConfigError(SkypyError):
 
 class ServiceError(SkypyError):
     """A service could not be found, loaded or started; the text says why."""
+
+
+class NameTaken(SkypyError):
+    """A name belongs to another actor."""
+
+
+class CallError(SkypyError):
+    """The base of what `call` raises."""
+
+
+class RemoteError(CallError):
+    """The callee raised. `type_name`, `text` and `traceback` are those of its exception, as text."""
+
+    def __init__(self, type_name: str, text: str, traceback: str = "") -> None:
+        super().__init__(type_name, text, traceback)
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name
+
+
+class ActorDead(CallError):
+    """The callee has ended, or its process has died. `address` is whom was asked, `reason` says how it ended."""
+
+    def __init__(self, address: int, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address = address
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"actor :{self.address:08x}: {self.reason}"
+
+
+class MailboxFull(CallError):
+    """Too much is waiting for the callee already; the message was not sent."""
 
 
 class SocketError(SkypyError):

@@ -25,6 +25,8 @@ class Beginning(NamedTuple):
     control: Lane
     process_number: int
     settings: Settings
+    bus_directory: str
+    bus_token: bytes
     messages: Sequence[Any]
     """What the node has said besides."""
 
@@ -42,10 +44,10 @@ def be_a_child(title: str) -> Beginning:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control = Lane(socket.socket(fileno=int(sys.argv[1])))
-    (kind, process_number, plain), *messages = _first_messages(control)
+    (kind, process_number, plain, bus_directory, bus_token), *messages = _first_messages(control)
     if kind != SETTINGS:
         raise RuntimeError(f"the node sent {kind} before the settings")
-    return Beginning(control, process_number, Settings.from_plain(plain), messages)
+    return Beginning(control, process_number, Settings.from_plain(plain), bus_directory, bus_token, messages)
 
 
 def _first_messages(control: Lane) -> list[Any]:

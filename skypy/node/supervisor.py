@@ -7,8 +7,13 @@ delivers what it was given), then the node. A second signal ends everything at o
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
+import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
@@ -16,12 +21,27 @@ from typing import Any, Final
 
 import setproctitle
 
-from skypy.core.address import format_address
-from skypy.core.control import JOIN, LAUNCH, LAUNCH_FAILED, LAUNCHED, READY, SETTINGS, STOP, WATCH
+from skypy.core.address import Address, format_address
+from skypy.core.control import (
+    ASK,
+    BORN,
+    DOWN,
+    GONE,
+    JOIN,
+    LAUNCH_FAILED,
+    LAUNCHED,
+    READY,
+    SETTINGS,
+    STOP,
+    WATCH,
+    WHO,
+)
 from skypy.core.restart import RestartIntensity
 from skypy.core.settings import Settings
+from skypy.core.values import pack_value
 from skypy.lane import lane_pair
 from skypy.node.child import Child
+from skypy.node.launcher import Launcher
 from skypy.node.log_sink import LogSink
 
 RESTARTS: Final = 5
@@ -42,14 +62,18 @@ class ExitCode(IntEnum):
 class Node:
     """The supervisor of one node."""
 
-    def __init__(self, settings: Settings, log: LogSink) -> None:
+    def __init__(self, settings: Settings, log: LogSink, bus_directory: str) -> None:
+        self._bus_directory = bus_directory
         self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._result: asyncio.Future[ExitCode] = self._loop.create_future()
         self._service: Child | None = None
-        self._workers: dict[str, Child] = {}
+        self._workers: dict[int, Child] = {}  # by process number
+        self._indexes: dict[int, int] = {}  # index (from 1) → process number of the worker that has it now
         self._last_process_number = 0
+        self._launcher = Launcher(self._indexes, self._tell_worker)
+        self._bus_token = secrets.token_bytes(16)
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
         self._signalled = False
@@ -60,10 +84,11 @@ class Node:
         if not self._log.is_terminal:
             print(f"skypy: the log is in {self._settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
         self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
-        self._service.say((SETTINGS, 0, self._settings.to_plain()))
+        self._service.say((SETTINGS, 0, self._settings.to_plain(), self._bus_directory, self._bus_token))
         self._watch(self._watch_service(self._service))
-        for number in range(1, self._settings.workers + 1):
-            self._start_worker(f"worker {number}")
+        for index in range(1, self._settings.workers + 1):
+            self._start_worker(index)
+        self._launch_start_service()
         code = await self._result
         await self._stop()
         return code
@@ -75,34 +100,60 @@ class Node:
     ) -> Child:
         return Child(title, module, arguments, said, self._log.write)
 
-    def _start_worker(self, title: str) -> None:
+    def _start_worker(self, index: int) -> None:
         assert self._service is not None
         self._last_process_number += 1
-        worker = self._start_child(title, "skypy.node.worker_process", self._worker_said, (title,))
-        self._workers[title] = worker
+        number = self._last_process_number
+        title = f"worker {index}"
+        said = functools.partial(self._worker_said, number)
+        worker = self._start_child(title, "skypy.node.worker_process", said, (title,))
+        self._workers[number] = worker
+        self._indexes[index] = number
         ours, theirs = lane_pair()
         with ours, theirs:
-            self._service.say((JOIN, self._last_process_number), ours.fileno())
-            self._service.say((WATCH, self._last_process_number), worker.pidfd)
-            worker.say((SETTINGS, self._last_process_number, self._settings.to_plain()), theirs.fileno())
-        self._watch(self._watch_worker(worker))
+            self._service.say((JOIN, number), ours.fileno())
+            self._service.say((WATCH, number), worker.pidfd)
+            settings = (SETTINGS, number, self._settings.to_plain(), self._bus_directory, self._bus_token)
+            worker.say(settings, theirs.fileno())
+        self._watch(self._watch_worker(worker, index, number))
+
+    def _launch_start_service(self) -> None:
+        name, *arguments = self._settings.start.split()
+        self._launcher.launch(1, name, pack_value(arguments), self._start_service_started, self._start_service_failed)
+
+    def _start_service_started(self, address: Address) -> None:
+        where = f"at {format_address(address)}" if address else "and has exited"
+        self._say(f"{self._settings.start} started {where}")
+
+    def _start_service_failed(self, key: str, text: str) -> None:
+        if not self._result.done():
+            self._complain(f"{self._settings.config_file}: {key}: {text}")
+            self._result.set_result(ExitCode.START_SERVICE_FAILED)
+
+    def _tell_worker(self, number: int, message: tuple[Any, ...]) -> None:
+        worker = self._workers.get(number)
+        if worker is not None:
+            worker.say(message)
 
     def _service_said(self, child: Child, message: Any) -> None:
         child.ready = child.ready or message[0] == READY
 
-    def _worker_said(self, child: Child, message: Any) -> None:
-        match message:
-            case [kind] if kind == READY:
-                child.ready = True
-                if child is self._workers["worker 1"]:
-                    name, *arguments = self._settings.start.split()
-                    child.say((LAUNCH, name, arguments))
-            case [kind, address] if kind == LAUNCHED:
-                where = f"at {format_address(address)}" if address else "and has exited"
-                self._say(f"{self._settings.start} started {where}")
-            case [kind, key, text] if kind == LAUNCH_FAILED and not self._result.done():
-                self._complain(f"{self._settings.config_file}: {key}: {text}")
-                self._result.set_result(ExitCode.START_SERVICE_FAILED)
+    def _worker_said(self, number: int, child: Child, message: Any) -> None:
+        kind, *fields = message
+        if kind == READY:
+            child.ready = True
+        elif kind == LAUNCHED:
+            self._launcher.launched(*fields)
+        elif kind == LAUNCH_FAILED:
+            self._launcher.launch_failed(*fields)
+        elif kind == ASK:
+            self._launcher.asked(number, *fields)
+        elif kind == BORN:
+            self._launcher.born(*fields)
+        elif kind == GONE:
+            self._launcher.gone(*fields)
+        elif kind == WHO and fields[0] not in self._workers:
+            child.say((DOWN, fields[0], "there is no such process"))
 
     async def _watch_service(self, service: Child) -> None:
         await service.ended
@@ -110,19 +161,27 @@ class Node:
             self._complain(f"the socket service {service.how_it_ended()}: the node cannot go on without it")
             self._result.set_result(ExitCode.FAILED)
 
-    async def _watch_worker(self, worker: Child) -> None:
+    async def _watch_worker(self, worker: Child, index: int, number: int) -> None:
         await worker.ended
+        del self._workers[number]
         if self._result.done():
             return
-        if self._intensity.allows(time.monotonic()):
-            self._say(f"{worker.title} {worker.how_it_ended()}; it is replaced")
-            self._start_worker(worker.title)
-        else:
+        how = worker.how_it_ended()
+        had_start_service = index == 1
+        if not self._intensity.allows(time.monotonic()):
             self._complain(
-                f"{worker.title} {worker.how_it_ended()}, and workers have died more than {RESTARTS} times "
+                f"{worker.title} {how}, and workers have died more than {RESTARTS} times "
                 f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
             )
             self._result.set_result(ExitCode.FAILED)
+            return
+        self._say(f"{worker.title} {how}; it is replaced")
+        for other in self._workers.values():
+            other.say((DOWN, number, f"its process {how}"))
+        self._start_worker(index)
+        self._launcher.worker_died(number, how)
+        if had_start_service:
+            self._launch_start_service()
 
     def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(watcher)
@@ -192,4 +251,8 @@ def run(settings: Settings) -> int:
 
 
 async def _run(settings: Settings, log: LogSink) -> ExitCode:
-    return await Node(settings, log).run()
+    bus_directory = tempfile.mkdtemp(prefix="skypy-", dir=os.environ.get("XDG_RUNTIME_DIR"))  # mode 0700
+    try:
+        return await Node(settings, log, bus_directory).run()
+    finally:
+        shutil.rmtree(bus_directory, ignore_errors=True)

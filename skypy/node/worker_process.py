@@ -6,80 +6,107 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-from skypy.core.codec import MalformedFrame
-from skypy.core.control import LAUNCH, LAUNCH_FAILED, LAUNCHED, READY, STOP
-from skypy.core.errors import ServiceError
-from skypy.lane import Lane, LaneEnded
+from skypy.bus.endpoint import Endpoint
+from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, WHO
+from skypy.core.errors import MailboxFull, ServiceError
+from skypy.core.values import unpack_value
+from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
+from skypy.worker.node_link import NodeLink
 from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker
+
+_BUS_LINGER_MILLISECONDS = 1000
 
 
 class WorkerProcess:
-    """A worker, and its control lane."""
+    """A worker between its node, the bus and the socket service."""
 
     def __init__(self, beginning: Beginning, loop: asyncio.AbstractEventLoop) -> None:
-        control = beginning.control
-        descriptor = control.take_descriptor()
+        descriptor = beginning.control.take_descriptor()
         if descriptor is None:
             raise RuntimeError("the node sent no lane to the socket service")
-        self._control = control
         self._loop = loop
         self._stopping: asyncio.Task[None] | None = None
-        lane = Lane(socket.socket(fileno=descriptor))
-        self.worker = Worker(beginning.process_number, beginning.settings, lane, loop)
-        self._tasks: set[asyncio.Task[None]] = set()
-        loop.add_reader(control.fileno(), self._control_readable)
-        self._say((READY,))
-        self._do(beginning.messages)
+        self._launches: set[asyncio.Task[None]] = set()
+        self._known_processes = {beginning.process_number}
+        told: dict[int, Callable[..., None]] = {
+            LAUNCH: self._launch_told,
+            STOP: self._stop,
+            DOWN: self._process_died,
+            NAMED: self._named,
+        }
+        self._link = NodeLink(beginning.control, loop, told, self._stop)
+        self.worker = Worker(
+            beginning.process_number,
+            beginning.settings,
+            Lane(socket.socket(fileno=descriptor)),
+            loop,
+            self._link,
+            self._post_to_process,
+        )
+        self._endpoint = Endpoint(
+            beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop
+        )
+        self.worker.scheduler.end_of_turn_hooks.append(self._endpoint.flush)
+        self._link.say((READY,))
+        self._link.do(beginning.messages)
 
-    def _control_readable(self) -> None:
+    # -- the bus --
+
+    def _post_to_process(self, number: int, message: tuple[Any, ...], size: int) -> bool:
+        if number not in self._known_processes:
+            self._known_processes.add(number)
+            self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
         try:
-            messages = self._control.receive()
-        except (LaneEnded, MalformedFrame):
-            self._loop.remove_reader(self._control.fileno())
-            self._stop()
-            return
-        self._do(messages)
+            posted = self._endpoint.post(number, message, size)
+        except BufferError as error:
+            raise MailboxFull(str(error)) from error
+        self.worker.scheduler.request_turn()
+        return posted
 
-    def _do(self, messages: Sequence[Any]) -> None:
-        for message in messages:
-            if message[0] == LAUNCH:
-                task = self._loop.create_task(self._launch(*message[1:]))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            elif message[0] == STOP:
-                self._stop()
+    def _process_died(self, number: int, reason: str) -> None:
+        self._known_processes.add(number)
+        self._endpoint.died(number)
+        self.worker.messenger.process_died(number, reason)
+        self.worker.scheduler.end_turn()
 
-    async def _launch(self, name: str, arguments: Sequence[Any]) -> None:
+    # -- the node --
+
+    def _named(self, name: str, address: int | None) -> None:
+        self.worker.named(name, address)
+
+    def _launch_told(self, launch: int, name: str, packed_arguments: bytes) -> None:
+        task = self._loop.create_task(self._launch(launch, name, packed_arguments))
+        self._launches.add(task)
+        task.add_done_callback(self._launches.discard)
+
+    async def _launch(self, launch: int, name: str, packed_arguments: bytes) -> None:
         try:
-            address = await self.worker.launch(name, arguments)
+            address = await self.worker.launch(name, unpack_value(packed_arguments))
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
-            self._say((LAUNCHED, 0))
+            self._link.say((LAUNCHED, launch, 0))
         except ServiceError as error:
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = self.worker.address_in_use_hint(cause) or ("start", str(error))
-            self._say((LAUNCH_FAILED, key, text))
+            self._link.say((LAUNCH_FAILED, launch, key, text))
         else:
-            self._say((LAUNCHED, address))
-
-    def _say(self, message: tuple[Any, ...]) -> None:
-        self._control.send(message)
-        self._control.flush()
+            self._link.say((LAUNCHED, launch, address))
 
     def _stop(self) -> None:
         if self._stopping is None:
             self._stopping = self._loop.create_task(self._run_stop())
 
     async def _run_stop(self) -> None:
-        for task in self._tasks:
+        for task in self._launches:
             task.cancel()
         await self.worker.stop()
         self.worker.scheduler.end_turn()
         await self.worker.sockets.flushed()
+        self._endpoint.close(_BUS_LINGER_MILLISECONDS)
         self._loop.stop()
 
     def run(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core.address import Address, format_address
 
 if TYPE_CHECKING:
+    from skypy.worker.messenger import Request
     from skypy.worker.socket import StreamSocket
     from skypy.worker.waiter import Waiter
     from skypy.worker.worker import Worker
@@ -39,10 +40,13 @@ class Actor:
     __slots__ = (
         "__weakref__",
         "address",
+        "commands",
         "context",
+        "dispatcher",
         "ended",
         "life",
         "module",
+        "requests",
         "sockets",
         "start_function",
         "stop_functions",
@@ -68,6 +72,11 @@ class Actor:
         self.thread_id = worker.thread_id
         self.waiting: dict[Any, Waiter[bool]] = {}
         """Who waits or sleeps, by token."""
+        self.commands: dict[str, Callable[..., Any]] = {}
+        self.dispatcher: Callable[..., Any] | None = None
+        """Handles commands that have no function of their own."""
+        self.requests: set[Request] = set()
+        """What others wait for."""
         self.start_function: Callable[..., Any] | None = None
         self.stop_functions: list[Callable[..., Any]] = []
         self.ended: asyncio.Future[None] | None = None

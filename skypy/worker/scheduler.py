@@ -11,11 +11,14 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.tasks import create_unstarted, start_eagerly
 from skypy.worker.waiter import Waiter
+
+MESSAGES_PER_TURN: Final = 1000
+"""More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
 
 
 class Scheduler:
@@ -26,6 +29,7 @@ class Scheduler:
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Waiter[Any], Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
+        self._messages: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._in_turn = False
         self._turn_requested = False
 
@@ -40,12 +44,28 @@ class Scheduler:
         self._in_turn = True
         try:
             self.settle()
+            self._handle_messages()
             for hook in self.end_of_turn_hooks:
                 hook()
         finally:
             self._in_turn = False
-        if self.unsettled:  # a hook has woken somebody: in the next iteration, so that nobody else starves
+        if self.unsettled or self._messages:  # in the next iteration, so that nobody else starves
             self.request_turn()
+
+    def post(self, handle: Callable[[Any], None], message: Any) -> None:
+        """A message for an actor of this worker: `handle(message)` is called in the order of arrival."""
+        self._messages.append((handle, message))
+        self.request_turn()
+
+    def _handle_messages(self) -> None:
+        messages = self._messages
+        for _ in range(MESSAGES_PER_TURN):
+            if not messages:
+                return
+            handle, message = messages.popleft()
+            handle(message)
+            if self._wakeups or self._forks:
+                self.settle()
 
     def request_turn(self) -> None:
         """Something is to be done at the end of a turn: see to it that there is one."""

@@ -7,15 +7,18 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from skypy.core.address import LAST_INDEX, Address, format_address, make_address
-from skypy.core.errors import ListenError, ServiceError
+from skypy.core.address import LAST_INDEX, Address, format_address, make_address, parse_address
+from skypy.core.control import GONE, QUERY
+from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.settings import Settings
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
 from skypy.worker.loader import create_module, find_service, unload
+from skypy.worker.messenger import Messenger
+from skypy.worker.node_link import NodeLink
 from skypy.worker.scheduler import Scheduler, function_name
 from skypy.worker.socket import ListenerSocket, StreamSocket
 from skypy.worker.sockets import AnySocket, Sockets
@@ -38,7 +41,15 @@ class ExitedWhileStarting(ServiceError):
 class Worker:
     """The actors of this process."""
 
-    def __init__(self, process_number: int, settings: Settings, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        process_number: int,
+        settings: Settings,
+        lane: Lane,
+        loop: asyncio.AbstractEventLoop,
+        node: NodeLink,
+        post_to_process: Callable[[int, tuple[Any, ...], int], bool],
+    ) -> None:
         self.settings = settings
         self.loop = loop
         self.log = log
@@ -46,6 +57,9 @@ class Worker:
         self.scheduler = Scheduler(loop)
         self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error)
         self.actors: dict[Address, Actor] = {}
+        self.messenger = Messenger(process_number, self.begin_end, self.actors, self.scheduler, post_to_process)
+        self.node = node
+        self._names: dict[str, Address] = {}
         self._process_number = process_number
         self._last_index = 0
         self._ends: set[asyncio.Task[None]] = set()
@@ -98,6 +112,7 @@ class Worker:
         """Begin to end an actor; the future is done when it has ended. Twice is harmless."""
         if actor.ended is None:
             actor.ended = self.loop.create_future()
+            self.messenger.fail_all(actor, "it has ended")
             task = self.loop.create_task(
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
             )
@@ -119,6 +134,7 @@ class Worker:
         self._close_sockets(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
+        self.node.say((GONE, actor.address))
         unload(actor.module.__name__)
         ended.set_result(None)
 
@@ -154,6 +170,49 @@ class Worker:
     async def stop(self) -> None:
         """End every actor at the same time."""
         await asyncio.gather(*(self.end(actor) for actor in list(self.actors.values())))
+
+    # -- names and messages --
+
+    def resolve(self, target: Address | str) -> Address:
+        """The address behind `.name` or `:0100000a`. Raises ActorDead when nobody has the name, ValueError."""
+        if isinstance(target, int):
+            return target
+        if not target.startswith("."):
+            return parse_address(target)
+        address = self.find(target)
+        if address is None:
+            raise ActorDead(0, f'nobody has the name "{target}"')
+        return address
+
+    def find(self, name: str) -> Address | None:
+        """Who has a name; asks the node for one that was never heard of."""
+        if name not in self._names:
+            address: Address | None = self.node.ask_now(QUERY, name)
+            return address
+        return self._names[name]
+
+    def named(self, name: str, address: Address | None) -> None:
+        """The node says who has a name now."""
+        if address is None:
+            self._names.pop(name, None)
+        else:
+            self._names[name] = address
+
+    async def kill(self, actor: Actor, target: Address) -> None:
+        """End `target` on behalf of `actor`."""
+        if target == actor.address:
+            self.begin_end(actor)
+            raise asyncio.CancelledError("the actor kills itself")
+        await self.messenger.kill(actor.address, target)
+
+    def received(self, messages: Sequence[Any]) -> None:
+        """A batch of another worker."""
+        self.scheduler.begin_turn()
+        for message in messages:
+            self.messenger.received(message)
+            if self.scheduler.unsettled:
+                self.scheduler.settle()
+        self.scheduler.end_turn()
 
     # --
 

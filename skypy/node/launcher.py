@@ -1,0 +1,175 @@
+"""The node as the launcher of services: which worker gets one, who has which name, who waits for what."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from skypy.core.address import Address, process_number
+from skypy.core.control import (
+    ANSWER,
+    LAUNCH,
+    LAUNCH_SERVICE,
+    LAUNCH_UNIQUE,
+    NAMED,
+    QUERY,
+    QUERY_UNIQUE,
+    REFUSAL,
+    REGISTER,
+)
+from skypy.core.errors import NameTaken
+from skypy.core.names import Names
+
+Say = Callable[[int, tuple[Any, ...]], None]
+"""Tells the worker with a process number something."""
+
+
+class _Question:
+    """What a worker has asked and waits for."""
+
+    __slots__ = ("_number", "_request", "_say")
+
+    def __init__(self, say: Say, number: int, request: int) -> None:
+        self._say = say
+        self._number = number
+        self._request = request
+
+    def answer(self, value: Any) -> None:
+        self._say(self._number, (ANSWER, self._request, value))
+
+    def refuse(self, error: str, text: str) -> None:
+        self._say(self._number, (REFUSAL, self._request, error, text))
+
+
+class Launcher:
+    """Answers what workers ask. `workers` is index → process number of those that run now."""
+
+    def __init__(self, workers: Mapping[int, int], say: Say) -> None:
+        self._workers = workers
+        self._say = say
+        self._names: Names[_Question] = Names()
+        self._launches: dict[int, tuple[int, Callable[[Address], None], Callable[[str, str], None]]] = {}
+        self._numbers = itertools.count(1)
+        self._load: Counter[int] = Counter()
+        self._verbs: dict[str, Callable[..., None]] = {
+            LAUNCH_SERVICE: self._launch_service,
+            LAUNCH_UNIQUE: self._launch_unique,
+            QUERY_UNIQUE: self._query_unique,
+            REGISTER: self._register,
+            QUERY: self._query,
+        }
+
+    def asked(self, number: int, request: int, verb: str, *arguments: Any) -> None:
+        """The worker with process number `number` asks."""
+        self._verbs[verb](_Question(self._say, number, request), *arguments)
+
+    def launch(
+        self,
+        worker: int | None,
+        name: str,
+        packed_arguments: bytes,
+        started: Callable[[Address], None],
+        failed: Callable[[str, str], None],
+    ) -> None:
+        """Start a service on a worker (None: the one with the fewest actors). `failed(key, text)` says why not."""
+        if worker is not None and worker not in self._workers:
+            failed("worker", f"there is no worker {worker}: this node has workers 1 to {len(self._workers)}")
+            return
+        least = min(self._workers.values(), key=lambda number: (self._load[number], number))
+        number = least if worker is None else self._workers[worker]
+        launch = next(self._numbers)
+        self._launches[launch] = (number, started, failed)
+        self._load[number] += 1
+        self._say(number, (LAUNCH, launch, name, packed_arguments))
+
+    def launched(self, launch: int, address: Address) -> None:
+        """A worker has started what it was told to."""
+        _, started, _ = self._launches.pop(launch)
+        started(address)
+
+    def launch_failed(self, launch: int, key: str, text: str) -> None:
+        """A worker could not start it; the actor was counted when it ended, or never was."""
+        number, _, failed = self._launches.pop(launch)
+        self._load[number] -= 1
+        failed(key, text)
+
+    def born(self, address: Address) -> None:
+        """A worker has started an actor of its own accord."""
+        self._load[process_number(address)] += 1
+
+    def gone(self, address: Address) -> None:
+        """An actor has ended."""
+        self._load[process_number(address)] -= 1
+        self._announce_free(self._names.forget(address))
+
+    def worker_died(self, number: int, reason: str) -> None:
+        """Everything that was there is gone, and what was being started there has failed."""
+        del self._load[number]
+        self._announce_free(self._names.forget_process(number))
+        for launch, (where, _, failed) in list(self._launches.items()):
+            if where == number:
+                del self._launches[launch]
+                failed("start", f"its worker {reason}")
+
+    # -- verbs --
+
+    def _launch_service(self, question: _Question, worker: int | None, name: str, packed_arguments: bytes) -> None:
+        self.launch(
+            worker, name, packed_arguments, question.answer, lambda _, text: question.refuse("ServiceError", text)
+        )
+
+    def _launch_unique(self, question: _Question, name: str, packed_arguments: bytes) -> None:
+        known = self._names.find_unique(name)
+        if known is not None:
+            question.answer(known)
+            return
+        self._names.wait_for_unique(name, question)
+        if self._names.begin_unique(name):
+            self.launch(
+                None,
+                name,
+                packed_arguments,
+                lambda address: self._answer_all(self._names.unique_started(name, address), address),
+                lambda _, text: self._refuse_all(self._names.unique_failed(name), text),
+            )
+
+    def _query_unique(self, question: _Question, name: str) -> None:
+        known = self._names.find_unique(name)
+        if known is not None:
+            question.answer(known)
+        else:
+            self._names.wait_for_unique(name, question)
+
+    def _register(self, question: _Question, name: str, address: Address) -> None:
+        try:
+            self._names.register(name, address)
+        except NameTaken as error:
+            question.refuse("NameTaken", str(error))
+        else:
+            self._announce(name, address)
+            question.answer(None)
+
+    def _query(self, question: _Question, name: str) -> None:
+        question.answer(self._names.find(name))
+
+    # --
+
+    @staticmethod
+    def _answer_all(questions: Iterable[_Question], address: Address) -> None:
+        for question in questions:
+            question.answer(address)
+
+    @staticmethod
+    def _refuse_all(questions: Iterable[_Question], text: str) -> None:
+        for question in questions:
+            question.refuse("ServiceError", text)
+
+    def _announce_free(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._announce(name, None)
+
+    def _announce(self, name: str, address: Address | None) -> None:
+        for number in self._workers.values():
+            self._say(number, (NAMED, name, address))

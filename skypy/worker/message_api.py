@@ -1,0 +1,272 @@
+"""The verbs of messages: starting services, sending, calling, replying, names."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+
+from skypy.core.address import Address
+from skypy.core.control import BORN, LAUNCH_SERVICE, LAUNCH_UNIQUE, QUERY_UNIQUE, REGISTER
+from skypy.core.errors import ServiceError
+from skypy.core.values import pack_value, unpack_value
+from skypy.worker.actor import current_actor, loading_actor
+from skypy.worker.messenger import ONE_WAY, Messenger, Request, current_request
+from skypy.worker.waiter import Waiter
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+# -- hooks --
+
+
+@overload
+def command(function: F, /) -> F: ...
+@overload
+def command(name: str, /) -> Callable[[F], F]: ...
+def command(function_or_name: Any, /) -> Any:
+    """Declare a function that other actors call: `@command` by its own name, `@command("set")` by another.
+
+    What it returns is the reply. Raises RuntimeError when the service has that command already. In a module that was
+    imported in the ordinary way it does nothing.
+    """
+    if isinstance(function_or_name, str):
+        return lambda function: _declare(function_or_name, function)
+    return _declare(function_or_name.__name__, function_or_name)
+
+
+def _declare(name: str, function: F) -> F:
+    actor = loading_actor(function)
+    if actor is not None:
+        if name in actor.commands:
+            raise RuntimeError(f'the service has two functions for the command "{name}"')
+        actor.commands[name] = function
+    return function
+
+
+def dispatch(handler: Callable[..., Any]) -> None:
+    """Install `handler(source, command, /, *args, **kwargs)` for every command that has no function of its own."""
+    current_actor().dispatcher = handler
+
+
+# -- services --
+
+
+async def newservice(
+    name: str,
+    /,
+    *args: Any,
+    worker: int | Literal["here"] | None = None,
+    restart: Literal["temporary"] = "temporary",
+) -> Address:
+    """Start a service; its address once its start function has finished.
+
+    `worker`: None the one with the fewest actors, "here" the caller's own, an int (from 1) that one.
+    Raises ServiceError with the cause if it failed or exited meanwhile; TypeError, ValueError for bad arguments.
+    """
+    actor = current_actor()
+    if restart != "temporary":
+        raise ValueError(f'restart="{restart}" is not supported: a service that ends stays ended ("temporary")')
+    packed = pack_value(args)
+    if worker == "here":
+        here = await actor.worker.launch(name, unpack_value(packed))
+        actor.worker.node.say((BORN, here))
+        return here
+    if not (worker is None or isinstance(worker, int)):
+        raise TypeError(f'worker={worker!r}: it is None, "here" or the number of a worker')
+    address: Address = await actor.worker.node.ask(LAUNCH_SERVICE, worker, name, packed)
+    if not address:
+        raise ServiceError(f'service "{name}" has called exit() in its start function')
+    return address
+
+
+async def uniqueservice(name: str, /, *args: Any) -> Address:
+    """The one instance of a service in this node: started by the first who asks. Raises ServiceError if that fails."""
+    return await _unique(LAUNCH_UNIQUE, name, pack_value(args))
+
+
+async def queryservice(name: str, /) -> Address:
+    """The one instance of a service in this node; waits until it exists. Raises ServiceError if its start fails."""
+    return await _unique(QUERY_UNIQUE, name)
+
+
+async def _unique(verb: str, name: str, *arguments: Any) -> Address:
+    address: Address = await current_actor().worker.node.ask(verb, name, *arguments)
+    return address
+
+
+# -- messages --
+
+
+def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> bool:
+    """One way. False if the address is known to be dead.
+
+    Raises TypeError or ValueError for values that no message carries, MailboxFull when too much is under way.
+    """
+    actor = current_actor()
+    return actor.worker.messenger.send(actor.address, actor.worker.resolve(address), command, args, kwargs)
+
+
+async def call(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
+    """The reply.
+
+    Raises RemoteError (the callee's exception), ActorDead (it has ended, or its process has died), MailboxFull, and
+    TypeError or ValueError for values that no message carries. Time limits are `async with asyncio.timeout(seconds)`.
+    """
+    actor = current_actor()
+    return await actor.worker.messenger.call(actor.address, actor.worker.resolve(address), command, args, kwargs)
+
+
+class Response:
+    """The detached reply of a request: `response(value)` or `response.fail(exception)`, once."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __call__(self, value: Any = None) -> bool:
+        """Reply; False when nobody waits any more."""
+        return self._messenger().reply(self._request, value)
+
+    def fail(self, exception: BaseException) -> bool:
+        """Let the caller get RemoteError; False when nobody waits any more."""
+        text = "".join(traceback.format_exception(exception))
+        return self._messenger().fail(self._request, type(exception).__qualname__, str(exception), text)
+
+    def _messenger(self) -> Messenger:
+        assert self._request.actor is not None
+        return self._request.actor.worker.messenger
+
+
+def response() -> Response:
+    """Detach the reply of the current request: what the handler returns is not sent, `response(value)` is.
+
+    One that is never used fails its caller when the actor ends. Raises RuntimeError when there is no request.
+    """
+    request = _request()
+    detached = Request(request.source, request.session, request.command, (), {})
+    detached.actor = request.actor
+    assert request.actor is not None
+    if request.expects_answer:
+        request.actor.requests.discard(request)
+        request.actor.requests.add(detached)
+        request.session = ONE_WAY
+    return Response(detached)
+
+
+def source() -> Address:
+    """Who sent the message that is being handled. Raises RuntimeError outside of a handler."""
+    return _request().source
+
+
+def _request() -> Request:
+    request = current_request.get(None)
+    if request is None or request.actor is not current_actor():
+        raise RuntimeError("no message is being handled here")
+    return request
+
+
+# -- names --
+
+
+def register(name: str) -> None:
+    """Give the current actor a name of this node, `.name`. Raises NameTaken, ValueError."""
+    actor = current_actor()
+    _check_name(name)
+    actor.worker.node.ask_now(REGISTER, name, actor.address)
+    actor.worker.named(name, actor.address)
+
+
+def query(name: str) -> Address | None:
+    """The address behind `.name`, or None when nobody has it."""
+    _check_name(name)
+    return current_actor().worker.find(name)
+
+
+def address(text: str) -> Address:
+    """The address that a text means: `:0100000a`, or `.name`. Raises ValueError, ActorDead when nobody has the name."""
+    return current_actor().worker.resolve(text)
+
+
+def _check_name(name: str) -> None:
+    if not (name.startswith(".") and len(name) > 1):
+        raise ValueError(f'"{name}" is no name: it begins with a dot, ".{name}"')
+
+
+# -- the end of others --
+
+
+async def kill(address: Address | str) -> None:
+    """End an actor, as exit() would, and wait until it has ended. Harmless when it has ended already."""
+    actor = current_actor()
+    worker = actor.worker
+    await worker.kill(actor, worker.resolve(address))
+
+
+# -- critical sections --
+
+
+class Queue:
+    """A critical section of an actor: one task at a time, in the order in which they came; re-entrant in one task."""
+
+    __slots__ = ("_depth", "_holder", "_waiting")
+
+    def __init__(self) -> None:
+        self._holder: asyncio.Task[Any] | None = None
+        self._depth = 0
+        self._waiting: deque[tuple[asyncio.Task[Any], Waiter[None]]] = deque()
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self._holder is None:
+            self._holder = task
+        elif self._holder is not task:
+            await self._wait(task)
+        self._depth += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._pass_on()
+
+    async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
+        """Run a function, plain or coroutine, in the section."""
+        async with self:
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+    async def _wait(self, task: asyncio.Task[Any]) -> None:
+        waiter: Waiter[None] = Waiter(current_actor().worker.loop)
+        entry = (task, waiter)
+        self._waiting.append(entry)
+        try:
+            await waiter
+        except BaseException:
+            if self._holder is task:  # it was passed on to us while we were being cancelled
+                self._pass_on()
+            else:
+                self._waiting.remove(entry)
+            raise
+
+    def _pass_on(self) -> None:
+        self._holder = None
+        while self._waiting:
+            task, waiter = self._waiting.popleft()
+            if not waiter.done():
+                self._holder = task
+                current_actor().worker.scheduler.wake(waiter)
+                return
+
+
+def queue() -> Queue:
+    """A critical section: `async with lock`, or `await lock(function, *args)` (skynet.queue)."""
+    return Queue()

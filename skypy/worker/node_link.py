@@ -1,0 +1,109 @@
+"""A worker's way to its node: what it says and asks over the control lane, and what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import select
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from skypy.core import errors
+from skypy.core.codec import MalformedFrame
+from skypy.core.control import ANSWER, ASK, REFUSAL
+from skypy.core.errors import ServiceError, SkypyError
+from skypy.lane import Lane, LaneEnded
+from skypy.worker.waiter import Waiter
+
+_KNOWN_ERRORS: Final = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
+
+
+class NodeLink:
+    """The control lane. `told` handles what is no answer, by kind; `node_gone` is called when the node has ended."""
+
+    def __init__(
+        self,
+        control: Lane,
+        loop: asyncio.AbstractEventLoop,
+        told: Mapping[int, Callable[..., None]],
+        node_gone: Callable[[], None],
+    ) -> None:
+        self._control = control
+        self._loop = loop
+        self._told = told
+        self._node_gone = node_gone
+        self._requests = itertools.count(1)
+        self._waiting: dict[int, Waiter[Any]] = {}
+        self._later: deque[Sequence[Any]] = deque()
+        loop.add_reader(control.fileno(), self._readable)
+
+    def say(self, message: tuple[Any, ...]) -> None:
+        """Tell the node something."""
+        self._control.send(message)
+        self._control.flush()
+
+    async def ask(self, verb: str, *arguments: Any) -> Any:
+        """The node's answer. Raises the error that the node refused with."""
+        request = next(self._requests)
+        waiter = self._waiting[request] = Waiter[Any](self._loop)
+        self.say((ASK, request, verb, *arguments))
+        try:
+            return await waiter
+        finally:
+            self._waiting.pop(request, None)
+
+    def ask_now(self, verb: str, *arguments: Any) -> Any:
+        """The same without giving up control: for the rare verbs that are no coroutines. The node never blocks."""
+        request = next(self._requests)
+        self.say((ASK, request, verb, *arguments))
+        poll = select.poll()
+        poll.register(self._control.fileno(), select.POLLIN)
+        while True:
+            poll.poll()
+            try:
+                messages = self._control.receive()
+            except (LaneEnded, MalformedFrame):
+                raise ServiceError("the node is gone") from None
+            answer = next(
+                (message for message in messages if message[0] in (ANSWER, REFUSAL) and message[1] == request), None
+            )
+            self._later += (message for message in messages if message is not answer)
+            if answer is not None:
+                self._loop.call_soon(self._do_later)
+                if answer[0] == REFUSAL:
+                    raise _error(*answer[2:])
+                return answer[2]
+
+    def do(self, messages: Sequence[Any]) -> None:
+        """Act on what the node has said."""
+        for kind, *fields in messages:
+            if kind == ANSWER:
+                waiter = self._waiting.get(fields[0])
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(fields[1])
+            elif kind == REFUSAL:
+                waiter = self._waiting.get(fields[0])
+                if waiter is not None and not waiter.done():
+                    waiter.set_exception(_error(*fields[1:]))
+            else:
+                self._told[kind](*fields)
+
+    def _readable(self) -> None:
+        try:
+            messages = self._control.receive()
+        except (LaneEnded, MalformedFrame):
+            self._loop.remove_reader(self._control.fileno())
+            self._node_gone()
+            return
+        self._do_later()
+        self.do(messages)
+
+    def _do_later(self) -> None:
+        later, self._later = list(self._later), deque()
+        self.do(later)
+
+
+def _error(name: str, text: str) -> SkypyError:
+    cls = _KNOWN_ERRORS.get(name, ServiceError)
+    return cls(text) if issubclass(cls, SkypyError) else ServiceError(text)
