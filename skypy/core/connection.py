@@ -7,13 +7,20 @@ is what the kernel has taken, `read` what was read from it, `limit` up to where 
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final, Protocol
 
 from skypy.core.codec import MalformedFrame
 from skypy.core.messages import (
+    DRAIN_BY,
     FORGET,
+    GONE,
+    RECALL,
+    REFUSED,
+    SEND,
     SENT,
+    SENT_BY,
     SOCKET_CLOSE,
     SOCKET_DATA,
     SOCKET_ERROR,
@@ -29,19 +36,60 @@ LARGEST_READ: Final = 262144
 SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
 
+
+class Holder(Protocol):
+    """A worker, as far as connections know one."""
+
+    @property
+    def number(self) -> int:
+        """Its process number."""
+
+    @property
+    def emit(self) -> Callable[[Message], None]:
+        """Says something to it."""
+
+
+class _Nobody:
+    """Holds what no worker has any more."""
+
+    number = 0
+
+    @staticmethod
+    def emit(message: Message) -> None:
+        """Nobody listens."""
+
+
+NOBODY: Final = _Nobody()
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 
 
 class Connection:
     """One connection. Methods that can change its state return the effects that are left for the kernel, in order."""
 
-    __slots__ = ("_read_size", "emit", "error", "id", "limit", "owner", "queue", "read", "sent", "state")
+    __slots__ = (
+        "_claims",
+        "_held",
+        "_previous",
+        "_read_size",
+        "error",
+        "holder",
+        "id",
+        "limit",
+        "owner",
+        "queue",
+        "read",
+        "sent",
+        "state",
+    )
 
-    def __init__(self, id: int, emit: Callable[[Message], None], state: State = State.OPEN) -> None:  # noqa: A002
+    def __init__(self, id: int, holder: Holder, state: State = State.OPEN) -> None:  # noqa: A002
         self.id = id
         self.state = state
-        self.emit = emit
-        """Says something to the owner's worker."""
+        self.holder = holder
+        """The worker whose actor owns it."""
+        self._claims: deque[Holder] = deque()
+        self._previous: Holder | None = None  # has yielded, and must be told FORGET when the next one has it for sure
+        self._held: list[tuple[int, Message, Holder]] = []  # what others send while it has no owner
         self.owner = 0
         """Address of the actor that started it, for messages about it; 0 before."""
         self.queue = OutputQueue()
@@ -57,7 +105,9 @@ class Connection:
     @property
     def wants_read(self) -> bool:
         """Whether input may be read now: for the owner, within its credit, or to be discarded."""
-        return (self.state in DELIVERING and self.read < self.limit) or self.state in DISCARDING
+        if self.state in DELIVERING:
+            return self.read < self.limit and not self._claims
+        return self.state in DISCARDING
 
     @property
     def wants_write(self) -> bool:
@@ -105,7 +155,7 @@ class Connection:
 
     def deliver(self, data: bytes, *, more: bool = False) -> None:
         """Report input to the owner; `more`: another piece follows at once."""
-        self.emit((SOCKET_MORE if more else SOCKET_DATA, self.id, data))
+        self.holder.emit((SOCKET_MORE if more else SOCKET_DATA, self.id, data))
 
     def end_of_input(self, error: int = 0, *, undelivered: bool = False) -> tuple[Effect, ...]:
         """Reading came to its end: end-of-file, or an errno. After an error was met, end-of-file is that error."""
@@ -123,7 +173,7 @@ class Connection:
         self.sent += count
         after = self.queue.size
         if self.owned and (not after or after // SENT_STEP < before // SENT_STEP):
-            self.emit((SENT, self.id, self.sent))
+            self.holder.emit((SENT, self.id, self.sent))
         return self._apply(Input.FLUSHED) if not after else ()
 
     def write_failed(self, error: int) -> tuple[Effect, ...]:
@@ -141,6 +191,7 @@ class Connection:
         """Input may be read up to `limit`. A maximum: stale and crossing credits are harmless."""
         self.limit = max(self.limit, limit)
         self.owner = owner or self.owner
+        self._forget_previous()
 
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
@@ -173,22 +224,91 @@ class Connection:
         """Drop everything now."""
         return self._apply(Input.ABORT_UNSENT if self.queue.size else Input.ABORT)
 
+    # -- other workers --
+
+    def pass_on(self, source: Holder, kind: int, *fields: Any) -> None:
+        """A SEND or DRAIN of a worker that does not own it goes to the owner, whatever the state of the queue."""
+        message = (SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields)
+        if not self.owned:
+            source.emit((GONE, self.id))
+        elif self._claims:
+            self._held.append((kind, message, source))
+        else:
+            self.holder.emit(message)
+
+    def claim(self, taker: Holder) -> None:
+        """Another worker wants to own it: nothing is read until the owner has yielded."""
+        if not self.owned or self.state is State.CONNECTING:
+            taker.emit((REFUSED, self.id))
+            return
+        self._claims.append(taker)
+        if len(self._claims) == 1:
+            self.holder.emit((RECALL, self.id))
+
+    def yielded(self, out: int) -> bool:
+        """The owner has let go, its output ends at `out`. False when whoever asked has died: nobody has it then."""
+        if not self.queue.size:
+            self.sent = out
+        self._previous = self.holder
+        if not self._claims:
+            self.holder = NOBODY
+            return False
+        self.holder = self._claims.popleft()
+        self.limit = self.read
+        return True
+
+    def owned_again(self) -> None:
+        """OWN has been said to the new owner: what was held follows, and the next claim."""
+        held, self._held = self._held, []
+        for _, message, _ in held:
+            self.holder.emit(message)
+        if self._claims:
+            self.holder.emit((RECALL, self.id))
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the owner's output can still get anywhere."""
+        return self.state in (State.OPEN, State.HALF_CLOSED_READ, State.READ_STOPPED)
+
+    def holder_died(self, dead: Holder) -> bool:
+        """A worker has died. Returns whether it was the owner's: then the connection is to be closed."""
+        self._claims = deque(claim for claim in self._claims if claim is not dead)
+        if self._previous is dead:
+            self._previous = None
+        return self.holder is dead and self.owned
+
     # --
+
+    def _refuse(self) -> None:
+        for taker in self._claims:
+            taker.emit((REFUSED, self.id))
+        self._claims.clear()
+        for _, _, source in self._held:
+            source.emit((GONE, self.id))
+        self._held.clear()
+
+    def _forget_previous(self) -> None:
+        if self._previous is not None:
+            self._previous.emit((FORGET, self.id))
+            self._previous = None
 
     def _apply(self, given: Input) -> tuple[Effect, ...]:
         effects, self.state = step(self.state, given)
+        if not self.owned:
+            self._refuse()
         return tuple(effect for effect in effects if not self._report(effect))
 
     def _report(self, effect: Effect) -> bool:
         match effect:
             case Effect.REPORT_CLOSE:
-                self.emit((SOCKET_CLOSE, self.id, 0))
+                self.holder.emit((SOCKET_CLOSE, self.id, 0))
             case Effect.REPORT_RESET:
-                self.emit((SOCKET_CLOSE, self.id, self.error))
+                self.holder.emit((SOCKET_CLOSE, self.id, self.error))
             case Effect.REPORT_ERROR:
-                self.emit((SOCKET_ERROR, self.id, self.error))
+                self.holder.emit((SOCKET_ERROR, self.id, self.error))
             case Effect.FORGET:
-                self.emit((FORGET, self.id))
+                self.holder.emit((FORGET, self.id))
+                self._forget_previous()
             case Effect.DROP_QUEUE:
                 self.queue.clear()
             case _:

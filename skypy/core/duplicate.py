@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, Message
+from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, YIELD, Message
 from skypy.core.output_queue import OutputQueue
 from skypy.core.stream_buffer import StreamBuffer
 
@@ -23,6 +23,7 @@ class Holding(Enum):
 
     OWN = "own"  # an actor here owns the socket, or will start it
     CLOSING = "closing"  # CLOSE or ABORT sent: everything but FORGET is ignored
+    YIELDED = "yielded"  # YIELD sent: the same, and its actors are foreigners to it now
     DEAD = "dead"  # FORGET while owning: no descriptor, what is unread stays readable
 
 
@@ -151,7 +152,29 @@ class Duplicate:
             self.state = Holding.CLOSING
             self.emit((kind, self.id))
 
+    def yield_to_other(self) -> None:
+        """RECALL: let go of it for another worker. The corked bytes have been handed over before."""
+        unread = self.buffer.read_all()
+        self.emit((YIELD, self.id, unread, self.out, self.reading.value, self.error, self.writable))
+        self.state = Holding.YIELDED
+        self.writable = False
+        self.reading = Reading.ENDED
+
     # -- what the service reports --
+
+    def taken_over(
+        self, unread: bytes, received: int, out: int, sent: int, reading: str, error: int, *, writable: bool
+    ) -> None:
+        """OWN: go on where the former owner's worker was. `sent < out` says that the service still flushes for it."""
+        if unread:
+            self.buffer.feed(unread)
+        self.received = received
+        self.limit = received
+        self.out = out
+        self.sent = sent
+        self.reading = Reading(reading)
+        self.error = error
+        self.writable = writable
 
     def data_received(self, data: bytes) -> None:
         """DATA or MORE."""

@@ -21,6 +21,11 @@ WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kern
 SHUTDOWN: Final = 6  # id, "w" or "r"
 CLOSE: Final = 7  # id
 ABORT: Final = 8  # id
+SEND: Final = 9  # id, [(priority, bytes), ...]: for a socket that another worker owns
+DRAIN: Final = 10  # id, request: a SEND that asks when everything before it has gone out
+DRAINED: Final = 11  # id, process number of who asked, request
+CLAIM: Final = 12  # id: an actor here wants to own it; once until OWN or REFUSED
+YIELD: Final = 13  # id, unread bytes, out, reading, errno, writable: the owner's last word, as the answer to RECALL
 
 # -- socket service → worker --
 SOCKET_OPEN: Final = 1  # request, id, local address, peer address (None: a listener) +fd
@@ -32,8 +37,15 @@ SOCKET_CLOSE: Final = 6  # id, errno: 0 is the peer's orderly end; at most once 
 SOCKET_ERROR: Final = 7  # id, errno: the write half is broken; on a listener, a client could not be accepted
 SENT: Final = 8  # id, position: how much of what was handed over the kernel has taken
 FORGET: Final = 9  # id: nothing depends on the worker's duplicate any more
+SENT_BY: Final = 10  # id, process number, [(priority, bytes), ...]: SEND of another worker
+DRAIN_BY: Final = 11  # id, process number, request: DRAIN of another worker
+DRAIN_DONE: Final = 12  # id, request
+GONE: Final = 13  # id: it is closed, what was sent to it is lost
+RECALL: Final = 14  # id: another worker claims it
+OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, peer address +fd: the claim succeeded
+REFUSED: Final = 16  # id: the claim failed, it is closed or unknown
 
-WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT})
+WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, OWN})
 """The kinds from the service that take a descriptor."""
 
 

@@ -55,11 +55,16 @@ class SocketService:
             messages.SHUTDOWN: self._shutdown,
             messages.CLOSE: self._close,
             messages.ABORT: self._abort,
+            messages.SEND: self._pass_on,
+            messages.DRAIN: self._pass_on,
+            messages.DRAINED: self._drained,
+            messages.CLAIM: self._claim,
+            messages.YIELD: self._yield,
         }
 
-    def add_lane(self, lane: Lane) -> WorkerLane:
-        """A worker has joined."""
-        worker = WorkerLane(lane, self.reactor, self._commands, self._lane_ended)
+    def add_lane(self, lane: Lane, number: int) -> WorkerLane:
+        """The worker with process number `number` has joined."""
+        worker = WorkerLane(lane, number, self.reactor, self._commands, self._lane_ended)
         self._lanes.append(worker)
         return worker
 
@@ -105,13 +110,13 @@ class SocketService:
         worker.emit((FAILED, request, error))
 
     def _accepted(self, worker: WorkerLane, listener: Listener, end: socket.socket, address: tuple[str, int]) -> None:
-        connection = Connection(next(self._ids), worker.emit)
+        connection = Connection(next(self._ids), worker)
         self._add(worker, connection, end)
         worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
 
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, request, addresses = message
-        connection = Connection(next(self._ids), worker.emit, State.CONNECTING)
+        connection = Connection(next(self._ids), worker, State.CONNECTING)
 
         def done(connector: Connector, end: socket.socket | None, effects: tuple[Effect, ...]) -> None:
             del self._connectors[worker, request], effects
@@ -171,6 +176,54 @@ class SocketService:
         if stream is not None:
             stream.perform(stream.connection.abort())
 
+    # -- sockets that change hands, and those of others --
+
+    def _pass_on(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        kind, id_, *fields = message
+        stream = self._streams.get(id_)
+        if stream is None:
+            worker.emit((messages.GONE, id_))
+        else:
+            stream.connection.pass_on(worker, kind, *fields)
+
+    def _drained(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        del worker
+        _, id_, number, request = message
+        for lane in self._lanes:
+            if lane.number == number:
+                lane.emit((messages.DRAIN_DONE, id_, request))
+
+    def _claim(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        stream = self._streams.get(message[1])
+        if stream is None:
+            worker.emit((messages.REFUSED, message[1]))
+        else:
+            stream.connection.claim(worker)
+            stream.update_interest()
+
+    def _yield(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        _, id_, unread, out, reading, error, writable = message
+        stream = self._owned(worker, id_, "YIELD")
+        if stream is None:
+            return
+        del worker.streams[id_]
+        connection = stream.connection
+        if not connection.yielded(out):
+            stream.perform(connection.close())
+            stream.update_interest()
+            return
+        taker = next(lane for lane in self._lanes if lane is connection.holder)
+        stream.outlet = taker
+        taker.streams[id_] = stream
+        connection.met(error)
+        position = (connection.read, out, connection.sent)
+        condition = (reading, connection.error, writable and connection.may_write)
+        taker.emit_with_descriptor(
+            (messages.OWN, id_, unread, *position, *condition, stream.peer_address()), stream.fileno()
+        )
+        connection.owned_again()
+        stream.update_interest()
+
     # --
 
     def _add(self, worker: WorkerLane, connection: Connection, end: socket.socket) -> None:
@@ -193,9 +246,8 @@ class SocketService:
             listener.close()
         for lane, request in [key for key in self._connectors if key[0] is worker]:
             self._connectors.pop((lane, request)).abandon()
-        for stream in list(worker.streams.values()):
-            stream.connection.emit = worker.emit
-            if stream.connection.owned:
+        for stream in list(self._streams.values()):
+            if stream.connection.holder_died(worker):
                 stream.perform(stream.connection.close())
                 stream.update_interest()
 

@@ -67,6 +67,14 @@ class Stream:
         """The kernel's number."""
         return self._socket.fileno()
 
+    def peer_address(self) -> tuple[str, int]:
+        """Where the peer is; ("", 0) when the connection has ended already."""
+        try:
+            host, port = self._socket.getpeername()[:2]
+        except OSError:
+            return "", 0
+        return host, port
+
     def handle(self, events: int) -> None:
         """The socket is ready: write first (it makes room), then read; a hang-up is told by reading where we read."""
         connection = self.connection

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.codec import MalformedFrame
+from skypy.core.connection import NOBODY
 from skypy.core.messages import Message
 from skypy.lane import Lane, LaneEnded
 from skypy.net.listener import Listener
@@ -25,11 +26,13 @@ class WorkerLane:
     def __init__(
         self,
         lane: Lane,
+        number: int,
         reactor: Reactor,
         commands: dict[int, Command],
         ended: Callable[[WorkerLane, str], None],
     ) -> None:
         self._lane = lane
+        self.number = number
         self._reactor = reactor
         self._commands = commands
         self._ended = ended
@@ -77,11 +80,7 @@ class WorkerLane:
 
     def _end(self, reason: str) -> None:
         self.alive = False
-        self.emit = _nobody
+        self.emit = NOBODY.emit
         self._reactor.ignore(self)
         self._lane.close()
         self._ended(self, reason)
-
-
-def _nobody(message: Message) -> None:
-    """Reports for a worker that is gone."""

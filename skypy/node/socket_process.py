@@ -64,7 +64,7 @@ class SocketProcess:
             elif descriptor is None:
                 log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
             elif message[0] == JOIN:
-                self._service.add_lane(Lane(socket.socket(fileno=descriptor)))
+                self._service.add_lane(Lane(socket.socket(fileno=descriptor)), message[1])
             else:
                 self._forget_ended_workers()
                 self._workers[message[1]] = descriptor

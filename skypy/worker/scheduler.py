@@ -11,14 +11,23 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.tasks import create_unstarted, start_eagerly
-from skypy.worker.waiter import Waiter
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
+
+
+class Wakeable(Protocol):
+    """What can be resumed once: a Waiter, and what stands for one."""
+
+    def done(self) -> bool:
+        """Whether it has been resumed."""
+
+    def set_result(self, value: Any, /) -> None:
+        """Resume it."""
 
 
 class Scheduler:
@@ -27,7 +36,7 @@ class Scheduler:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.end_of_turn_hooks: list[Callable[[], None]] = []
-        self._wakeups: deque[tuple[Waiter[Any], Any]] = deque()
+        self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
         self._messages: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._in_turn = False
@@ -126,7 +135,7 @@ class Scheduler:
         self.request_turn()
         return task
 
-    def wake(self, waiter: Waiter[Any], value: Any = None) -> None:
+    def wake(self, waiter: Wakeable, value: Any = None) -> None:
         """Resume who waits, once the current message has been handled."""
         self._wakeups.append((waiter, value))
         self.request_turn()

@@ -14,6 +14,7 @@ from skypy.worker.waiter import Waiter
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor
+    from skypy.worker.foreign import Reminder
 
 _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
@@ -65,7 +66,7 @@ class StreamSocket(Duplicate):
         self.reader: Waiter[None] | None = None
         self.wakes_at = 1
         """How many buffered bytes the waiting reader needs."""
-        self.drainers: list[Waiter[None]] = []
+        self.drainers: list[Waiter[None] | Reminder] = []
         self.told = False
         """Whether the error that broke it has been logged."""
 
@@ -97,6 +98,8 @@ class StreamSocket(Duplicate):
         """
         if self.state is Holding.CLOSING:
             raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
+        if self.state is Holding.YIELDED:
+            raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
         if self.reading is Reading.BROKEN:
             self.reading = Reading.ENDED
             raise SocketBroken(self.error, os.strerror(self.error))

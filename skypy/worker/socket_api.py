@@ -50,9 +50,8 @@ async def start(fd: int, accept: Callable[[int, str], Any] | None = None) -> Non
     Raises SocketClosed for an unknown or closed socket.
     """
     actor = current_actor()
-    socket = actor.worker.sockets.get(fd)
-    if socket is None or socket.state is Holding.CLOSING:
-        raise SocketClosed(f"socket {fd} is closed or was never open")
+    while (socket := actor.worker.sockets.get(fd)) is None:
+        await actor.worker.sockets.claim(fd, actor)
     if isinstance(socket, ListenerSocket):
         if accept is None:
             raise TypeError(f"socket {fd} listens: start(fd, accept) needs the function that gets its clients")
@@ -186,13 +185,16 @@ async def drain(fd: int) -> None:
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """
     actor = current_actor()
+    if actor.worker.sockets.get(fd) is None:
+        await actor.worker.sockets.drain_foreign(fd)
+        return
     socket = _connection(fd)
     while not socket.drained(actor.worker.settings.socket.high_water):
         await actor.worker.sockets.drainer(socket)
     if socket.error:
         raise SocketBroken(socket.error, os.strerror(socket.error))
-    if socket.state is Holding.CLOSING:
-        raise SocketClosed(f"socket {fd} is closed")
+    if socket.state in (Holding.CLOSING, Holding.YIELDED):
+        raise SocketClosed(f"socket {fd} was closed or taken over")
 
 
 # -- ending --
@@ -206,7 +208,7 @@ async def close(fd: int) -> None:
     """
     actor = current_actor()
     socket = actor.worker.sockets.get(fd)
-    if socket is not None and socket.state is not Holding.CLOSING:
+    if socket is not None:
         actor.worker.sockets.close_socket(socket)
 
 
@@ -221,7 +223,7 @@ def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
     if how not in ("rw", "w", "r"):
         raise ValueError(f'"{how}" is no way to shut down: it is "rw", "w" or "r"')
     socket = sockets.get(fd)
-    if socket is None or socket.state is Holding.CLOSING:
+    if socket is None:
         return
     if how == "rw":
         sockets.abort(socket)
@@ -258,7 +260,7 @@ def _ask_kernel(socket: AnySocket) -> SocketAddress:
 
 def _any(fd: int) -> AnySocket:
     socket = current_actor().worker.sockets.get(fd)
-    if socket is None or socket.state is Holding.CLOSING:
+    if socket is None:
         raise SocketClosed(f"socket {fd} is closed or was never open")
     return socket
 
@@ -274,7 +276,7 @@ def _not_readable(fd: int) -> Exception:
     """Why the current actor cannot read from a socket."""
     actor = current_actor()
     socket = actor.worker.sockets.get(fd)
-    if socket is None or socket.state is Holding.CLOSING:
+    if socket is None:
         return SocketClosed(f"socket {fd} is closed or was never open")
     if isinstance(socket, ListenerSocket):
         return TypeError(f"socket {fd} listens: it carries no bytes")

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core import messages
 from skypy.core.codec import MalformedFrame
-from skypy.core.duplicate import Holding, Reading
-from skypy.core.errors import SocketBroken
+from skypy.core.duplicate import Holding
+from skypy.core.errors import InternalError, SocketBroken
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
 from skypy.lane import Lane, LaneEnded
+from skypy.worker.actor import Life
+from skypy.worker.foreign import ForeignSockets, Reminder
 from skypy.worker.scheduler import Scheduler
 from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.waiter import Waiter
@@ -45,14 +47,16 @@ class Sockets:
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._log_error = log_error
-        self._sockets: dict[int, AnySocket] = {}
+        self._sockets: dict[int, AnySocket] = {}  # those that actors here have
+        self._parting: dict[int, AnySocket] = {}  # closed or yielded; their descriptors wait for FORGET
+        self._foreign = ForeignSockets(self._emit, self._loop)
         self._requests: dict[int, Waiter[Any]] = {}
         self._last_request = 0
         self._dirty: list[StreamSocket] = []
         self._writing = False
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
         self.get = self._sockets.get
-        """The socket with an id, or None."""
+        """The socket with an id that an actor of this worker has, or None."""
         self._reports: dict[int, Callable[[Sequence[Any]], None]] = {
             messages.SOCKET_OPEN: self._opened,
             messages.FAILED: self._failed,
@@ -63,6 +67,13 @@ class Sockets:
             messages.SOCKET_ERROR: self._error,
             messages.SENT: self._sent,
             messages.FORGET: self._forget,
+            messages.SENT_BY: self._sent_by,
+            messages.DRAIN_BY: self._drain_by,
+            messages.DRAIN_DONE: lambda message: self._foreign.drain_done(message[2]),
+            messages.GONE: lambda message: self._foreign.gone(message[1]),
+            messages.RECALL: self._recall,
+            messages.OWN: self._own,
+            messages.REFUSED: lambda message: self._foreign.gone(message[1]),
         }
         scheduler.end_of_turn_hooks.append(self.flush)
         self._loop.add_reader(lane.fileno(), self._lane_readable)
@@ -101,6 +112,8 @@ class Sockets:
                 socket.flush()
                 if socket.drainers:
                     self._wake_drainers(socket)
+        if self._foreign.dirty:
+            self._foreign.flush()
         if not self._lane.idle and self._lane.flush() == self._writing:
             self._writing = not self._writing
             if self._writing:
@@ -182,6 +195,9 @@ class Sockets:
     def write(self, id_: int, data: bytes, priority: int) -> bool:
         """Cork a message until the end of the turn; False when nothing can be written."""
         socket = self._sockets.get(id_)
+        if socket is None:
+            self._scheduler.request_turn()
+            return self._foreign.write(id_, data, priority)
         if socket.__class__ is not StreamSocket or not socket.writable:
             return False
         if data:
@@ -191,6 +207,14 @@ class Sockets:
             socket.corked.append(data, priority)
         return True
 
+    async def claim(self, id_: int, actor: Actor) -> None:
+        """Wait until this worker owns the socket. Raises SocketClosed."""
+        await self._foreign.claim(id_, actor, yielded=id_ in self._parting)
+
+    async def drain_foreign(self, id_: int) -> None:
+        """Wait until the owner of a foreign socket has got rid of what was sent before. Raises SocketClosed."""
+        await self._foreign.drain(id_)
+
     def drainer(self, socket: StreamSocket) -> Waiter[None]:
         """A wait for the moment when little enough of a socket's output is unsent."""
         waiter: Waiter[None] = Waiter(self._loop)
@@ -199,42 +223,41 @@ class Sockets:
 
     def close_socket(self, socket: AnySocket) -> None:
         """The safe close; a listener stops at once."""
-        self._flush_and(socket, socket.close)
+        if isinstance(socket, StreamSocket):
+            socket.flush()  # CLOSE must come behind its output
+        socket.close()
+        self._let_go(socket)
 
     def shutdown_write(self, socket: StreamSocket) -> None:
         """What is queued, then FIN."""
-        self._flush_and(socket, socket.shutdown_write)
+        socket.flush()
+        socket.shutdown_write()
 
     def shutdown_read(self, socket: StreamSocket) -> None:
         """Stop reading."""
-        self._flush_and(socket, socket.shutdown_read)
+        socket.shutdown_read()
         self._wake_all(socket)
 
     def abort(self, socket: AnySocket) -> None:
         """Drop everything now."""
         if isinstance(socket, ListenerSocket):
-            self.close_socket(socket)
-            return
-        socket.abort()
+            socket.close()
+        else:
+            socket.abort()
         self._let_go(socket)
-
-    def _flush_and(self, socket: AnySocket, end: Callable[[], None]) -> None:
-        if isinstance(socket, StreamSocket):
-            socket.flush()  # its request must come behind its output
-        end()
-        if socket.state is not Holding.OWN:
-            self._let_go(socket)
 
     def _let_go(self, socket: AnySocket) -> None:
         """The actor has no part in it any more; what it still waits for ends."""
+        del self._sockets[socket.id]
         socket.owner.sockets.discard(socket.id)
+        if socket.state is not Holding.DEAD:
+            self._parting[socket.id] = socket
+        if socket.state is not Holding.YIELDED:
+            self._foreign.gone(socket.id)
         if isinstance(socket, StreamSocket):
             socket.owner.streams.pop(socket.id, None)
             if socket.unclaimed is not None:
                 socket.unclaimed.cancel()
-            if socket.state is Holding.DEAD:
-                socket.state = Holding.CLOSING  # nothing is left to be forgotten by the service
-                del self._sockets[socket.id]
             self._wake_all(socket)
 
     def _wake_all(self, socket: StreamSocket) -> None:
@@ -307,7 +330,7 @@ class Sockets:
             self._drop_accepted(socket)
 
     def _drop_accepted(self, socket: StreamSocket) -> None:
-        if socket.state is not Holding.CLOSING:
+        if socket.id in self._sockets:
             self.abort(socket)
 
     def _claim_timed_out(self, socket: StreamSocket) -> None:
@@ -337,7 +360,7 @@ class Sockets:
             self.dropped["MORE"] += 1
 
     def _closed(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
+        socket = self._held(message[1])
         if not isinstance(socket, StreamSocket):
             self.dropped["CLOSE"] += 1
             return
@@ -348,7 +371,7 @@ class Sockets:
         socket.wake_reader()
 
     def _error(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
+        socket = self._held(message[1])
         if isinstance(socket, StreamSocket):
             socket.write_broke(message[2])
             self._tell(socket, message[2])
@@ -357,6 +380,10 @@ class Sockets:
             self._log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(message[2])}")
         else:
             self.dropped["ERROR"] += 1
+
+    def _held(self, id_: int) -> AnySocket | None:
+        """The socket with an id, even when its actor has closed it and FORGET has not come yet."""
+        return self._sockets.get(id_) or self._parting.get(id_)
 
     def _tell(self, socket: StreamSocket, error: int) -> None:
         if not socket.told:
@@ -372,18 +399,65 @@ class Sockets:
             self.dropped["SENT"] += 1
 
     def _forget(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
+        socket = self._parting.pop(message[1], None) or self._sockets.get(message[1])
         if socket is None:
             self.dropped["FORGET"] += 1
             return
         descriptor = socket.forgotten()
         if descriptor is not None:
             os.close(descriptor)
-        if isinstance(socket, ListenerSocket) or socket.state is Holding.CLOSING:
-            del self._sockets[socket.id]
-        elif socket.reading is Reading.OPEN:  # cannot happen: the end of input is reported before
-            socket.input_ended(0)
-            socket.wake_reader()
+        if isinstance(socket, StreamSocket):
+            self._wake_drainers(socket)
+        self._foreign.forgotten(socket.id)
+
+    # -- sockets that change hands --
+
+    def _sent_by(self, message: Sequence[Any]) -> None:
+        _, id_, source, queued = message
+        del source
+        socket = self._sockets.get(id_)
+        if not isinstance(socket, StreamSocket) or not socket.writable:
+            self.dropped["SEND"] += 1
+            return
+        for priority, data in queued:
+            self.write(id_, data, priority)
+
+    def _drain_by(self, message: Sequence[Any]) -> None:
+        _, id_, source, request = message
+        socket = self._sockets.get(id_)
+        done = (messages.DRAINED, id_, source, request)
+        if not isinstance(socket, StreamSocket) or socket.drained(self.settings.high_water):
+            self._emit(done)
+        else:
+            socket.drainers.append(Reminder(self._emit, done))
+
+    def _recall(self, message: Sequence[Any]) -> None:
+        socket = self._sockets.get(message[1])
+        if not isinstance(socket, StreamSocket) or socket.state is not Holding.OWN:
+            self.dropped["RECALL"] += 1  # it crossed a close, which answers it
+            return
+        if socket.corked.size:
+            socket.hand_over()
+        socket.yield_to_other()
+        self._let_go(socket)
+
+    def _own(self, message: Sequence[Any]) -> None:
+        _, id_, unread, received, out, sent, reading, error, writable, peer = message
+        descriptor = self._adopt()
+        claim = self._foreign.take_claim(id_)
+        if claim is None:
+            raise InternalError(f"socket {id_} came without having been claimed")
+        socket = self._add(id_, descriptor, claim.actor, SocketAddress(*peer))
+        socket.taken_over(unread, received, out, sent, reading, error, writable=writable)
+        socket.told = bool(error)
+        self.start(socket, claim.actor)
+        for priority, data in claim.corked.take():
+            self.write(id_, data, priority)
+        if claim.actor.life is Life.ENDED:
+            self.close_socket(socket)
+        for waiter in claim.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     # --
 
