@@ -13,8 +13,9 @@ JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: i
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
 LAUNCH: Final = 4  # to a worker: service name, arguments
 STOP: Final = 5  # end in order
+STOP_NOW: Final = 6  # to the socket service: what is not delivered is lost, and the peers are told by a reset
 
 # -- child → node --
-READY: Final = 6
-LAUNCHED: Final = 7  # address; 0 when the service has exited in its start function
-LAUNCH_FAILED: Final = 8  # config key at fault, text
+READY: Final = 20
+LAUNCHED: Final = 21  # address; 0 when the service has exited in its start function
+LAUNCH_FAILED: Final = 22  # config key at fault, text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,8 +31,9 @@ class WorkerProcess:
         self._control = control
         self._loop = loop
         self._stopping: asyncio.Task[None] | None = None
+        self._exit_status = 0
         lane = Lane(socket.socket(fileno=descriptor))
-        self.worker = Worker(beginning.process_number, beginning.settings, lane, loop)
+        self.worker = Worker(beginning.process_number, beginning.settings, lane, loop, self._service_gone)
         self._tasks: set[asyncio.Task[None]] = set()
         loop.add_reader(control.fileno(), self._control_readable)
         self._say((READY,))
@@ -70,6 +73,11 @@ class WorkerProcess:
         self._control.send(message)
         self._control.flush()
 
+    def _service_gone(self) -> None:
+        """Without the socket service nothing can be served: this process ends, and is replaced if the node lives."""
+        self._exit_status = 1
+        self._stop()
+
     def _stop(self) -> None:
         if self._stopping is None:
             self._stopping = self._loop.create_task(self._run_stop())
@@ -82,12 +90,12 @@ class WorkerProcess:
         await self.worker.sockets.flushed()
         self._loop.stop()
 
-    def run(self) -> None:
-        """Run the loop until the node says stop or is gone."""
+    def run(self) -> int:
+        """Run the loop until the node says stop or is gone; returns the exit status."""
         while True:
             try:
                 self._loop.run_forever()
-                return
+                return self._exit_status
             except (SystemExit, KeyboardInterrupt):
                 continue  # raised by a task of a service: the task has it, and whoever looks after the task logs it
 
@@ -101,7 +109,10 @@ def main() -> None:
     asyncio.set_event_loop(loop)
     process = WorkerProcess(beginning, loop)
     gc.freeze()  # what is loaded now lives as long as the process
-    process.run()
+    status = process.run()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what _exit leaves out
+    sys.stdout.flush()
+    os._exit(status)  # without waiting for threads of services: a name look-up or to_thread may take its time
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, format_address, make_address
@@ -21,6 +21,11 @@ from skypy.worker.socket import ListenerSocket, StreamSocket
 from skypy.worker.sockets import AnySocket, Sockets
 
 log: Final = logging.getLogger("skypy")
+
+
+EXITED: Final = "it has called exit()"
+_FAILED: Final = "it failed to start"
+_STOPPED: Final = "its node stops"
 
 
 class StartFailed(ServiceError):
@@ -38,13 +43,21 @@ class ExitedWhileStarting(ServiceError):
 class Worker:
     """The actors of this process."""
 
-    def __init__(self, process_number: int, settings: Settings, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        process_number: int,
+        settings: Settings,
+        lane: Lane,
+        loop: asyncio.AbstractEventLoop,
+        service_gone: Callable[[], None],
+    ) -> None:
+        """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
         self.scheduler = Scheduler(loop)
-        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error)
+        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error, service_gone)
         self.actors: dict[Address, Actor] = {}
         self._process_number = process_number
         self._last_index = 0
@@ -74,12 +87,13 @@ class Worker:
             actor.life = Life.RUNNING
             await self._run_start(actor, arguments)
         except BaseException as error:
-            if actor.ended is not None and isinstance(error, asyncio.CancelledError):
+            if actor.end_reason == EXITED and isinstance(error, asyncio.CancelledError):
                 raise ExitedWhileStarting(f'service "{name}" has called exit() in its start function') from error
-            await self.end(actor)
+            await self.end(actor, _FAILED)
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise StartFailed(f'service "{name}" failed to start:\n{describe(error)}', error) from error
+            text = describe(error, actor.start_function)
+            raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
         return address
 
     async def _run_start(self, actor: Actor, arguments: Sequence[Any]) -> None:
@@ -94,9 +108,10 @@ class Worker:
 
     # -- death --
 
-    def begin_end(self, actor: Actor) -> asyncio.Future[None]:
+    def begin_end(self, actor: Actor, reason: str) -> asyncio.Future[None]:
         """Begin to end an actor; the future is done when it has ended. Twice is harmless."""
         if actor.ended is None:
+            actor.end_reason = reason
             actor.ended = self.loop.create_future()
             task = self.loop.create_task(
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
@@ -105,9 +120,9 @@ class Worker:
             task.add_done_callback(self._ends.discard)
         return actor.ended
 
-    async def end(self, actor: Actor) -> None:
+    async def end(self, actor: Actor, reason: str) -> None:
         """End an actor and wait until it has ended."""
-        await asyncio.shield(self.begin_end(actor))
+        await asyncio.shield(self.begin_end(actor, reason))
 
     async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
         self._close_sockets(actor, ListenerSocket)
@@ -115,7 +130,7 @@ class Worker:
             actor.life = Life.ENDING
             await self._run_stop_functions(actor)
         actor.life = Life.ENDING
-        await self._cancel(actor, actor.tasks)
+        await self._cancel_tasks(actor)
         self._close_sockets(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
@@ -130,20 +145,23 @@ class Worker:
                     if inspect.iscoroutine(result):
                         await self.loop.create_task(result, name=function_name(function), context=actor.context.copy())
             except BaseException as error:
-                actor.failed(f"in {function_name(function)}", error)
+                actor.failed(f"in {function_name(function)}", error, function)
 
-    async def _cancel(self, actor: Actor, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        waiting = set(tasks)
-        for task in waiting:
-            task.cancel("the actor ends")
-        if waiting:
-            _, stubborn = await asyncio.wait(waiting, timeout=self.settings.stop_timeout)
-            for task in stubborn:
-                log.warning(
-                    "task %s goes on after being cancelled; it is left behind",
-                    task.get_name(),
-                    extra={"address": actor.address},
-                )
+    async def _cancel_tasks(self, actor: Actor) -> None:
+        """All of them, and those that they start while they end."""
+        deadline = self.loop.time() + self.settings.stop_timeout
+        while actor.tasks and self.loop.time() < deadline:
+            tasks = list(actor.tasks)
+            for task in tasks:
+                task.cancel("the actor ends")
+            await asyncio.wait(tasks, timeout=deadline - self.loop.time())
+            await asyncio.sleep(0)  # their done callbacks take them out
+        for task in actor.tasks:
+            log.warning(
+                "task %s goes on after being cancelled; it is left behind",
+                task.get_name(),
+                extra={"address": actor.address},
+            )
 
     def _close_sockets(self, actor: Actor, kind: type[AnySocket]) -> None:
         for id_ in list(actor.sockets):
@@ -153,7 +171,7 @@ class Worker:
 
     async def stop(self) -> None:
         """End every actor at the same time."""
-        await asyncio.gather(*(self.end(actor) for actor in list(self.actors.values())))
+        await asyncio.gather(*(self.end(actor, _STOPPED) for actor in list(self.actors.values())))
 
     # --
 
