@@ -160,6 +160,8 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 
 
 def __getattr__(name: str) -> Any:
+    if name == "socket":  # `import skypy` alone is enough for skypy.socket
+        return importlib.import_module("skypy.socket")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'skypy' has no attribute {name!r}")

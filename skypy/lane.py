@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import socket
 from collections import deque
 from typing import Any, Final
 
-from skypy.core.frames import FrameDecoder, encode, with_attached
+from skypy.core.frames import FrameDecoder, FrameTooLarge, encode, with_attached
 from skypy.core.messages import Message
 
 _RECEIVE_BYTES: Final = 262144
@@ -21,6 +22,7 @@ _SEND_BUFFER_BYTES: Final = 1048576
 """Asked of the kernel, so that a burst of data does not cost a wake-up per 100 KiB."""
 _DESCRIPTORS_PER_CALL: Final = 253
 """What Linux passes with one sendmsg (SCM_MAX_FD)."""
+_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
 
 
@@ -53,6 +55,11 @@ class _Outgoing:
             if len(copies) < len(self.descriptors):
                 self.data = memoryview(with_attached(self.data, len(copies)))
             self.descriptors = copies
+
+    def detach_descriptors(self) -> None:
+        """Let the batch go without them, as if the receiver were at its limit."""
+        self.data = memoryview(with_attached(self.data, 0))
+        self.release_descriptors()
 
     def release_descriptors(self) -> None:
         if self.kept:
@@ -104,13 +111,16 @@ class Lane:
             first = self._outgoing[0]
             try:
                 sent = self._send(first)
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno in _ENDED:  # acted on where it is read, after its last message
+                    self._drop_output()
+                    return True
+                if error.errno == errno.ETOOMANYREFS:  # too many descriptors of this user are on their way
+                    first.detach_descriptors()
+                    continue
                 for outgoing in self._outgoing:
                     outgoing.keep_descriptors()
                 return False
-            except OSError:  # its end is acted on where it is read, after its last message
-                self._drop_output()
-                return True
             self.unsent -= sent
             first.release_descriptors()
             if sent == len(first.data):
@@ -157,11 +167,16 @@ class Lane:
         self._socket.close()
 
     def _seal(self) -> None:
-        data = encode(self._batch, len(self._batch_descriptors))
-        self._outgoing.append(_Outgoing(data, self._batch_descriptors))
-        self.unsent += len(data)
+        batch = self._batch.copy()
+        descriptors, self._batch_descriptors = self._batch_descriptors, []
         self._batch.clear()
-        self._batch_descriptors = []
+        try:
+            frames = [encode(batch, len(descriptors))]
+        except FrameTooLarge:  # no message with a descriptor is large, and each one alone fits
+            frames = [encode([message]) for message in batch]
+        for data in frames:
+            self._outgoing.append(_Outgoing(data, descriptors))
+            self.unsent += len(data)
 
     def _send(self, outgoing: _Outgoing) -> int:
         if not outgoing.descriptors:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from skypy.core.codec import MalformedFrame
+from skypy.core.errors import InternalError
 from skypy.core.messages import (
     DRAIN_BY,
     FORGET,
@@ -181,9 +181,20 @@ class Connection:
         self.met(error)
         return self._apply(Input.WRITE_FAILED)
 
-    def deadline_passed(self) -> tuple[Effect, ...]:
+    def deadline_passed(self, *, undelivered: bool = False) -> tuple[Effect, ...]:
         """Nothing moved within the flush or linger time."""
-        return self._apply(Input.DEADLINE)
+        late = undelivered and self.state is State.LINGERING
+        return self._apply(Input.DEADLINE_UNDELIVERED if late else Input.DEADLINE)
+
+    def collapse(self, error: int) -> None:
+        """The end outside of the table: something here is wrong that must not touch other connections."""
+        if self.owned:
+            self.holder.emit((SOCKET_CLOSE, self.id, error))
+            self.holder.emit((FORGET, self.id))
+        self.queue.clear()
+        self.state = State.CLOSED
+        self._forget_previous()
+        self._refuse()
 
     # -- what the owner's worker asks --
 
@@ -196,14 +207,14 @@ class Connection:
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
 
-        Raises MalformedFrame when `position` is not where our output ends: somebody lost or doubled bytes.
+        Raises InternalError when `position` is not where our output ends: somebody lost or doubled bytes.
         """
         if self.state not in WRITABLE:
             return ()  # it crossed our ERROR, or came after its own SHUTDOWN: the write half is gone
         if not self.queue.size:
             self.sent = position
         elif position != self.sent + self.queue.size:
-            raise MalformedFrame(f"socket {self.id}: WRITE at {position}, expected {self.sent + self.queue.size}")
+            raise InternalError(f"socket {self.id}: WRITE at {position}, expected {self.sent + self.queue.size}")
         for priority, data in messages:
             self.queue.append(data, priority)
         return self.write_failed(error) if error else ()
@@ -220,9 +231,9 @@ class Connection:
             return self._apply(Input.ABORT)
         return self._apply(Input.CLOSE_UNSENT if self.queue.size else Input.CLOSE)
 
-    def abort(self) -> tuple[Effect, ...]:
-        """Drop everything now."""
-        return self._apply(Input.ABORT_UNSENT if self.queue.size else Input.ABORT)
+    def abort(self, *, dropped: bool = False) -> tuple[Effect, ...]:
+        """Drop everything now. `dropped`: the owner's worker had bytes that it has dropped already."""
+        return self._apply(Input.ABORT_UNSENT if self.queue.size or dropped else Input.ABORT)
 
     # -- other workers --
 

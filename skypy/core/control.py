@@ -14,6 +14,7 @@ JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: i
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
 LAUNCH: Final = 4  # to a worker: launch number, service name, packed arguments
 STOP: Final = 5  # end in order
+STOP_NOW: Final = 10  # to the socket service: what is not delivered is lost, and the peers are told by a reset
 ANSWER: Final = 6  # to a worker: request, value
 REFUSAL: Final = 7  # to a worker: request, name of the error, text
 DOWN: Final = 8  # to a worker: process number of another that has died, or never was, and why

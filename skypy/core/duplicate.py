@@ -12,10 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
-from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, YIELD, Message
+from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, WRITE_SIZE_LIMIT, YIELD, Message
 from skypy.core.output_queue import OutputQueue
 from skypy.core.stream_buffer import StreamBuffer
+
+_LARGEST_POSITION: Final = (1 << 63) - 1
+"""More than any connection carries: what a reader may ask for, a peer may have chosen."""
 
 
 class Holding(Enum):
@@ -94,7 +98,7 @@ class Duplicate:
             self._grant(consumed + max(size, self.window))
 
     def _grant(self, limit: int, *owner: int) -> None:
-        self.limit = limit
+        self.limit = limit = min(limit, _LARGEST_POSITION)
         self.grant_above = limit - self.window // 2
         if self.reading is Reading.OPEN and self.state is Holding.OWN:
             self.emit((CREDIT, self.id, limit, *owner))
@@ -119,8 +123,18 @@ class Duplicate:
 
     def hand_over(self, error: int = 0) -> None:
         """Give the corked bytes to the service, with the errno that a direct write met."""
-        size = self.corked.size
-        self.emit((WRITE, self.id, self.out, self.corked.take(), error))
+        messages: list[tuple[int, bytes]] = []
+        size = 0
+        for priority, data in self.corked.take():
+            if size + len(data) > WRITE_SIZE_LIMIT:  # or the message about them could be too large for a frame
+                self._write(messages, size, 0)
+                messages, size = [], 0
+            messages.append((priority, data))
+            size += len(data)
+        self._write(messages, size, error)
+
+    def _write(self, messages: list[tuple[int, bytes]], size: int, error: int) -> None:
+        self.emit((WRITE, self.id, self.out, messages, error))
         self.out += size
 
     def shutdown_write(self) -> None:
@@ -141,16 +155,16 @@ class Duplicate:
 
     def abort(self) -> None:
         """Drop everything now, corked bytes included."""
-        self._let_go(ABORT)
+        self._let_go(ABORT, bool(self.corked.size))
 
-    def _let_go(self, kind: int) -> None:
+    def _let_go(self, kind: int, *fields: bool) -> None:
         self.corked.clear()
         self.buffer.clear()
         self.writable = False
         self.reading = Reading.ENDED
         if self.state is Holding.OWN:
             self.state = Holding.CLOSING
-            self.emit((kind, self.id))
+            self.emit((kind, self.id, *fields))
 
     def yield_to_other(self) -> None:
         """RECALL: let go of it for another worker. The corked bytes have been handed over before."""

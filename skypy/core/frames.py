@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from skypy.core.codec import MalformedFrame, pack, unpack
 
 HEADER: Final = struct.Struct(">IBB")
+_LARGEST_BODY_BYTES: Final = (1 << 32) - 1
 
 
 class Frame(NamedTuple):
@@ -22,9 +23,15 @@ class Frame(NamedTuple):
     attached: int
 
 
+class FrameTooLarge(ValueError):
+    """A batch is longer than four bytes of length can say."""
+
+
 def encode(batch: list[Any], descriptors: int = 0) -> bytes:
-    """One frame, whose descriptors are all attached."""
+    """The frame of a batch, whose descriptors are all attached. Raises FrameTooLarge."""
     body = pack(batch)
+    if len(body) > _LARGEST_BODY_BYTES:
+        raise FrameTooLarge(f"{len(body)} bytes fit into no frame")
     return HEADER.pack(len(body), descriptors, descriptors) + body
 
 

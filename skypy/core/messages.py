@@ -13,14 +13,14 @@ Message = tuple[Any, ...]
 
 
 # -- worker → socket service --
-LISTEN: Final = 1  # request, host, port, backlog
+LISTEN: Final = 1  # request, [(family, host, port), ...]: resolved addresses, the first that works; backlog
 CONNECT: Final = 2  # request, [(family, host, port), ...]: resolved addresses, tried in this order
 CANCEL: Final = 3  # request: a CONNECT that is no longer wanted
 CREDIT: Final = 4  # id, limit[, address of the owner]: input may be delivered, or clients accepted, up to this position
 WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kernel did not take from the worker, and why
 SHUTDOWN: Final = 6  # id, "w" or "r"
 CLOSE: Final = 7  # id
-ABORT: Final = 8  # id
+ABORT: Final = 8  # id, whether written bytes were dropped
 SEND: Final = 9  # id, [(priority, bytes), ...]: for a socket that another worker owns
 DRAIN: Final = 10  # id, request: a SEND that asks when everything before it has gone out
 DRAINED: Final = 11  # id, process number of who asked, request
@@ -57,4 +57,4 @@ LOW: Final = 2
 SERVICE_GONE: Final = errno.ECONNABORTED
 """The errno of a connection that ended with the socket service."""
 WRITE_SIZE_LIMIT: Final = 1 << 30
-"""Bytes in one write: a quarter of what a frame can say, so that a batch always fits."""
+"""Bytes in one write: a quarter of what the length of a frame can say."""

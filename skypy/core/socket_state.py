@@ -55,13 +55,14 @@ class Input(IntEnum):
     WRITE_FAILED = 6  # an error met by a write, here or in the owner's worker, or told by a hang-up
     FLUSHED = 7  # the last unsent byte has gone into the kernel
     DEADLINE = 8  # no progress within the flush or linger time
-    FINISH = 9  # shutdown "w", nothing unsent
-    FINISH_UNSENT = 10  # shutdown "w", bytes unsent
-    STOP_READING = 11  # shutdown "r"
-    CLOSE = 12  # close, nothing unsent; or the owner's worker has died
-    CLOSE_UNSENT = 13  # close, bytes unsent; or the owner's worker has died
-    ABORT = 14  # shutdown "rw", nothing unsent; a cancelled connect
-    ABORT_UNSENT = 15  # shutdown "rw", bytes unsent: only a reset can say that they are missing
+    DEADLINE_UNDELIVERED = 9  # the same after our FIN, while the peer has not acknowledged everything we sent
+    FINISH = 10  # shutdown "w", nothing unsent
+    FINISH_UNSENT = 11  # shutdown "w", bytes unsent
+    STOP_READING = 12  # shutdown "r"
+    CLOSE = 13  # close, nothing unsent; or the owner's worker has died
+    CLOSE_UNSENT = 14  # close, bytes unsent; or the owner's worker has died
+    ABORT = 15  # shutdown "rw", nothing unsent; a cancelled connect
+    ABORT_UNSENT = 16  # shutdown "rw", bytes unsent: only a reset can say that they are missing
 
 
 class Effect(IntEnum):
@@ -175,6 +176,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.LINGERING, I.RESET): ((E.FREE,), S.CLOSED),
     (S.LINGERING, I.RESET_UNDELIVERED): ((E.LOG_LOST, E.FREE), S.CLOSED),
     (S.LINGERING, I.DEADLINE): ((E.RESET, E.FREE), S.CLOSED),
+    (S.LINGERING, I.DEADLINE_UNDELIVERED): ((E.LOG_LOST, E.RESET, E.FREE), S.CLOSED),
 }
 del S, I, E
 

@@ -8,25 +8,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from skypy.core.connection import Connection
-from skypy.core.socket_state import Effect
 from skypy.net.poller import WRITABLE
 from skypy.net.reactor import Reactor
 
 
 class Connector:
-    """One CONNECT request. `done(connector, socket)` is called once: with the socket, or None when all failed."""
+    """One CONNECT request. `done(connector, socket, peer)` is called once; the socket is None when all failed."""
 
     def __init__(
         self,
         connection: Connection,
         addresses: Sequence[tuple[int, str, int]],
         reactor: Reactor,
-        done: Callable[[Connector, socket.socket | None, tuple[Effect, ...]], None],
+        done: Callable[[Connector, socket.socket | None, tuple[str, int]], None],
     ) -> None:
         self.connection = connection
         self._addresses = deque(addresses)
         self._reactor = reactor
         self._done = done
+        self._peer = ("", 0)
         self._socket: socket.socket | None = None
         self._error = errno.EADDRNOTAVAIL
 
@@ -44,6 +44,7 @@ class Connector:
                 self._error = error.errno or self._error
                 continue
             self._socket = end
+            self._peer = (host, port)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             error_number = end.connect_ex((host, port))
@@ -51,7 +52,8 @@ class Connector:
                 self._reactor.watch(self, WRITABLE)  # a connection that is there already is writable at once
                 return
             self._failed(error_number)
-        self._done(self, None, self.connection.connect_failed(self._error))
+        self.connection.connect_failed(self._error)
+        self._done(self, None, self._peer)
 
     def handle(self, events: int) -> None:
         """The attempt has an outcome (`events` is not looked at: SO_ERROR tells)."""
@@ -64,7 +66,13 @@ class Connector:
         else:
             self._reactor.ignore(self)
             end, self._socket = self._socket, None
-            self._done(self, end, self.connection.connected())
+            self.connection.connected()
+            self._done(self, end, self._peer)
+
+    def fail(self) -> None:
+        """Its code has raised: report the failure."""
+        self.abandon()
+        self._done(self, None, self._peer)
 
     def abandon(self) -> None:
         """Nobody wants it any more."""

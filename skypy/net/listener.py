@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -29,7 +30,7 @@ def bind_and_listen(address: tuple[int, str, int], backlog: int) -> socket.socke
         end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         end.bind((host, port))
         end.listen(backlog)
-    except OSError:
+    except BaseException:
         end.close()
         raise
     return end
@@ -110,8 +111,18 @@ class Listener:
             self._reactor.watch(self, 0)
 
     def close(self) -> None:
-        """Stop listening; clients that nobody has accepted are refused."""
+        """Stop listening; clients that nobody has accepted are refused.
+
+        shutdown does it at once: the owner's worker holds a duplicate, which would keep the address in use.
+        """
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reactor.retire(self, self._socket)
+
+    def fail(self) -> None:
+        """Its code has raised: stop listening, and say so."""
+        self._emit((SOCKET_ERROR, self.id, errno.EIO))
+        self.close()
 
     def _accept_one(self) -> bool:
         try:

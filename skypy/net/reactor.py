@@ -11,8 +11,9 @@ import heapq
 import itertools
 import socket
 import time
+import traceback
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from skypy.net.poller import Poller
 
@@ -26,17 +27,21 @@ class Handler(Protocol):
     def handle(self, events: int) -> None:
         """It is ready for `events`."""
 
+    def fail(self) -> None:
+        """Its code has raised, which is logged already: end it, so that nothing else is touched."""
+
 
 class Reactor:
     """One epoll loop."""
 
-    def __init__(self, end_of_turn: Callable[[], None]) -> None:
+    def __init__(self, end_of_turn: Callable[[], None], log: Callable[[str], None]) -> None:
+        self._log = log
         self._poller = Poller()
         self._handlers: dict[int, Handler] = {}
         self._interest: dict[int, int] = {}
         self._end_of_turn = end_of_turn
         self._retired: list[socket.socket] = []
-        self._deadlines: list[tuple[float, int, Callable[[float], None]]] = []
+        self._deadlines: list[tuple[float, int, Handler, Callable[[float], None]]] = []
         self._order = itertools.count()
 
     def watch(self, handler: Handler, events: int) -> None:
@@ -62,20 +67,29 @@ class Reactor:
         self.ignore(handler)
         self._retired.append(end)
 
-    def call_at(self, when: float, look: Callable[[float], None]) -> None:
+    def call_at(self, when: float, handler: Handler, look: Callable[[float], None]) -> None:
         """Call `look(now)` once the monotonic clock has passed `when`. It cannot be taken back: let `look` check."""
-        heapq.heappush(self._deadlines, (when, next(self._order), look))
+        heapq.heappush(self._deadlines, (when, next(self._order), handler, look))
+
+    def guarded(self, handler: Handler, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function of a handler; what it raises ends this handler and nothing else."""
+        try:
+            function(*arguments)
+        except Exception:
+            self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
+            handler.fail()
 
     def turn(self, longest_wait: float | None = None) -> None:
         """One turn; waits at most `longest_wait` seconds (None: until something happens)."""
         for descriptor, events in self._poller.wait(self._wait_seconds(longest_wait)):
             handler = self._handlers.get(descriptor)
             if handler is not None:
-                handler.handle(events)
+                self.guarded(handler, handler.handle, events)
         if self._deadlines:
             now = time.monotonic()
             while self._deadlines and self._deadlines[0][0] <= now:
-                heapq.heappop(self._deadlines)[2](now)
+                _, _, handler, look = heapq.heappop(self._deadlines)
+                self.guarded(handler, look, now)
         self._end_of_turn()
         while self._retired:
             self._retired.pop().close()

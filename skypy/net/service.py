@@ -19,7 +19,7 @@ from skypy.core.address import format_address
 from skypy.core.connection import Connection
 from skypy.core.messages import FAILED, SOCKET_ACCEPT, SOCKET_OPEN
 from skypy.core.settings import SocketSettings
-from skypy.core.socket_state import Effect, State
+from skypy.core.socket_state import State
 from skypy.lane import Lane
 from skypy.net.connector import Connector
 from skypy.net.listener import Listener, Spare, bind_and_listen
@@ -36,10 +36,10 @@ class SocketService:
 
     def __init__(self, settings: SocketSettings, log: Callable[[str], None]) -> None:
         self.settings = settings
-        self.reactor = Reactor(self._flush_lanes)
+        self.reactor = Reactor(self._flush_lanes, log)
         self.spare = Spare()
-        self.dropped: Counter[str] = Counter()
-        """How often something that crossed a close was dropped, by its name."""
+        self.dropped: Counter[int] = Counter()
+        """How often a request that crossed a close was dropped, by its kind."""
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
@@ -51,15 +51,15 @@ class SocketService:
             messages.CONNECT: self._connect,
             messages.CANCEL: self._cancel,
             messages.CREDIT: self._credit,
-            messages.WRITE: self._write,
-            messages.SHUTDOWN: self._shutdown,
+            messages.WRITE: self._of_stream,
+            messages.SHUTDOWN: self._of_stream,
             messages.CLOSE: self._close,
-            messages.ABORT: self._abort,
+            messages.ABORT: self._of_stream,
             messages.SEND: self._pass_on,
             messages.DRAIN: self._pass_on,
             messages.DRAINED: self._drained,
             messages.CLAIM: self._claim,
-            messages.YIELD: self._yield,
+            messages.YIELD: self._of_stream,
         }
 
     def add_lane(self, lane: Lane, number: int) -> WorkerLane:
@@ -81,8 +81,12 @@ class SocketService:
     def freed(self, stream: Stream) -> None:
         """A connection has come to its end."""
         del self._streams[stream.connection.id]
-        if isinstance(stream.outlet, WorkerLane):
-            stream.outlet.streams.pop(stream.connection.id, None)
+        stream.outlet.streams.pop(stream.connection.id, None)
+
+    def end_by_force(self) -> None:
+        """No more time for connections that are being closed."""
+        for stream in list(self._streams.values()):
+            stream.end_by_force()
 
     def log_lost(self, owner: int, id: int, reason: str) -> None:  # noqa: A002
         """Say for the actor that closed it that bytes of a socket will never arrive."""
@@ -118,15 +122,14 @@ class SocketService:
         _, request, addresses = message
         connection = Connection(next(self._ids), worker, State.CONNECTING)
 
-        def done(connector: Connector, end: socket.socket | None, effects: tuple[Effect, ...]) -> None:
-            del self._connectors[worker, request], effects
+        def done(connector: Connector, end: socket.socket | None, peer: tuple[str, int]) -> None:
+            del self._connectors[worker, request]
             if end is None:
-                worker.emit((FAILED, request, connector.connection.error))
+                worker.emit((FAILED, request, connector.connection.error or errno.EIO))
                 return
             self._add(worker, connection, end)
-            worker.emit_with_descriptor(
-                (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], end.getpeername()[:2]), end.fileno()
-            )
+            opened = (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], peer)
+            worker.emit_with_descriptor(opened, end.fileno())
 
         connector = Connector(connection, [tuple(address) for address in addresses], self.reactor, done)
         self._connectors[worker, request] = connector
@@ -140,41 +143,46 @@ class SocketService:
     def _credit(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         stream = worker.streams.get(message[1])
         if stream is not None and stream.connection.owned:
-            stream.connection.credit(*message[2:])
-            stream.update_interest()
+            self.reactor.guarded(stream, self._do, worker, stream, messages.CREDIT, message[2:])
         elif message[1] in worker.listeners:
             worker.listeners[message[1]].credit(message[2])
         else:
-            self.dropped["CREDIT"] += 1
-
-    def _write(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        _, id_, position, queued, error = message
-        stream = self._owned(worker, id_, "WRITE")
-        if stream is not None:
-            stream.perform(stream.connection.write(position, queued, error))
-            stream.update_interest()
-
-    def _shutdown(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        stream = self._owned(worker, message[1], "SHUTDOWN")
-        if stream is not None:
-            stream.perform(stream.connection.shutdown(message[2]))
-            stream.update_interest()
+            self.dropped[messages.CREDIT] += 1
 
     def _close(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         listener = worker.listeners.pop(message[1], None)
-        if listener is not None:
+        if listener is None:
+            self._of_stream(worker, message)
+        else:
             listener.close()
             worker.emit((messages.FORGET, message[1]))
-            return
-        stream = self._owned(worker, message[1], "CLOSE")
-        if stream is not None:
-            stream.perform(stream.connection.close())
-            stream.update_interest()
 
-    def _abort(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        stream = self._owned(worker, message[1], "ABORT")
-        if stream is not None:
-            stream.perform(stream.connection.abort())
+    def _of_stream(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        """A request about a connection, which the worker must own."""
+        kind, id_, *fields = message
+        stream = worker.streams.get(id_)
+        if stream is None or not stream.connection.owned:
+            self.dropped[kind] += 1
+        else:
+            self.reactor.guarded(stream, self._do, worker, stream, kind, fields)
+
+    def _do(self, worker: WorkerLane, stream: Stream, kind: int, fields: Sequence[Any]) -> None:
+        connection = stream.connection
+        match kind:
+            case messages.CREDIT:
+                connection.credit(*fields)
+            case messages.WRITE:
+                position, queued, error = fields
+                stream.perform(connection.write(position, queued, error))
+            case messages.SHUTDOWN:
+                stream.perform(connection.shutdown(fields[0]))
+            case messages.CLOSE:
+                stream.perform(connection.close())
+            case messages.ABORT:
+                stream.perform(connection.abort(dropped=fields[0]))
+            case messages.YIELD:
+                self._yield(worker, stream, fields)
+        stream.update_interest()
 
     # -- sockets that change hands, and those of others --
 
@@ -201,11 +209,9 @@ class SocketService:
             stream.connection.claim(worker)
             stream.update_interest()
 
-    def _yield(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        _, id_, unread, out, reading, error, writable = message
-        stream = self._owned(worker, id_, "YIELD")
-        if stream is None:
-            return
+    def _yield(self, worker: WorkerLane, stream: Stream, fields: Sequence[Any]) -> None:
+        unread, out, reading, error, writable = fields
+        id_ = stream.connection.id
         del worker.streams[id_]
         connection = stream.connection
         if not connection.yielded(out):
@@ -229,13 +235,6 @@ class SocketService:
     def _add(self, worker: WorkerLane, connection: Connection, end: socket.socket) -> None:
         stream = Stream(connection, end, worker, self)
         self._streams[connection.id] = worker.streams[connection.id] = stream
-
-    def _owned(self, worker: WorkerLane, id_: int, request: str) -> Stream | None:
-        stream = worker.streams.get(id_)
-        if stream is not None and stream.connection.owned:
-            return stream
-        self.dropped[request] += 1
-        return None
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
         """The worker is gone and its last message was read: what it had handed over is flushed, then FIN."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -28,6 +29,8 @@ _BUFFERS_PER_SEND: Final = 512
 
 class Outlet(Protocol):
     """The lane towards the owner of a connection, as far as reading depends on it."""
+
+    streams: dict[int, Stream]
 
     @property
     def full(self) -> bool:
@@ -115,8 +118,26 @@ class Stream:
                 case Effect.RESET:
                     force_reset(self._socket.fileno())
                 case Effect.FREE:
-                    self._home.reactor.retire(self, self._socket)
-                    self._home.freed(self)
+                    self._free()
+
+    def fail(self) -> None:
+        """Its code has raised: the peer gets a reset, the owner an error."""
+        if self.connection.state is not State.CLOSED:
+            self.connection.collapse(errno.EIO)
+            force_reset(self._socket.fileno())
+            self._free()
+
+    def end_by_force(self) -> None:
+        """The time for closing is over: what the peer does not have yet is lost, and it is told so by a reset."""
+        if not self.connection.owned and self.connection.state is not State.CLOSED:
+            self._run_out_of_time()
+
+    def _free(self) -> None:
+        self._home.reactor.retire(self, self._socket)
+        self._home.freed(self)
+
+    def _run_out_of_time(self) -> None:
+        self.perform(self.connection.deadline_passed(undelivered=self._undelivered() > 0))
 
     def _may_read(self) -> bool:
         return self.connection.wants_read and not (self.outlet.full and self.connection.state in DELIVERING)
@@ -184,17 +205,17 @@ class Stream:
         self._patience = Patience(
             now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
         )
-        self._look(now)
+        self._look(self._patience, now)
 
-    def _look(self, now: float) -> None:
-        if self.connection.state is State.CLOSED or self._patience is None:
+    def _look(self, patience: Patience, now: float) -> None:
+        if self.connection.state is State.CLOSED or patience is not self._patience:
             return
-        self._patience.linger = self._home.settings.linger  # shorter while the node stops
-        again = self._patience.look(now, self._undelivered())
+        patience.linger = self._home.settings.linger  # shorter while the node stops
+        again = patience.look(now, self._undelivered())
         if again is not None:
-            self._home.reactor.call_at(again, self._look)
+            self._home.reactor.call_at(again, self, functools.partial(self._look, patience))
         else:
-            self.perform(self.connection.deadline_passed())
+            self._run_out_of_time()
 
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""
@@ -205,5 +226,5 @@ class Stream:
 
     def _log_lost(self) -> None:
         connection = self.connection
-        reason = os.strerror(connection.error) if connection.error else "not delivered within flush_timeout"
+        reason = os.strerror(connection.error) if connection.error else "not delivered in time"
         self._home.log_lost(connection.owner, connection.id, reason)

@@ -36,7 +36,7 @@ class WorkerLane:
         self._reactor = reactor
         self._commands = commands
         self._ended = ended
-        self._stalled: list[Stream] = []
+        self._stalled: dict[Stream, None] = {}
         self.alive = True
         self.streams: dict[int, Stream] = {}
         self.listeners: dict[int, Listener] = {}
@@ -55,7 +55,7 @@ class WorkerLane:
 
     def stall(self, stream: Stream) -> None:
         """`stream` has input for a full lane; it is resumed when there is room again."""
-        self._stalled.append(stream)
+        self._stalled[stream] = None
 
     def handle(self, events: int) -> None:
         """Requests have arrived, or there is room for reports."""
@@ -68,13 +68,18 @@ class WorkerLane:
             except (MalformedFrame, LookupError, TypeError, ValueError) as error:
                 self._end(f"it does not keep to the protocol: {error!r}")
 
+    def fail(self) -> None:
+        """Its code has raised: the worker is cut off, and ends when it notices."""
+        if self.alive:
+            self._end("an error in the socket service")
+
     def flush(self) -> None:
         """Send the batch of this turn."""
         if not self.alive or self._lane.idle:
             return
         self._reactor.watch(self, READABLE if self._lane.flush() else READABLE | WRITABLE)
         if self._stalled and not self.full:
-            stalled, self._stalled = self._stalled, []
+            stalled, self._stalled = self._stalled, {}
             for stream in stalled:
                 stream.update_interest()
 

@@ -14,6 +14,10 @@ from skypy.core.codec import MalformedFrame
 from skypy.lane import Lane, LaneEnded, lane_pair
 
 _PIPE_READ_BYTES = 65536
+_LONGEST_LINE_BYTES = 65536
+"""Longer ones are broken up: a line is held until it is complete."""
+_LAST_READS = 64
+"""More than a full pipe and a full lane take."""
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -101,19 +105,24 @@ class Child:
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         for line in lines:
             self._wrote_line(line)
+        if len(self._partial_line) > _LONGEST_LINE_BYTES:
+            self._wrote_line(self._partial_line)
+            self._partial_line = b""
         if not data:
             self._loop.remove_reader(self._output)
         return bool(data)
 
     def _has_ended(self) -> None:
         code = self.process.wait()
-        while self._read_control() or self._read_output():
-            pass
+        # Bounded: a program that the child has started may hold the pipe and go on writing.
+        for _ in range(_LAST_READS):
+            if not (self._read_control() or self._read_output()):
+                break
         if self._partial_line:
             self._wrote_line(self._partial_line)
         for descriptor in (self._output, self.pidfd, self.control.fileno()):
             self._loop.remove_reader(descriptor)
-        os.close(self._output)  # a program that the child has started may still hold its other end
+        os.close(self._output)
         os.close(self.pidfd)
         self.control.close()
         self.ended.set_result(code)

@@ -19,7 +19,7 @@ class LogSink:
             self._descriptor = self._open()
 
     @property
-    def is_terminal(self) -> bool:
+    def is_standard_error(self) -> bool:
         """Whether lines go to standard error, where the user sees them."""
         return self._descriptor == 2
 
@@ -48,7 +48,7 @@ class LogSink:
             os.close(self._descriptor)
 
     def _put(self, line: bytes) -> bool:
-        if not self.is_terminal:
+        if not self.is_standard_error:
             now = time.time()
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
             line = b"%s.%03d %s" % (stamp.encode(), now % 1 * 1000, line)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from skypy.core.codec import MalformedFrame
-from skypy.core.control import JOIN, READY, STOP, WATCH
+from skypy.core.control import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane import Lane, LaneEnded
 from skypy.net.poller import READABLE
 from skypy.net.service import SocketService
@@ -61,6 +61,8 @@ class SocketProcess:
             descriptor = self._control.take_descriptor() if message[0] in (JOIN, WATCH) else None
             if message[0] == STOP:
                 self._stop()
+            elif message[0] == STOP_NOW:
+                self._stop_now(0.0)
             elif descriptor is None:
                 log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
             elif message[0] == JOIN:
@@ -74,14 +76,28 @@ class SocketProcess:
         while not self._stopping or self._service.busy:
             self._service.reactor.turn()
 
+    def fail(self) -> None:
+        """Its code has raised: without a node to listen to, this process ends."""
+        self._service.reactor.ignore(self)
+        self._node_is_gone()
+
     def _stop(self) -> None:
+        if not self._stopping:
+            self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self, self._stop_now)
         self._stopping = True
         linger = min(self._settings.socket.linger, _LINGER_AT_STOP_SECONDS)
         self._service.settings = dataclasses.replace(self._settings.socket, linger=linger)
 
     def _node_is_gone(self) -> None:
         self._stop()
-        self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self._kill_workers)
+        self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self, self._kill_workers)
+
+    def _stop_now(self, now: float) -> None:
+        """No time is left for what is being closed, and none for what is closed from now on."""
+        del now
+        self._stopping = True
+        self._service.settings = dataclasses.replace(self._settings.socket, linger=0.0, flush_timeout=0.0)
+        self._service.end_by_force()
 
     def _kill_workers(self, now: float) -> None:
         del now

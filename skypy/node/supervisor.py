@@ -33,6 +33,7 @@ from skypy.core.control import (
     READY,
     SETTINGS,
     STOP,
+    STOP_NOW,
     WATCH,
     WHO,
 )
@@ -81,7 +82,7 @@ class Node:
     async def run(self) -> ExitCode:
         """Run until asked to stop, or until it cannot go on."""
         self._handle_signals()
-        if not self._log.is_terminal:
+        if not self._log.is_standard_error:
             print(f"skypy: the log is in {self._settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
         self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
         self._service.say((SETTINGS, 0, self._settings.to_plain(), self._bus_directory, self._bus_token))
@@ -193,7 +194,8 @@ class Node:
     def _handle_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._asked_to_stop)
-        self._loop.add_signal_handler(signal.SIGHUP, self._log.reopen)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN or not self._log.is_standard_error:  # nohup
+            self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _asked_to_stop(self) -> None:
         if self._signalled:
@@ -203,10 +205,21 @@ class Node:
             self._result.set_result(ExitCode.STOPPED)
         self._signalled = True
 
+    def _hung_up(self) -> None:
+        """The log was moved away, or the terminal is gone: a node that goes on unseen would keep its ports."""
+        if self._log.is_standard_error and os.isatty(2):
+            self._asked_to_stop()
+        else:
+            self._log.reopen()
+
     def _kill_all(self) -> None:
-        for child in (*self._workers.values(), self._service):
-            if child is not None:
-                child.kill()
+        """The workers at once; the socket service gets a moment, to tell peers by a reset that bytes are missing."""
+        for worker in self._workers.values():
+            worker.kill()
+        if self._service is not None:
+            self._service.say((STOP,))
+            self._service.say((STOP_NOW,))
+            self._loop.call_later(_MARGIN_SECONDS, self._service.kill)
 
     async def _stop(self) -> None:
         workers = list(self._workers.values())
@@ -232,7 +245,7 @@ class Node:
         """Something the user must see, also where the log goes to a file."""
         for line in text.splitlines():
             self._log.write(f"[node] {line}".encode())
-        if not self._log.is_terminal:
+        if not self._log.is_standard_error:
             print(f"skypy: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 

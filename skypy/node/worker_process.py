@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -31,6 +33,7 @@ class WorkerProcess:
             raise RuntimeError("the node sent no lane to the socket service")
         self._loop = loop
         self._stopping: asyncio.Task[None] | None = None
+        self._exit_status = 0
         self._launches: set[asyncio.Task[None]] = set()
         self._known_processes = {beginning.process_number}
         told: dict[int, Callable[..., None]] = {
@@ -45,6 +48,7 @@ class WorkerProcess:
             beginning.settings,
             Lane(socket.socket(fileno=descriptor)),
             loop,
+            self._service_gone,
             self._link,
             self._post_to_process,
         )
@@ -96,6 +100,11 @@ class WorkerProcess:
         else:
             self._link.say((LAUNCHED, launch, address))
 
+    def _service_gone(self) -> None:
+        """Without the socket service nothing can be served: this process ends, and is replaced if the node lives."""
+        self._exit_status = 1
+        self._stop()
+
     def _stop(self) -> None:
         if self._stopping is None:
             self._stopping = self._loop.create_task(self._run_stop())
@@ -109,12 +118,12 @@ class WorkerProcess:
         self._endpoint.close(_BUS_LINGER_MILLISECONDS)
         self._loop.stop()
 
-    def run(self) -> None:
-        """Run the loop until the node says stop or is gone."""
+    def run(self) -> int:
+        """Run the loop until the node says stop or is gone; returns the exit status."""
         while True:
             try:
                 self._loop.run_forever()
-                return
+                return self._exit_status
             except (SystemExit, KeyboardInterrupt):
                 continue  # raised by a task of a service: the task has it, and whoever looks after the task logs it
 
@@ -128,7 +137,10 @@ def main() -> None:
     asyncio.set_event_loop(loop)
     process = WorkerProcess(beginning, loop)
     gc.freeze()  # what is loaded now lives as long as the process
-    process.run()
+    status = process.run()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what _exit leaves out
+    sys.stdout.flush()
+    os._exit(status)  # without waiting for threads of services: a name look-up or to_thread may take its time
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Actor:
         "commands",
         "context",
         "dispatcher",
+        "end_reason",
         "ended",
         "life",
         "module",
@@ -81,6 +82,7 @@ class Actor:
         self.stop_functions: list[Callable[..., Any]] = []
         self.ended: asyncio.Future[None] | None = None
         """Done when the end has come; None while nobody has asked for it."""
+        self.end_reason = ""
 
     def __repr__(self) -> str:
         return f"<actor {format_address(self.address)} {self.module.__name__}>"
@@ -91,9 +93,9 @@ class Actor:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed(f"in task {task.get_name()}", error)
 
-    def failed(self, where: str, error: BaseException) -> None:
+    def failed(self, where: str, error: BaseException, function: Callable[..., Any] | None = None) -> None:
         """Log an exception of the service's code, with the traceback from its own first line on."""
-        self.worker.log.error("error %s\n%s", where, describe(error), extra={"address": self.address})
+        self.worker.log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
 
 
 def current_actor() -> Actor:
@@ -115,16 +117,23 @@ def actor_of(context: contextvars.Context | None) -> Actor | None:
     return _current.get(None) if context is None else context.get(_current)
 
 
-def describe(error: BaseException) -> str:
-    """The traceback of an exception, without the frames of skypy that led to the service."""
-    return "".join(traceback.format_exception(type(error), error, _from_service(error.__traceback__))).rstrip()
+def describe(error: BaseException, function: Callable[..., Any] | None = None) -> str:
+    """The traceback of an exception, without the frames of skypy that led to the service.
+
+    When the service has no frame in it (a syntax error, a call with the wrong arguments), `function` says what failed.
+    """
+    trace = _from_service(error.__traceback__)
+    text = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    code = getattr(function, "__code__", None)
+    if trace is None and code is not None:
+        text = f'  File "{code.co_filename}", line {code.co_firstlineno}, in {code.co_name}\n{text}'
+    return text
 
 
 def _from_service(trace: TracebackType | None) -> TracebackType | None:
-    inner = trace
-    while inner is not None and inner.tb_frame.f_code.co_filename.startswith((_PACKAGE, asyncio.__path__[0])):
-        inner = inner.tb_next
-    return inner if inner is not None else trace
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith((_PACKAGE, asyncio.__path__[0])):
+        trace = trace.tb_next
+    return trace
 
 
 def loading_actor(function: Callable[..., Any]) -> Actor | None:

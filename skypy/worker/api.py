@@ -13,6 +13,7 @@ from skypy.core.errors import ConfigError
 from skypy.worker.actor import Actor, current_actor, loading_actor
 from skypy.worker.scheduler import function_name
 from skypy.worker.waiter import Waiter
+from skypy.worker.worker import EXITED
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def timeout(seconds: float, function: Callable[..., Any], /, *args: Any) -> Time
 
 def _timeout_passed(actor: Actor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
     if actor.ended is None:
-        actor.worker.scheduler.run(actor, function, *args)
+        actor.worker.scheduler.run(actor, function_name(function), function, *args)
         actor.worker.scheduler.end_turn()
 
 
@@ -116,6 +117,7 @@ async def sleep(seconds: float) -> bool:
 
 def _sleep_passed(actor: Actor, waiter: Waiter[bool]) -> None:
     if not waiter.done():
+        actor.worker.scheduler.begin_turn()
         actor.worker.scheduler.wake(waiter, value=True)
         actor.worker.scheduler.end_turn()
 
@@ -167,7 +169,7 @@ def self() -> Address:
 def exit() -> NoReturn:  # noqa: A001 - the verb of skynet
     """End the current actor: stop functions run, its tasks are cancelled, its sockets closed. Nothing after it runs."""
     actor = current_actor()
-    actor.worker.begin_end(actor)
+    actor.worker.begin_end(actor, EXITED)
     raise asyncio.CancelledError("the actor exits")
 
 

@@ -8,6 +8,7 @@ is no message; what it forks, wakes or writes is settled in a turn of its own in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -28,6 +29,10 @@ class Wakeable(Protocol):
 
     def set_result(self, value: Any, /) -> None:
         """Resume it."""
+
+
+STEPS_PER_MESSAGE: Final = 10_000
+"""Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
 
 
 class Scheduler:
@@ -51,14 +56,12 @@ class Scheduler:
     def end_turn(self) -> None:
         """Settle, then run the hooks."""
         self._in_turn = True
-        try:
-            self.settle()
-            self._handle_messages()
-            for hook in self.end_of_turn_hooks:
-                hook()
-        finally:
-            self._in_turn = False
-        if self.unsettled or self._messages:  # in the next iteration, so that nobody else starves
+        self.settle()
+        self._handle_messages()
+        for hook in self.end_of_turn_hooks:
+            hook()
+        self._in_turn = False
+        if self.unsettled or self._messages:  # next time, so that nobody else starves
             self.request_turn()
 
     def post(self, handle: Callable[[Any], None], message: Any) -> None:
@@ -72,7 +75,7 @@ class Scheduler:
             if not messages:
                 return
             handle, message = messages.popleft()
-            handle(message)
+            self.step(handle, message)
             if self._wakeups or self._forks:
                 self.settle()
 
@@ -93,41 +96,51 @@ class Scheduler:
 
     def settle(self) -> None:
         """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
-        while self._wakeups or self._forks:
+        for _ in range(STEPS_PER_MESSAGE):
             if self._wakeups:
                 waiter, value = self._wakeups.popleft()
                 if not waiter.done():  # it may have been cancelled since
-                    waiter.set_result(value)
+                    self.step(waiter.set_result, value)
+            elif self._forks:
+                self.step(self._forks.popleft())
             else:
-                self._forks.popleft()()
+                return
+
+    @staticmethod
+    def step(function: Callable[..., object], *args: Any) -> None:
+        """Let a task go on. What SystemExit and KeyboardInterrupt it raises, it has itself: that is looked at there."""
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            function(*args)
 
     # -- what starts code --
 
-    def run(self, actor: Actor, function: Callable[..., Any], *args: Any) -> asyncio.Task[Any] | None:
+    def run(self, actor: Actor, name: str, function: Callable[..., Any], *args: Any) -> None:
         """Call a function for an actor: a plain one at once, of a coroutine function the first step.
 
-        Returns the task if it is still running. Exceptions are logged, never raised.
+        Exceptions are logged under `name`, never raised.
         """
         context = actor.context.copy()
         try:
             result = context.run(function, *args)
             if not inspect.iscoroutine(result):
-                return None
-            task = start_eagerly(self.loop, result, name=function_name(function), context=context)
+                return
+            task = start_eagerly(self.loop, result, name=name, context=context)
         except asyncio.CancelledError:
-            return None  # a plain function that called exit()
+            return  # a plain function that called exit()
         except BaseException as error:  # a service that raises SystemExit fails, the worker lives
-            actor.failed(f"in {function_name(function)}", error)
-            return None
+            actor.failed(f"in {name}", error)
+            return
         if task.done():
             actor.task_done(task)
-            return None
-        actor.tasks.add(task)
-        task.add_done_callback(actor.task_done)
-        return task
+        else:
+            actor.tasks.add(task)
+            task.add_done_callback(actor.task_done)
 
     def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that starts once the current message has been handled."""
+        if actor.life is Life.ENDED:
+            coroutine.close()
+            raise RuntimeError("the actor has ended: it can have no new task")
         task, first_step = create_unstarted(self.loop, coroutine, name=name, context=actor.context.copy())
         actor.tasks.add(task)
         task.add_done_callback(actor.task_done)

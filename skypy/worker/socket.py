@@ -91,15 +91,18 @@ class StreamSocket(Duplicate):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def check_reader(self, actor: Actor) -> None:
+        """After a wait. Raises SocketClosed when the socket was closed or has changed hands meanwhile."""
+        if self.state is Holding.CLOSING:
+            raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
+        if self.owner is not actor or self.state is Holding.YIELDED:
+            raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
+
     def end_of_input(self) -> None:
         """For a reader that found the buffer at its end: return if that is end-of-file.
 
-        Raises SocketBroken once when a reset was the end, SocketClosed when the actor has closed it meanwhile.
+        Raises SocketBroken once when a reset was the end.
         """
-        if self.state is Holding.CLOSING:
-            raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
-        if self.state is Holding.YIELDED:
-            raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
         if self.reading is Reading.BROKEN:
             self.reading = Reading.ENDED
             raise SocketBroken(self.error, os.strerror(self.error))
@@ -134,7 +137,7 @@ class StreamSocket(Duplicate):
 
     def drained(self, high_water: int) -> bool:
         """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
-        return self.unsent < high_water or not self.writable
+        return self.unsent < high_water or self.state is not Holding.OWN or self.error != 0
 
 
 class ListenerSocket:

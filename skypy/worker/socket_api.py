@@ -7,6 +7,9 @@ end-of-file; `b""` is an empty line.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import operator
 import os
 import socket as kernel
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from skypy.worker.actor import Actor, current_actor
 from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.sockets import AnySocket
 
+_LARGEST_BACKLOG: Final = 65535
 _PRIORITIES: Final = {"high": HIGH, "low": LOW}
 
 
@@ -32,6 +36,7 @@ async def listen(host: str, port: int, backlog: int = 1024) -> int:
     Raises ListenError, an OSError, when the address is taken, not allowed or not there.
     """
     actor = current_actor()
+    backlog = min(max(operator.index(backlog), 1), _LARGEST_BACKLOG)
     try:
         addresses = await _resolve(actor, host or "0.0.0.0", port, kernel.AI_PASSIVE)
         # A name that means both: clients that were told of a port mostly try IPv4.
@@ -70,18 +75,24 @@ async def open(host: str, port: int, timeout: float | None = None) -> int:  # no
     Raises OSError when none answers, TimeoutError after `timeout` seconds. A cancelled open closes the attempt.
     """
     actor = current_actor()
-    async with asyncio.timeout(timeout):
-        addresses = await _resolve(actor, host, port, 0)
-        try:
+    try:
+        async with asyncio.timeout(timeout):
+            addresses = await _resolve(actor, host, port, 0)
             return await actor.worker.sockets.open(actor, addresses)
-        except OSError as error:
-            text = f"cannot connect to {host}:{port}: {error.strerror}"
-            raise type(error)(error.errno, text) from error
+    except TimeoutError as error:
+        reason = error.strerror or f"no answer within {timeout} s"
+        raise TimeoutError(error.errno or errno.ETIMEDOUT, f"cannot connect to {host}:{port}: {reason}") from None
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot connect to {host}:{port}: {error.strerror}") from error
 
 
 async def _resolve(actor: Actor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
-    if not 0 <= port <= 65535:
+    if not 0 <= operator.index(port) <= 65535:
         raise ValueError(f"{port} is not a port: it is a number from 0 to 65535")
+    for family in (kernel.AF_INET, kernel.AF_INET6):  # a numeric address needs no look-up, which costs a thread
+        with contextlib.suppress(OSError):
+            kernel.inet_pton(family, host)
+            return [(int(family), host, port)]
     found = await actor.worker.loop.getaddrinfo(host, port, type=kernel.SOCK_STREAM, flags=flags)
     return [(int(family), str(address[0]), int(address[1])) for family, _, _, _, address in found]
 
@@ -97,17 +108,19 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
     SocketClosed when the socket is not this actor's or is closed meanwhile.
     """
     socket = _reading(fd)
-    if n is not None and n < 0:
+    needed = 1 if n is None else operator.index(n)
+    if needed < 0:
         raise ValueError(f"{n} bytes cannot be read")
-    needed = 1 if n is None else n
     buffer = socket.buffer
     while buffer.size < needed:
         if socket.reading is not Reading.OPEN:
             socket.end_of_input()
             return None
         socket.want(needed)
+        owner = socket.owner
         await socket.readable(needed)
-    data = buffer.read(buffer.size if n is None else n)
+        socket.check_reader(owner)
+    data = buffer.read(buffer.size if n is None else needed)
     if socket.received > socket.grant_above:
         socket.want()
     return data
@@ -120,14 +133,16 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     `read` or a larger limit. For the rest see `read`.
     """
     socket = _reading(fd)
-    if not sep:
-        raise ValueError("the separator is empty")
+    if type(sep) is not bytes or not sep or type(limit) is not int:
+        sep, limit = _checked_line(sep, limit)
     while (line := socket.buffer.read_line(sep, limit)) is None:
         if socket.reading is not Reading.OPEN:
             socket.end_of_input()
             return None
         socket.want(limit + len(sep))
+        owner = socket.owner
         await socket.readable()
+        socket.check_reader(owner)
     if socket.received > socket.grant_above:
         socket.want()
     return line
@@ -141,9 +156,19 @@ async def readall(fd: int) -> bytes:
     socket = _reading(fd)
     while socket.reading is Reading.OPEN:
         socket.want(socket.buffer.size + socket.window)
+        owner = socket.owner
         await socket.readable(socket.buffer.size + socket.window // 2)
+        socket.check_reader(owner)
     socket.end_of_input()
     return socket.buffer.read_all()
+
+
+def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
+    if not isinstance(sep, bytes | bytearray | memoryview):
+        raise TypeError(f"a separator is bytes, not {type(sep).__name__}")
+    if not sep:
+        raise ValueError("the separator is empty")
+    return bytes(sep), operator.index(limit)  # type: ignore[arg-type]  # TypeError is the answer
 
 
 def _reading(fd: int) -> StreamSocket:
@@ -189,8 +214,7 @@ async def drain(fd: int) -> None:
         await actor.worker.sockets.drain_foreign(fd)
         return
     socket = _connection(fd)
-    while not socket.drained(actor.worker.settings.socket.high_water):
-        await actor.worker.sockets.drainer(socket)
+    await actor.worker.sockets.wait_until_drained(socket)
     if socket.error:
         raise SocketBroken(socket.error, os.strerror(socket.error))
     if socket.state in (Holding.CLOSING, Holding.YIELDED):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import inspect
 import os
 import resource
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core import messages
 from skypy.core.codec import MalformedFrame
 from skypy.core.duplicate import Holding
-from skypy.core.errors import InternalError, SocketBroken
+from skypy.core.errors import BufferLimit, InternalError, SocketBroken
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
 from skypy.lane import Lane, LaneEnded
 from skypy.worker.actor import Life
@@ -38,8 +37,14 @@ class Sockets:
     """All sockets of a worker, by id. Turns messages of the lane into what readers and writers wait for."""
 
     def __init__(
-        self, lane: Lane, scheduler: Scheduler, settings: SocketSettings, log_error: Callable[[Actor, str], None]
+        self,
+        lane: Lane,
+        scheduler: Scheduler,
+        settings: SocketSettings,
+        log_error: Callable[[Actor, str], None],
+        service_gone: Callable[[], None],
     ) -> None:
+        self._service_gone = service_gone
         self.settings = settings
         self.dropped: Counter[str] = Counter()
         """How often a report crossed a close and was dropped, by its kind."""
@@ -54,6 +59,7 @@ class Sockets:
         self._last_request = 0
         self._dirty: list[StreamSocket] = []
         self._writing = False
+        self._flushed: asyncio.Future[None] | None = None
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
         self.get = self._sockets.get
         """The socket with an id that an actor of this worker has, or None."""
@@ -95,11 +101,14 @@ class Sockets:
             return
         reports = self._reports
         scheduler.begin_turn()
-        for message in received:
+        left = iter(received)
+        while True:
             try:
-                reports[message[0]](message)
-                if scheduler.unsettled:
-                    scheduler.settle()
+                for message in left:
+                    reports[message[0]](message)
+                    if scheduler.unsettled:
+                        scheduler.settle()
+                break
             except (SystemExit, KeyboardInterrupt):
                 continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
         scheduler.end_turn()
@@ -120,29 +129,31 @@ class Sockets:
                 self._loop.add_writer(self._lane.fileno(), self._scheduler.end_turn)
             else:
                 self._loop.remove_writer(self._lane.fileno())
+        if self._flushed is not None and self._lane.idle and not self._flushed.done():
+            self._flushed.set_result(None)
 
     async def flushed(self) -> None:
         """Wait until everything that was said has left this process."""
-        while not self._lane.idle:
-            writable: asyncio.Future[None] = self._loop.create_future()
-            self._loop.add_writer(self._lane.fileno(), writable.set_result, None)
-            await writable
-            self._loop.remove_writer(self._lane.fileno())
-            self._lane.flush()
+        self._flushed = self._loop.create_future()
+        self._scheduler.request_turn()
+        await self._flushed
 
     def _lane_ended(self) -> None:
         """The service is gone: every connection with it."""
         self._loop.remove_reader(self._lane.fileno())
         self._loop.remove_writer(self._lane.fileno())
+        self._lane.close()
         for socket in list(self._sockets.values()):
-            if isinstance(socket, StreamSocket) and socket.state is Holding.OWN:
+            if (descriptor := socket.forgotten()) is not None:
+                os.close(descriptor)
+            if isinstance(socket, StreamSocket):
                 socket.input_ended(messages.SERVICE_GONE)
                 socket.told = True
-                socket.wake_reader()
-                self._wake_drainers(socket)
+                self._wake_all(socket)
         for waiter in self._requests.values():
             waiter.set_exception(SocketBroken(messages.SERVICE_GONE, "the socket service is gone"))
         self._scheduler.end_turn()
+        self._service_gone()
 
     # -- requests of actors --
 
@@ -183,6 +194,9 @@ class Sockets:
         if socket.unclaimed is not None:
             socket.unclaimed.cancel()
             socket.unclaimed = None
+        if socket.owner is not actor and socket.reader is not None:
+            self._scheduler.wake(socket.reader)  # it finds that the socket is not its actor's any more
+            socket.reader = None
         socket.owner.sockets.discard(socket.id)
         socket.owner.streams.pop(socket.id, None)
         socket.owner = actor
@@ -215,11 +229,16 @@ class Sockets:
         """Wait until the owner of a foreign socket has got rid of what was sent before. Raises SocketClosed."""
         await self._foreign.drain(id_)
 
-    def drainer(self, socket: StreamSocket) -> Waiter[None]:
-        """A wait for the moment when little enough of a socket's output is unsent."""
-        waiter: Waiter[None] = Waiter(self._loop)
-        socket.drainers.append(waiter)
-        return waiter
+    async def wait_until_drained(self, socket: StreamSocket) -> None:
+        """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
+        while not socket.drained(self.settings.high_water):
+            waiter: Waiter[None] = Waiter(self._loop)
+            socket.drainers.append(waiter)
+            try:
+                await waiter
+            finally:
+                with contextlib.suppress(ValueError):  # woken, it has been taken out
+                    socket.drainers.remove(waiter)
 
     def close_socket(self, socket: AnySocket) -> None:
         """The safe close; a listener stops at once."""
@@ -309,29 +328,36 @@ class Sockets:
         actor = listener.owner
         socket = self._add(id_, descriptor, actor, SocketAddress(*peer))
         actor.sockets.add(id_)
-        self._scheduler.run(actor, functools.partial(self._accept, listener.accept, socket))
+        self._scheduler.run(actor, f"accept of {socket.peer}", self._accept, listener.accept, socket)
         if not socket.started and socket.state is Holding.OWN:
             socket.unclaimed = self._loop.call_later(self.settings.claim_timeout, self._claim_timed_out, socket)
 
     async def _accept(self, accept: Callable[[int, str], Any], socket: StreamSocket) -> None:
+        actor = socket.owner
         try:
             result = accept(socket.id, socket.peer)
             if inspect.iscoroutine(result):
                 await result
         except asyncio.CancelledError:
+            if actor.ended is None and self._is_of(socket, actor):
+                self.close_socket(socket)  # nobody else would
             raise
-        except SocketBroken as error:
-            # The peer's reset of this very socket has been logged in one line; a traceback would add nothing.
-            if not socket.told or error.errno != socket.error:
-                socket.owner.failed(f"in accept of {socket.peer}", error)
-            self._drop_accepted(socket)
         except BaseException as error:
-            socket.owner.failed(f"in accept of {socket.peer}", error)
-            self._drop_accepted(socket)
+            self._accept_failed(accept, socket, error)
+            if self._is_of(socket, actor):
+                self.abort(socket)
 
-    def _drop_accepted(self, socket: StreamSocket) -> None:
-        if socket.id in self._sockets:
-            self.abort(socket)
+    @staticmethod
+    def _is_of(socket: StreamSocket, actor: Actor) -> bool:
+        return socket.owner is actor and socket.state in (Holding.OWN, Holding.DEAD)
+
+    def _accept_failed(self, accept: Callable[[int, str], Any], socket: StreamSocket, error: BaseException) -> None:
+        if isinstance(error, SocketBroken) and socket.told and error.errno == socket.error:
+            return  # the peer's reset of this very socket has been logged in one line
+        if isinstance(error, BufferLimit):  # the peer's fault as well: no traceback
+            self._log_error(socket.owner, f"socket: error on {socket.id} BufferLimit: {error}")
+        else:
+            socket.owner.failed(f"in accept of {socket.peer}", error, accept)
 
     def _claim_timed_out(self, socket: StreamSocket) -> None:
         socket.unclaimed = None

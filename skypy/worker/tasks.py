@@ -1,8 +1,8 @@
 """Real asyncio Tasks whose first step is taken at once, or whenever the scheduler wants.
 
-A Task schedules its first step with `loop.call_soon` while it is being built. Python 3.12 can take that step at once
-instead (`eager_start`). For everything else `call_soon` is diverted for that moment: the Task is the standard one, and
-only who calls its first step is different.
+A Task schedules its first step with `loop.call_soon` while it is being built. From Python 3.12 on it can take that step
+at once instead (`eager_start`). Where that is not enough, `call_soon` is diverted for the moment: the Task is the
+standard one, and only who calls its first step is another.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def start_eagerly(
 ) -> asyncio.Task[T]:
     """A new Task that has run up to its first await, or to its end, when this returns.
 
-    The loop must be running; the caller may be a task itself. `context` must not be the caller's own, because a context
-    cannot be entered twice: give it a copy. Raises SystemExit or KeyboardInterrupt when the first step does.
+    The loop must be running; the caller may be a task itself. The caller must not be inside of `context`, which cannot
+    be entered twice: give it a copy. SystemExit and KeyboardInterrupt in the first step are raised here.
     """
     if sys.version_info >= (3, 12):
         return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
-    task, first_step = create_unstarted(loop, coroutine, name=name, context=context)
+    task, first_step = _build(loop, coroutine, name, context)
     caller = current_task(loop)
-    if caller is not None:
-        _leave_task(loop, caller)
-    try:
-        first_step()
+    if caller is None:
+        context.run(first_step)
         return task
+    _leave_task(loop, caller)  # asyncio enters one task at a time
+    try:
+        context.run(first_step)
     finally:
-        if caller is not None:
-            _enter_task(loop, caller)
-        del task, first_step  # the traceback of a task that failed has this frame: not to make a circle
+        _enter_task(loop, caller)
+    return task
 
 
 def create_unstarted(
@@ -53,16 +53,25 @@ def create_unstarted(
 ) -> tuple[asyncio.Task[T], Callable[[], object]]:
     """A new Task, and its first step, to be called once, later, while no task is running and outside of `context`.
 
-    The step must be called in any case: a task that was cancelled before gets its CancelledError in it. It raises
-    SystemExit or KeyboardInterrupt when the coroutine does.
+    The step must be called in any case: a task that was cancelled before gets its CancelledError in it. SystemExit and
+    KeyboardInterrupt come out of it.
     """
-    first_steps: list[Callable[[], object]] = []
+    task, first_step = _build(loop, coroutine, name, context)
+    return task, partial(context.run, first_step)
+
+
+def _build(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str | None, context: Context
+) -> tuple[asyncio.Task[T], Callable[[], object]]:
+    first_step: Callable[[], object]
     regular_call_soon = loop.call_soon
 
     def call_soon(callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle | None:
-        # Not every call is the Task's: building it can set off the garbage collector, and thereby any finaliser.
-        if _is_step_of(callback, coroutine):
-            first_steps.append(callback)
+        # Not every call is the Task's: building it can set off the garbage collector, and that can run any finaliser.
+        nonlocal first_step
+        task = getattr(callback, "__self__", None)
+        if isinstance(task, asyncio.Task) and task.get_coro() is coroutine:
+            first_step = callback
             return None
         return regular_call_soon(callback, *args, context=context)
 
@@ -71,9 +80,4 @@ def create_unstarted(
         task = asyncio.Task(coroutine, loop=loop, name=name, context=context)
     finally:
         loop.call_soon = regular_call_soon  # type: ignore[method-assign]
-    return task, partial(context.run, first_steps.pop())
-
-
-def _is_step_of(callback: Callable[..., object], coroutine: Coroutine[Any, Any, Any]) -> bool:
-    task = getattr(callback, "__self__", None)
-    return isinstance(task, asyncio.Task) and task.get_coro() is coroutine
+    return task, first_step

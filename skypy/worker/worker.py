@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, format_address, make_address, parse_address
@@ -24,6 +24,12 @@ from skypy.worker.socket import ListenerSocket, StreamSocket
 from skypy.worker.sockets import AnySocket, Sockets
 
 log: Final = logging.getLogger("skypy")
+
+
+EXITED: Final = "it has called exit()"
+_FAILED: Final = "it failed to start"
+_STOPPED: Final = "its node stops"
+_KILLED: Final = "it was killed"
 
 
 class StartFailed(ServiceError):
@@ -47,17 +53,19 @@ class Worker:
         settings: Settings,
         lane: Lane,
         loop: asyncio.AbstractEventLoop,
+        service_gone: Callable[[], None],
         node: NodeLink,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
     ) -> None:
+        """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
         self.scheduler = Scheduler(loop)
-        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error)
+        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error, service_gone)
         self.actors: dict[Address, Actor] = {}
-        self.messenger = Messenger(process_number, self.begin_end, self.actors, self.scheduler, post_to_process)
+        self.messenger = Messenger(process_number, self._kill, self.actors, self.scheduler, post_to_process)
         self.node = node
         self._names: dict[str, Address] = {}
         self._process_number = process_number
@@ -88,12 +96,13 @@ class Worker:
             actor.life = Life.RUNNING
             await self._run_start(actor, arguments)
         except BaseException as error:
-            if actor.ended is not None and isinstance(error, asyncio.CancelledError):
+            if actor.end_reason == EXITED and isinstance(error, asyncio.CancelledError):
                 raise ExitedWhileStarting(f'service "{name}" has called exit() in its start function') from error
-            await self.end(actor)
+            await self.end(actor, _FAILED)
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise StartFailed(f'service "{name}" failed to start:\n{describe(error)}', error) from error
+            text = describe(error, actor.start_function)
+            raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
         return address
 
     async def _run_start(self, actor: Actor, arguments: Sequence[Any]) -> None:
@@ -108,11 +117,12 @@ class Worker:
 
     # -- death --
 
-    def begin_end(self, actor: Actor) -> asyncio.Future[None]:
+    def begin_end(self, actor: Actor, reason: str) -> asyncio.Future[None]:
         """Begin to end an actor; the future is done when it has ended. Twice is harmless."""
         if actor.ended is None:
+            actor.end_reason = reason
             actor.ended = self.loop.create_future()
-            self.messenger.fail_all(actor, "it has ended")
+            self.messenger.fail_all(actor, reason)
             task = self.loop.create_task(
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
             )
@@ -120,9 +130,9 @@ class Worker:
             task.add_done_callback(self._ends.discard)
         return actor.ended
 
-    async def end(self, actor: Actor) -> None:
+    async def end(self, actor: Actor, reason: str) -> None:
         """End an actor and wait until it has ended."""
-        await asyncio.shield(self.begin_end(actor))
+        await asyncio.shield(self.begin_end(actor, reason))
 
     async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
         self._close_sockets(actor, ListenerSocket)
@@ -130,7 +140,7 @@ class Worker:
             actor.life = Life.ENDING
             await self._run_stop_functions(actor)
         actor.life = Life.ENDING
-        await self._cancel(actor, actor.tasks)
+        await self._cancel_tasks(actor)
         self._close_sockets(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
@@ -146,20 +156,23 @@ class Worker:
                     if inspect.iscoroutine(result):
                         await self.loop.create_task(result, name=function_name(function), context=actor.context.copy())
             except BaseException as error:
-                actor.failed(f"in {function_name(function)}", error)
+                actor.failed(f"in {function_name(function)}", error, function)
 
-    async def _cancel(self, actor: Actor, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        waiting = set(tasks)
-        for task in waiting:
-            task.cancel("the actor ends")
-        if waiting:
-            _, stubborn = await asyncio.wait(waiting, timeout=self.settings.stop_timeout)
-            for task in stubborn:
-                log.warning(
-                    "task %s goes on after being cancelled; it is left behind",
-                    task.get_name(),
-                    extra={"address": actor.address},
-                )
+    async def _cancel_tasks(self, actor: Actor) -> None:
+        """All of them, and those that they start while they end."""
+        deadline = self.loop.time() + self.settings.stop_timeout
+        while actor.tasks and self.loop.time() < deadline:
+            tasks = list(actor.tasks)
+            for task in tasks:
+                task.cancel("the actor ends")
+            await asyncio.wait(tasks, timeout=deadline - self.loop.time())
+            await asyncio.sleep(0)  # their done callbacks take them out
+        for task in actor.tasks:
+            log.warning(
+                "task %s goes on after being cancelled; it is left behind",
+                task.get_name(),
+                extra={"address": actor.address},
+            )
 
     def _close_sockets(self, actor: Actor, kind: type[AnySocket]) -> None:
         for id_ in list(actor.sockets):
@@ -169,7 +182,7 @@ class Worker:
 
     async def stop(self) -> None:
         """End every actor at the same time."""
-        await asyncio.gather(*(self.end(actor) for actor in list(self.actors.values())))
+        await asyncio.gather(*(self.end(actor, _STOPPED) for actor in list(self.actors.values())))
 
     # -- names and messages --
 
@@ -201,15 +214,18 @@ class Worker:
     async def kill(self, actor: Actor, target: Address) -> None:
         """End `target` on behalf of `actor`."""
         if target == actor.address:
-            self.begin_end(actor)
+            self._kill(actor)
             raise asyncio.CancelledError("the actor kills itself")
         await self.messenger.kill(actor.address, target)
+
+    def _kill(self, actor: Actor) -> asyncio.Future[None]:
+        return self.begin_end(actor, _KILLED)
 
     def received(self, messages: Sequence[Any]) -> None:
         """A batch of another worker."""
         self.scheduler.begin_turn()
         for message in messages:
-            self.messenger.received(message)
+            self.scheduler.step(self.messenger.received, message)
             if self.scheduler.unsettled:
                 self.scheduler.settle()
         self.scheduler.end_turn()

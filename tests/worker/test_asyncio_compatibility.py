@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
@@ -97,12 +97,29 @@ def check(function: Check) -> Check:
     return function
 
 
+@contextlib.contextmanager
+def running_loop(*, debug: bool = False) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that must be left tidy: no task, and no complaint to its exception handler.
+
+    asyncio.Runner would wait for ever for a task that cannot be cancelled.
+    """
+    complaints: list[dict[str, Any]] = []
+    loop = asyncio.new_event_loop()
+    loop.set_debug(debug)
+    loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    try:
+        yield loop
+        loop.run_until_complete(settle())
+        assert asyncio.all_tasks(loop) == set()
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+    assert complaints == []
+
+
 def run(driver: Driver, body: Check, *, debug: bool = False) -> None:
     """Run a check as a task that is started, as a service's tasks are, by a plain callback of a running loop."""
-    complaints: list[dict[str, Any]] = []
-    with asyncio.Runner(debug=debug) as runner:
-        loop = runner.get_loop()
-        loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    with running_loop(debug=debug) as loop:
         finished: asyncio.Future[asyncio.Task[None]] = loop.create_future()
 
         def start(coroutine: Coroutine[Any, Any, T], /, *, name: str | None = None) -> asyncio.Task[T]:
@@ -115,7 +132,6 @@ def run(driver: Driver, body: Check, *, debug: bool = False) -> None:
 
         loop.call_soon(launch)
         loop.run_until_complete(finished).result()
-    assert complaints == []
 
 
 async def settle() -> None:
@@ -1573,13 +1589,10 @@ def test_the_task_in_debug_mode(driver: Driver, body: Check) -> None:
 
 def run_in_callback(callback: Callable[[asyncio.AbstractEventLoop], T]) -> T:
     """What a plain callback of a running loop returns, when all that it has started has come to rest."""
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
+    with running_loop() as loop:
         returned: asyncio.Future[T] = loop.create_future()
         loop.call_soon(lambda: returned.set_result(callback(loop)))
-        result = loop.run_until_complete(returned)
-        runner.run(settle())
-    return result
+        return loop.run_until_complete(returned)
 
 
 def run_in_task(callback: Callable[[asyncio.AbstractEventLoop], T]) -> T:
