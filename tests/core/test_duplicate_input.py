@@ -35,6 +35,14 @@ def test_another_start_names_the_new_owner_and_takes_no_credit_back() -> None:
     assert heard[1:] == [(CREDIT, ID, 500, OWNER + 1)]
 
 
+def test_another_start_lets_reading_go_on_a_window_further() -> None:
+    made, heard = started_duplicate(window=100)
+    made.data_received(bytes(40))
+    made.buffer.read(40)
+    made.start(OWNER)
+    assert heard == [(CREDIT, ID, 140, OWNER)]
+
+
 def test_an_actor_that_does_not_read_grants_nothing() -> None:
     made, heard = started_duplicate()
     made.data_received(bytes(100))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from skypy.core.errors import BufferLimit
@@ -49,36 +49,43 @@ def outcome(of: StreamBuffer | Model, separator: bytes, limit: int) -> bytes | s
         return "limit"
 
 
-texts = st.text("ab\r\n", max_size=12).map(str.encode)
-separators = st.sampled_from([b"\n", b"\r\n", b"a", b"ab", b"aab", b"aa"])
-uses = st.one_of(
-    st.tuples(st.just("feed"), texts, st.just(0)),
-    st.tuples(st.just("read"), st.just(b""), st.integers(0, 12)),
-    st.tuples(st.just("line"), separators, st.integers(0, 12) | st.just(PLENTY)),
-    st.tuples(st.sampled_from(["read all", "clear"]), st.just(b""), st.just(0)),
-)
+TEXT = b"ab\r\naab\n\na\r\n\r\nb\naaab\rab\nbba"
+SEPARATORS = (b"\n", b"\r\n", b"a", b"ab", b"aab", b"aa")
+LIMITS = (0, 1, 2, 3, 5, PLENTY, PLENTY)
 
 
-@given(st.lists(uses, max_size=40))
-def test_any_use_of_it_equals_plain_bytes(steps: list[tuple[str, bytes, int]]) -> None:
+@settings(max_examples=500)
+@given(st.binary(min_size=50, max_size=50))
+def test_any_use_of_it_equals_plain_bytes(choices: bytes) -> None:
     made = StreamBuffer()
     model = Model()
-    for use, data, number in steps:
-        match use:
-            case "feed":
-                made.feed(data)
-                model.data += data
-            case "read":
-                assert made.read(number) == model.read(number)
-            case "line":
-                assert outcome(made, data, number) == outcome(model, data, number)
-            case "read all":
-                assert made.read_all() == model.read(len(model.data))
-            case _:
+    for use, n in zip(choices[::2], choices[1::2], strict=True):
+        match use % 8:
+            case 0 | 1:
+                piece = TEXT[n % 16 :][: n // 16]
+                note(f"feed {piece!r}")
+                made.feed(piece)
+                model.data += piece
+            case 2:
+                note(f"read {n % 16}")
+                assert made.read(n % 16) == model.read(n % 16)
+            case 3 if n < 64:
+                note("clear")
                 made.clear()
                 model.data = b""
+            case 3 if n < 128:
+                note("read all")
+                assert made.read_all() == model.read(len(model.data))
+            case _:
+                separator, limit = SEPARATORS[n % 6], LIMITS[n % 7]
+                note(f"line {separator!r} {limit}")
+                assert outcome(made, separator, limit) == outcome(model, separator, limit)
         assert made.size == len(model.data)
     assert made.read_all() == model.data
+
+
+texts = st.text("ab\r\n", max_size=12).map(str.encode)
+separators = st.sampled_from(SEPARATORS)
 
 
 @given(st.lists(texts, max_size=20), separators)
@@ -138,6 +145,11 @@ def test_another_separator_forgets_the_lines_of_the_first() -> None:
     assert made.read_line(b"\n", PLENTY) == b"3"
 
 
+def test_a_separator_that_is_not_there_gives_no_line_of_another() -> None:
+    made = buffer(b"1\n2\n3\n")
+    assert [made.read_line(separator, PLENTY) for separator in (b"\n", b";", b";", b"\n")] == [b"1", None, None, b"2"]
+
+
 def test_reading_bytes_between_lines_moves_the_lines_on() -> None:
     made = buffer(b"1\n2\n3\n4\n")
     assert made.read_line(b"\n", PLENTY) == b"1"
@@ -153,7 +165,7 @@ def test_too_few_bytes_stay() -> None:
     assert made.read(3) == b"abc"
 
 
-@pytest.mark.parametrize("data", [b"abcdef", b"abcdef\n", b"x\nabcdef\n"])
+@pytest.mark.parametrize("data", [b"abcdef", b"abcdef\n", b"x\nabcdef\ny\n"])
 def test_a_line_beyond_the_limit_stays_whole_and_a_larger_limit_gets_it(data: bytes) -> None:
     made = buffer(data)
     if data.startswith(b"x"):
