@@ -22,7 +22,7 @@ _SEND_BUFFER_BYTES: Final = 1048576
 """Asked of the kernel, so that a burst of data does not cost a wake-up per 100 KiB."""
 _DESCRIPTORS_PER_CALL: Final = 253
 """What Linux passes with one sendmsg (SCM_MAX_FD)."""
-_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
+_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})  # the last: closed here
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
 
 

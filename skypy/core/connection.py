@@ -233,7 +233,8 @@ class Connection:
 
     def abort(self, *, dropped: bool = False) -> tuple[Effect, ...]:
         """Drop everything now. `dropped`: the owner's worker had bytes that it has dropped already."""
-        return self._apply(Input.ABORT_UNSENT if self.queue.size or dropped else Input.ABORT)
+        missing = self.queue.size or (dropped and self.state in WRITABLE)
+        return self._apply(Input.ABORT_UNSENT if missing else Input.ABORT)
 
     # -- other workers --
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core import messages
 from skypy.core.codec import MalformedFrame
 from skypy.core.duplicate import Holding
-from skypy.core.errors import BufferLimit, InternalError, SocketBroken
+from skypy.core.errors import InternalError, SocketBroken
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
 from skypy.lane import Lane, LaneEnded
 from skypy.worker.actor import Life
@@ -354,10 +354,7 @@ class Sockets:
     def _accept_failed(self, accept: Callable[[int, str], Any], socket: StreamSocket, error: BaseException) -> None:
         if isinstance(error, SocketBroken) and socket.told and error.errno == socket.error:
             return  # the peer's reset of this very socket has been logged in one line
-        if isinstance(error, BufferLimit):  # the peer's fault as well: no traceback
-            self._log_error(socket.owner, f"socket: error on {socket.id} BufferLimit: {error}")
-        else:
-            socket.owner.failed(f"in accept of {socket.peer}", error, accept)
+        socket.owner.failed(f"in accept of {socket.peer}", error, accept)
 
     def _claim_timed_out(self, socket: StreamSocket) -> None:
         socket.unclaimed = None

@@ -1,0 +1,44 @@
+"""The ends of a socket as the tests make them, with a list in place of the lane."""
+
+from __future__ import annotations
+
+from skypy.core.connection import Connection
+from skypy.core.duplicate import Duplicate
+from skypy.core.messages import HIGH, Message
+from skypy.core.socket_state import State
+
+ID = 7
+DESCRIPTOR = 33
+OWNER = 0x0100000A
+PLENTY = 1 << 30
+
+
+class Heard(list[Message]):
+    """What one end has said to the other."""
+
+    def kinds(self) -> list[int]:
+        return [message[0] for message in self]
+
+
+def connection(state: State = State.OPEN, *, queued: bytes = b"", limit: int = PLENTY) -> tuple[Connection, Heard]:
+    """The service's end."""
+    heard = Heard()
+    made = Connection(ID, heard.append, state)
+    made.credit(limit)
+    if queued:
+        made.queue.append(queued, HIGH)
+    return made, heard
+
+
+def duplicate(descriptor: int | None = DESCRIPTOR, *, window: int = 100) -> tuple[Duplicate, Heard]:
+    """The worker's end."""
+    heard = Heard()
+    return Duplicate(ID, descriptor, window, heard.append), heard
+
+
+def started_duplicate(*, window: int = 100) -> tuple[Duplicate, Heard]:
+    """The same, after an actor has started it; the first credit is out of the list."""
+    made, heard = duplicate(window=window)
+    made.start(OWNER)
+    heard.clear()
+    return made, heard

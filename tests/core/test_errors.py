@@ -1,0 +1,61 @@
+"""The tree of errors says who is at fault, and each of them what a program needs to know."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from skypy.core import errors
+from skypy.core.errors import ConfigError, InternalError, ListenError, SkypyError, SocketBroken, SocketError
+
+
+def drawn_tree() -> dict[str, str]:
+    """Each error of the drawing and its base: those with a longer line before them belong to the last shorter one."""
+    bases: dict[str, str] = {}
+    path: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        name = line.lstrip(" │├└─").split(" ")[0]
+        if isinstance(getattr(errors, name, None), type) and not line.startswith("InternalError"):
+            depth = line.index(name)
+            path = [(other, base) for other, base in path if other < depth]
+            bases[name] = path[-1][1] if path else "Exception"
+            path.append((depth, name))
+    return bases
+
+
+def test_the_tree_is_as_it_is_drawn() -> None:
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, SkypyError)]
+    assert {error.__name__: error.__bases__[0].__name__ for error in classes} == drawn_tree()
+
+
+def test_a_bug_of_skypy_is_none_of_the_errors_that_programs_expect() -> None:
+    assert not issubclass(InternalError, SkypyError)
+
+
+def test_errors_are_named_as_users_import_them() -> None:
+    assert {vars(errors)[name].__module__ for name in drawn_tree()} == {"skypy"}
+
+
+def test_a_broken_socket_is_an_oserror_with_its_errno() -> None:
+    error = SocketBroken(errno.ECONNRESET, "Connection reset by peer")
+    assert isinstance(error, OSError)
+    assert isinstance(error, SocketError)
+    assert (error.errno, error.strerror) == (errno.ECONNRESET, "Connection reset by peer")
+
+
+def test_an_address_that_cannot_be_listened_on_is_an_oserror_that_names_it() -> None:
+    error = ListenError(errno.EADDRINUSE, "Address already in use", "127.0.0.1", 8888)
+    assert isinstance(error, OSError)
+    assert (error.errno, error.strerror) == (errno.EADDRINUSE, "Address already in use")
+    assert (error.host, error.port) == ("127.0.0.1", 8888)
+    assert str(error) == "cannot listen on 127.0.0.1:8888: Address already in use"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("socket.linger", "a.toml: socket.linger: not a number"), ("", "a.toml: not a number")]
+)
+def test_a_config_error_names_the_file_and_the_key_if_there_is_one(key: str, text: str) -> None:
+    error = ConfigError("a.toml", key, "not a number")
+    assert str(error) == text
+    assert (error.file, error.key, error.problem) == ("a.toml", key, "not a number")

@@ -1,0 +1,59 @@
+"""The stage of every test here, and the record of what the connections went through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from skypy.core import connection
+from skypy.core.settings import SocketSettings
+from skypy.core.socket_state import Effect, Input, State, step
+from skypy.net.service import SocketService
+from tests.net.descriptors import open_descriptors
+from tests.net.stage import Stage
+
+Cell = tuple[State, Input]
+VISITED = pytest.StashKey[set[Cell]]()
+"""Cells of the connections' table that real connections have been in."""
+RAN = pytest.StashKey[set[tuple[str, str]]]()
+"""(file name, function name) of every test that has run here."""
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Cells and states are named in the tests' ids."""
+    return val.name if isinstance(val, (State, Input)) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def visited(pytestconfig: pytest.Config) -> Iterator[set[Cell]]:
+    """Every cell that a connection of this session has been in; filled while the tests run."""
+    cells: set[Cell] = pytestconfig.stash.setdefault(VISITED, set())
+
+    def recorded(state: State, given: Input) -> tuple[tuple[Effect, ...], State]:
+        row = step(state, given)
+        cells.add((state, given))
+        return row
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "step", recorded)
+        yield cells
+
+
+@pytest.fixture(autouse=True)
+def ran(request: pytest.FixtureRequest) -> set[tuple[str, str]]:
+    """Every test that has run, this one included."""
+    tests = request.config.stash.setdefault(RAN, set())
+    tests.add((request.path.name, getattr(request.node, "originalname", request.node.name)))
+    return tests
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A service with one played worker; at the end everything has come to rest and no descriptor is left."""
+    before = open_descriptors()
+    lines: list[str] = []
+    stage = Stage(SocketService(SocketSettings(), log=lines.append), lines)
+    yield stage
+    stage.close()
+    assert open_descriptors() == before

@@ -1,0 +1,257 @@
+"""The workers that a test plays, and the sockets that they hold."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from skypy.core.messages import (
+    ABORT,
+    CLOSE,
+    CONNECT,
+    CREDIT,
+    FAILED,
+    FORGET,
+    LISTEN,
+    LOW,
+    SENT,
+    SHUTDOWN,
+    SOCKET_ACCEPT,
+    SOCKET_CLOSE,
+    SOCKET_DATA,
+    SOCKET_ERROR,
+    SOCKET_MORE,
+    SOCKET_OPEN,
+    WITH_DESCRIPTOR,
+    WRITE,
+)
+from skypy.lane import Lane, LaneEnded, lane_pair
+
+if TYPE_CHECKING:
+    from tests.net.stage import Stage
+
+Report = list[Any]
+
+HOST: Final = "127.0.0.1"
+OWNER: Final = 0x01000008
+"""The actor that owns the sockets, where the test does not say another: `:01000008`."""
+PLENTY: Final = bytes(range(256)) * 2048
+"""Far more than a tight connection holds while its peer does not read."""
+CREDIT_FOR_ALL: Final = 1 << 30
+
+
+class Held:
+    """A socket that a played worker owns, with the worker's duplicate of the descriptor."""
+
+    def __init__(self, worker: Worker, id: int, end: socket.socket | None) -> None:  # noqa: A002
+        self.worker = worker
+        self.id = id
+        self._end = end
+        self.out = 0
+        self.granted = 0
+
+    @property
+    def end(self) -> socket.socket:
+        """The duplicate."""
+        assert self._end is not None, f"socket {self.id} came without its descriptor"
+        return self._end
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The local address."""
+        host, port = self.end.getsockname()
+        return host, port
+
+    def drop_duplicate(self) -> None:
+        """Close the worker's duplicate."""
+        if self._end is not None:
+            self._end.close()
+
+    # -- requests --
+
+    def say(self, kind: int, *fields: Any) -> None:
+        """One request about this socket."""
+        self.worker.say(kind, self.id, *fields)
+
+    def credit(self, limit: int = CREDIT_FOR_ALL, owner: int = OWNER) -> None:
+        """Grant input up to `limit`, as an actor that starts the socket."""
+        self.say(CREDIT, limit, owner)
+
+    def writing(self, data: bytes, priority: int = LOW, error: int = 0) -> tuple[Any, ...]:
+        """The WRITE that hands `data` over, to be said together with others."""
+        position = self.out
+        self.out += len(data)
+        return (WRITE, self.id, position, [(priority, data)] if data else [], error)
+
+    def write(self, data: bytes, priority: int = LOW, error: int = 0) -> None:
+        """Hand `data` over, with the errno that a direct write met."""
+        self.worker.say(*self.writing(data, priority, error))
+
+    def write_directly(self, data: bytes) -> None:
+        """Give `data` to the kernel by way of the duplicate, as a worker does while nothing is queued."""
+        assert self.end.send(data) == len(data)
+        self.out += len(data)
+
+    def fill(self) -> None:
+        """Give the kernel as much as it takes, directly; the peer must not be reading."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.out += self.end.send(PLENTY)
+
+    def shutdown(self, how: str) -> None:
+        """Finish one half."""
+        self.say(SHUTDOWN, how)
+
+    def close(self) -> None:
+        """The safe close."""
+        self.say(CLOSE)
+
+    def abort(self, *, dropped: bool = False) -> None:
+        """The end at once; `dropped`: the worker had bytes that it gave up."""
+        self.say(ABORT, dropped)
+
+    # -- reports --
+
+    @property
+    def reports(self) -> list[Report]:
+        """What was reported about it, in order, after OPEN or ACCEPT."""
+        return [one for one in self.worker.reports if one[0] not in {FAILED, *WITH_DESCRIPTOR} and one[1] == self.id]
+
+    @property
+    def news(self) -> list[tuple[int, ...]]:
+        """The reports as tuples, without SENT and without the bytes of DATA and MORE."""
+        return [
+            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET) else (one[0], one[2])
+            for one in self.reports
+            if one[0] != SENT
+        ]
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The input, as it was delivered."""
+        return [one[2] for one in self.reports if one[0] in (SOCKET_DATA, SOCKET_MORE)]
+
+    @property
+    def input(self) -> bytes:
+        """All input so far."""
+        return b"".join(self.pieces)
+
+    @property
+    def ends(self) -> list[int]:
+        """The errno of each SOCKET_CLOSE."""
+        return [one[2] for one in self.reports if one[0] == SOCKET_CLOSE]
+
+    @property
+    def errors(self) -> list[int]:
+        """The errno of each SOCKET_ERROR."""
+        return [one[2] for one in self.reports if one[0] == SOCKET_ERROR]
+
+    @property
+    def sent(self) -> int:
+        """The last position that SENT told."""
+        return max((one[2] for one in self.reports if one[0] == SENT), default=0)
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether FORGET has come."""
+        return (FORGET,) in self.news
+
+
+class Worker:
+    """The other end of a lane."""
+
+    def __init__(self, stage: Stage) -> None:
+        here, there = lane_pair()
+        self.stage = stage
+        self.lane = Lane(here)
+        self.reports: list[Report] = []
+        self.held: dict[int, Held] = {}
+        self.reading = True
+        self.ended = False
+        self._socket = here
+        self._requests = itertools.count(1)
+        self.far_end = stage.service.add_lane(Lane(there))
+        stage.workers.append(self)
+
+    def say(self, *message: Any) -> None:
+        """Send one message."""
+        self.say_at_once(message)
+
+    def say_at_once(self, *messages: tuple[Any, ...]) -> None:
+        """Send messages in one batch, so that the service gets them in one turn."""
+        for message in messages:
+            self.lane.send(message)
+        self.lane.flush()
+
+    def say_bytes(self, data: bytes) -> None:
+        """Send what need not be a message."""
+        self._socket.sendall(data)
+
+    def request(self, kind: int, *fields: Any) -> int:
+        """Send a request that has a number, and give the number."""
+        number = next(self._requests)
+        self.say(kind, number, *fields)
+        return number
+
+    def take(self) -> None:
+        """Read the reports that have come, unless the test has this worker not reading."""
+        if not self.reading or self.ended:
+            return
+        self.lane.flush()
+        try:
+            while reports := self.lane.receive():
+                for report in reports:
+                    self._note(report)
+        except LaneEnded:
+            self.ended = True
+
+    def _note(self, report: Report) -> None:
+        self.reports.append(report)
+        if report[0] in WITH_DESCRIPTOR:
+            descriptor = self.lane.take_descriptor()
+            end = None if descriptor is None else socket.socket(fileno=descriptor)
+            self.held[report[2]] = Held(self, report[2], end)
+        elif report[0] == FORGET:
+            self.held[report[1]].drop_duplicate()
+
+    def die(self) -> None:
+        """As the kernel does when the process ends: every descriptor is closed."""
+        self.ended = True
+        self.lane.close()
+        for held in self.held.values():
+            held.drop_duplicate()
+
+    # -- requests with their answers --
+
+    def answer(self, number: int) -> Report:
+        """The answer to a request: SOCKET_OPEN or FAILED."""
+
+        def found() -> list[Report]:
+            return [one for one in self.reports if one[0] in (SOCKET_OPEN, FAILED) and one[1] == number]
+
+        self.stage.until(found, f"an answer to request {number}")
+        return found()[0]
+
+    def opened(self, number: int) -> Held:
+        """The socket that a request has opened."""
+        answer = self.answer(number)
+        assert answer[0] == SOCKET_OPEN, f"failed: {os.strerror(answer[2])}"
+        return self.held[answer[2]]
+
+    def listen(self, backlog: int = 64, *, credit: int = 0) -> Held:
+        """A listening socket on a free port, which may accept up to `credit` clients."""
+        listener = self.opened(self.request(LISTEN, [(socket.AF_INET, HOST, 0)], backlog))
+        if credit:
+            listener.say(CREDIT, credit)
+        return listener
+
+    def connect(self, *ports: int) -> int:
+        """Ask for a connection to one of the ports; gives the number of the request."""
+        return self.request(CONNECT, [(socket.AF_INET, HOST, port) for port in ports])
+
+    def accepted(self, listener: Held) -> list[Held]:
+        """The clients of a listener, in their order."""
+        return [self.held[one[2]] for one in self.reports if one[0] == SOCKET_ACCEPT and one[1] == listener.id]

@@ -1,0 +1,104 @@
+"""A fault that only concerns one connection or one worker ends that one, with a line in the log, and no other."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import socket
+from typing import Any
+
+import pytest
+
+from skypy.core.messages import CONNECT, CREDIT, FAILED, LISTEN, LOW, SHUTDOWN, SOCKET_OPEN, WRITE
+from tests.net.players import HOST, Held
+from tests.net.stage import Stage, reset
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (SHUTDOWN, "w"),  # the second time that it is said
+        (SHUTDOWN,),
+        (WRITE, 0, [(LOW, "a text")], 0),
+        (WRITE, 0, [(LOW,)], 0),
+        (WRITE, 0, 5, 0),
+        (WRITE, 0),
+        (CREDIT, "a text"),
+        (CREDIT, 5.0),
+    ],
+    ids=repr,
+)
+def test_a_request_that_makes_no_sense_ends_the_connection_that_it_is_about(
+    stage: Stage, wrong: tuple[Any, ...]
+) -> None:
+    friend, friends_peer = stage.pair()
+    held, peer = stage.pair(credit=0)
+    kind, *fields = wrong
+    if kind == SHUTDOWN:
+        held.shutdown("w")
+    held.say(kind, *fields)
+    stage.settle()
+    with contextlib.suppress(ConnectionError):  # it may have met the reset already
+        peer.send(b"something to read")
+    stage.until(lambda: held.forgotten, "FORGET")
+    assert held.ends == [errno.EIO]
+    stage.settle()
+    [line] = stage.lines
+    assert line.startswith("[socket service] a bug in skypy, please report it:\nTraceback")
+    stage.echo(friend, friends_peer)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (CONNECT, 1, [(socket.AF_INET, HOST, 70000)]),
+        (LISTEN, 1, [(socket.AF_INET, HOST, 70000)], 16),
+        (LISTEN, 1, [(socket.AF_INET, HOST, 0)], 1 << 40),
+    ],
+)
+def test_a_number_that_the_kernel_cannot_be_told_ends_the_worker_that_said_it(
+    stage: Stage, wrong: tuple[Any, ...]
+) -> None:
+    other = stage.add_worker()
+    friend, friends_peer = stage.pair(other)
+    held, peer = stage.pair()
+    held.write(b"handed over before")
+    stage.worker.say(*wrong)
+    stage.until(lambda: stage.worker.ended, "the end of the lane")
+    assert stage.read_to_end(peer) == (b"handed over before", 0)
+    assert stage.lines
+    stage.echo(friend, friends_peer)
+
+
+def await_reset(stage: Stage, held: Held) -> None:
+    held.credit()
+    stage.until(lambda: held.forgotten, "FORGET")
+    assert held.ends == [errno.ECONNRESET]
+
+
+def accept_and_reset(server: socket.socket) -> None:
+    """The life of a server that wants nobody."""
+    while True:
+        reset(server.accept()[0])
+
+
+def test_servers_that_reset_at_once_end_their_own_connections_only(stage: Stage) -> None:
+    friend, friends_peer = stage.pair()
+    server, port = stage.server()
+    server.setblocking(True)
+    hostile = multiprocessing.get_context("fork").Process(target=accept_and_reset, args=(server,), daemon=True)
+    hostile.start()
+    try:
+        for _ in range(100):
+            answer = stage.worker.answer(stage.worker.connect(port))
+            if answer[0] == SOCKET_OPEN:
+                await_reset(stage, stage.worker.held[answer[2]])
+            else:
+                assert (answer[0], answer[2]) == (FAILED, errno.ECONNRESET)
+    finally:
+        hostile.terminate()
+        hostile.join()
+        hostile.close()
+    assert stage.lines == []
+    stage.echo(friend, friends_peer)

@@ -1,0 +1,86 @@
+"""A service without a free descriptor turns clients away and goes on with those that it has."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+
+from skypy.core.messages import FAILED, LISTEN, SOCKET_ERROR
+from skypy.core.settings import SocketSettings
+from skypy.net.service import RESERVED_DESCRIPTORS, SocketService
+from tests.net.descriptors import limit_of, limit_with_free, open_descriptors
+from tests.net.players import HOST
+from tests.net.stage import Stage
+
+
+def test_clients_for_whom_no_descriptor_is_left_are_turned_away(stage: Stage) -> None:
+    existing, friend = stage.pair()
+    listener = stage.worker.listen(credit=100)
+    stage.settle()
+    peers = [stage.peer(listener.address[1]) for _ in range(10)]
+    began = time.monotonic()
+    with limit_of(limit_with_free(4)):
+        stage.settle(turns=40)  # it comes to rest: nobody waits any more
+        stage.echo(existing, friend)
+    complaints = listener.errors
+    accepted = stage.worker.accepted(listener)
+    assert 1 <= len(complaints) <= 1 + time.monotonic() - began
+    assert set(complaints) == {errno.EMFILE}
+    assert 1 <= len(accepted) <= 4
+    for peer in peers[len(accepted) :]:
+        assert stage.read_to_end(peer) == (b"", 0)
+    for held, peer in zip(accepted, peers, strict=False):
+        held.credit()
+        stage.echo(held, peer)
+
+
+def test_clients_are_accepted_again_when_descriptors_are_free(stage: Stage) -> None:
+    listener = stage.worker.listen(credit=2)
+    stage.settle()
+    turned_away = stage.peer(listener.address[1])
+    with limit_of(limit_with_free(0)):
+        stage.until(lambda: listener.errors, "the complaint")
+    assert stage.read_to_end(turned_away) == (b"", 0)
+    peers = [stage.peer(listener.address[1]) for _ in range(2)]
+    stage.until(lambda: len(stage.worker.accepted(listener)) == 2, "two clients")  # the other did not count
+    for held, peer in zip(stage.worker.accepted(listener), peers, strict=True):
+        held.credit()
+        stage.echo(held, peer)
+
+
+def test_a_crowded_service_turns_clients_away_until_a_socket_is_gone() -> None:
+    before = open_descriptors()
+    lines: list[str] = []
+    with limit_of(RESERVED_DESCRIPTORS + 2):
+        service = SocketService(SocketSettings(), log=lines.append)
+    stage = Stage(service, lines)
+    listener = stage.worker.listen(credit=10)
+    peers = [stage.peer(listener.address[1]) for _ in range(3)]
+    stage.until(lambda: listener.errors, "the complaint")
+    assert service.crowded
+    assert listener.reports == [[SOCKET_ERROR, listener.id, errno.EMFILE]]
+    assert stage.read_to_end(peers[2]) == (b"", 0)
+    first, second = stage.worker.accepted(listener)
+    second.credit()
+    stage.echo(second, peers[1])
+    first.close()
+    assert stage.read_to_end(peers[0]) == (b"", 0)
+    peers[0].close()
+    stage.until(lambda: not service.crowded, "room")
+    peer = stage.peer(listener.address[1])
+    stage.until(lambda: len(stage.worker.accepted(listener)) == 3, "another client")
+    third = stage.worker.accepted(listener)[-1]
+    third.credit()
+    stage.echo(third, peer)
+    stage.close()
+    assert open_descriptors() == before
+
+
+def test_listening_and_connecting_fail_when_no_descriptor_is_left(stage: Stage) -> None:
+    _, port = stage.server()
+    with limit_of(limit_with_free(0)):
+        listening = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16)
+        connecting = stage.worker.connect(port)
+        assert stage.worker.answer(listening) == [FAILED, listening, errno.EMFILE]
+        assert stage.worker.answer(connecting) == [FAILED, connecting, errno.EMFILE]

@@ -1,0 +1,16 @@
+"""Has a stop function that never returns, and another one behind it."""
+
+import asyncio
+
+import skypy
+
+
+@skypy.stop
+async def hang() -> None:
+    skypy.log.info("hanging")
+    await asyncio.Event().wait()
+
+
+@skypy.stop
+def last() -> None:
+    skypy.log.info("the second stop function runs")

@@ -1,0 +1,118 @@
+"""The lane: batches in order, whatever the pieces, and nothing lost when an end dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from skypy.core.codec import MalformedFrame
+from skypy.core.frames import HEADER, encode
+from skypy.lane import Lane, LaneEnded, lane_pair
+from tests.lanes import BIG, Ends, everything, lane_ends, to_the_end
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    """A lane."""
+    with lane_ends() as ends:
+        yield ends
+
+
+def test_messages_travel_in_batches_when_they_are_flushed(ends: Ends) -> None:
+    ends.here.send((1, "one"))
+    ends.here.send((2, b"two", None, [3.5, True], {"key": -1}))
+    assert not ends.here.idle
+    assert ends.there.receive() == []
+    assert ends.here.flush()
+    assert ends.here.idle
+    assert ends.there.receive() == [[1, "one"], [2, b"two", None, [3.5, True], {"key": -1}]]
+    assert ends.there.receive() == []
+
+
+def test_batches_stay_in_order_and_may_be_read_at_once(ends: Ends) -> None:
+    for number in range(1000):
+        ends.here.send((number,))
+        if number % 7 == 0:
+            ends.here.flush()
+    ends.here.flush()
+    assert ends.there.receive() == [[number] for number in range(1000)]
+
+
+def test_flushing_nothing_sends_nothing(ends: Ends) -> None:
+    assert ends.here.flush()
+    assert ends.there.receive() == []
+
+
+def test_what_the_kernel_does_not_take_now_is_kept_and_counted(ends: Ends) -> None:
+    ends.here.send((BIG,))
+    ends.here.send(("behind",))
+    assert not ends.here.flush()
+    left = ends.here.unsent
+    assert 0 < left < len(BIG)
+    assert not ends.here.idle
+    ends.here.send(("later",))
+    assert not ends.here.flush()
+    assert ends.here.unsent > left
+    assert everything(ends.here, ends.there) == [[BIG], ["behind"], ["later"]]
+    assert ends.here.unsent == 0
+    assert ends.here.idle
+
+
+def test_reading_does_not_wait_for_ones_own_output(ends: Ends) -> None:
+    for end in ends:
+        end.send((BIG,))
+        assert not end.flush()
+    assert everything(ends.here, ends.there) == [[BIG]]
+    assert everything(ends.there, ends.here) == [[BIG]]
+
+
+def test_messages_arrive_whole_whatever_the_pieces() -> None:
+    here, there = lane_pair()
+    lane = Lane(there)
+    with here:
+        batch = encode([(1, "a"), (2, "b")])
+        for byte in batch[:-1]:
+            here.send(bytes([byte]))
+            assert lane.receive() == []
+        here.send(batch[-1:] + encode([(3, "c")]))
+        assert lane.receive() == [[1, "a"], [2, "b"], [3, "c"]]
+    lane.close()
+
+
+@pytest.mark.parametrize("wrong", [HEADER.pack(1, 0, 0) + b"\xc1", HEADER.pack(1, 0, 0) + b"\x07"])
+def test_what_is_no_batch_is_malformed(wrong: bytes) -> None:
+    here, there = lane_pair()
+    lane = Lane(there)
+    with here:
+        here.send(wrong)
+        with pytest.raises(MalformedFrame):
+            lane.receive()
+    lane.close()
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_what_a_dead_peer_had_sent_is_read_before_the_end(ends: Ends, unread: bool) -> None:
+    if unread:
+        ends.there.send(("never read",))
+        ends.there.flush()
+    for number in range(3):
+        ends.here.send((number, BIG[:100_000]))
+        ends.here.flush()
+    ends.here.close()
+    received = to_the_end(ends.there)
+    assert [number for number, _ in received] == [0, 1, 2]
+    with pytest.raises(LaneEnded):
+        ends.there.receive()
+
+
+def test_the_end_is_not_an_error_for_the_one_that_writes(ends: Ends) -> None:
+    ends.here.send((BIG,))
+    assert not ends.here.flush()
+    ends.there.close()
+    ends.here.send(("to nobody",))
+    assert ends.here.flush()
+    assert ends.here.idle
+    assert ends.here.unsent == 0
+    with pytest.raises(LaneEnded):
+        ends.here.receive()
