@@ -57,12 +57,12 @@ class Actor:
         "worker",
     )
 
-    def __init__(self, address: Address, worker: Worker, module: ModuleType) -> None:
+    def __init__(self, address: Address, worker: Worker, module: ModuleType, context: contextvars.Context) -> None:
         self.address = address
         self.worker = worker
         self.module = module
         self.life = Life.LOADING
-        self.context = contextvars.copy_context()
+        self.context = context
         self.context.run(_current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
@@ -118,6 +118,14 @@ def actor_of(context: contextvars.Context | None) -> Actor | None:
 def describe(error: BaseException) -> str:
     """The traceback of an exception, without the frames of skypy that led to the service."""
     return "".join(traceback.format_exception(type(error), error, _from_service(error.__traceback__))).rstrip()
+
+
+def text_of(error: BaseException) -> str:
+    """`str(error)`, whatever the class makes of it."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"  # as tracebacks say it
 
 
 def _from_service(trace: TracebackType | None) -> TracebackType | None:

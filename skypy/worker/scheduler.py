@@ -11,23 +11,14 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from skypy.core.waiting import Wakeable
 from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.tasks import create_unstarted, start_eagerly
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
-
-
-class Wakeable(Protocol):
-    """What can be resumed once: a Waiter, and what stands for one."""
-
-    def done(self) -> bool:
-        """Whether it has been resumed."""
-
-    def set_result(self, value: Any, /) -> None:
-        """Resume it."""
 
 
 class Scheduler:
@@ -72,9 +63,13 @@ class Scheduler:
             if not messages:
                 return
             handle, message = messages.popleft()
-            handle(message)
-            if self._wakeups or self._forks:
-                self.settle()
+            try:
+                handle(message)
+            except (SystemExit, KeyboardInterrupt):  # see settle
+                continue
+            finally:
+                if self._wakeups or self._forks:
+                    self.settle()
 
     def request_turn(self) -> None:
         """Something is to be done at the end of a turn: see to it that there is one."""
@@ -94,12 +89,15 @@ class Scheduler:
     def settle(self) -> None:
         """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
         while self._wakeups or self._forks:
-            if self._wakeups:
-                waiter, value = self._wakeups.popleft()
-                if not waiter.done():  # it may have been cancelled since
-                    waiter.set_result(value)
-            else:
-                self._forks.popleft()()
+            try:
+                if self._wakeups:
+                    waiter, value = self._wakeups.popleft()
+                    if not waiter.done():  # it may have been cancelled since
+                        waiter.set_result(value)
+                else:
+                    self._forks.popleft()()
+            except (SystemExit, KeyboardInterrupt):
+                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
 
     # -- what starts code --
 

@@ -42,6 +42,9 @@ def start_eagerly(
     try:
         first_step()
         return task
+    except (SystemExit, KeyboardInterrupt):
+        task.exception()  # the caller gets it, so the task need not complain that nobody does
+        raise
     finally:
         if caller is not None:
             _enter_task(loop, caller)
