@@ -71,12 +71,12 @@ class Endpoint:
     def post(self, number: int, message: Sequence[Any], size: int) -> bool:
         """Send a message of about `size` bytes with the next flush; False when that worker is known to be dead.
 
-        Raises BufferError when too much is under way to it.
+        Raises BufferError when too much is under way to it. A message of size 0 is small and passes in any case.
         """
-        if number in self._dead:
+        if number in self._dead or self._inbox.closed:
             return False
         peer = self._peers.get(number) or self._connect(number)
-        if peer.sent - peer.acknowledged + peer.size + size > BUDGET_BYTES:
+        if size and peer.sent - peer.acknowledged + peer.size + size > BUDGET_BYTES:
             raise BufferError(f"{BUDGET_BYTES} bytes are under way to worker process {number}")
         peer.batch.append(message)
         peer.size += size
@@ -84,6 +84,8 @@ class Endpoint:
 
     def flush(self) -> None:
         """The end of a turn: one frame for every peer with messages."""
+        if self._inbox.closed:
+            return
         sent = False
         for peer in self._peers.values():
             if peer.batch or peer.received - peer.reported >= _ACKNOWLEDGE_EVERY_BYTES:
@@ -101,7 +103,11 @@ class Endpoint:
                 frame = self._inbox.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._take(frame)
+            try:
+                self._take(frame)
+            except BaseException:  # whatever it is, what comes behind must be read
+                self._loop.call_soon(self.pump)
+                raise
         self._loop.call_soon(self.pump)
 
     def died(self, number: int) -> None:
@@ -109,6 +115,13 @@ class Endpoint:
         self._dead.add(number)
         peer = self._peers.pop(number, None)
         if peer is not None:
+            peer.socket.close(linger=0)
+
+    def unborn(self, number: int) -> None:
+        """That number has not been given out: what was sent there is dropped. It may be a worker's later."""
+        peer = self._peers.get(number)
+        if peer is not None and not peer.received:
+            del self._peers[number]
             peer.socket.close(linger=0)
 
     def close(self, linger_milliseconds: int) -> None:
@@ -142,6 +155,9 @@ class Endpoint:
             return
         if token != self._token:
             self.dropped["token"] += 1
+            return
+        if not (type(number) is int and type(acknowledged) is int and type(messages) is list):
+            self.dropped["malformed"] += 1
             return
         if number in self._dead:
             self.dropped["dead"] += 1

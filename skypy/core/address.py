@@ -10,6 +10,7 @@ from typing import Final
 Address = int
 
 INDEX_BITS: Final = 24
+ADDRESS_BITS: Final = 64
 LAST_INDEX: Final = (1 << INDEX_BITS) - 1
 
 
@@ -18,6 +19,13 @@ def make_address(process_number: int, index: int) -> Address:
     if process_number < 1 or not 1 <= index <= LAST_INDEX:
         raise ValueError(f"no address has process number {process_number} and index {index}")
     return process_number << INDEX_BITS | index
+
+
+def check_address(address: Address) -> Address:
+    """The same. Raises ValueError for a number that no address can be."""
+    if not 0 <= address < 1 << ADDRESS_BITS:
+        raise ValueError(f"{address} is not an address")
+    return address
 
 
 def process_number(address: Address) -> int:

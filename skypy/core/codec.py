@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import msgpack
 
@@ -11,6 +12,9 @@ from skypy.core.errors import SkypyError
 
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _unpack = msgpack.unpackb
+
+FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
+"""What msgpack would carry and messages do not."""
 
 
 class MalformedFrame(SkypyError):
@@ -37,20 +41,24 @@ class ValueCodec:
     def __init__(self) -> None:
         self._packers: dict[type, tuple[int, Callable[[Any], bytes]]] = {}
         self._unpackers: dict[int, tuple[type, Callable[[bytes], Any]]] = {}
-        self._pack = msgpack.Packer(use_bin_type=True, datetime=True, default=self._pack_registered).pack
+        self._pack = msgpack.Packer(strict_types=True, datetime=True, default=self._pack_other).pack
 
     def register(self, cls: type, code: int, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> None:
         """Teach a class. Raises ValueError for a code out of range, or taken by another class."""
         if not 0 <= code <= 127:
             raise ValueError(f"{code} is no code for a type: it is a number from 0 to 127")
         known = self._unpackers.get(code)
-        if known is not None and known[0].__qualname__ != cls.__qualname__:
-            raise ValueError(f"code {code} belongs to {known[0].__qualname__} already")
+        if known is not None and _source_name(known[0]) != _source_name(cls):
+            raise ValueError(f"code {code} belongs to {_source_name(known[0])} already")
         self._packers[cls] = (code, pack)
         self._unpackers[code] = (cls, unpack)
 
+    def knows(self, cls: type) -> bool:
+        """Whether a class, or one that it is derived from, is registered."""
+        return any(base in self._packers for base in cls.__mro__)
+
     def pack(self, value: Any) -> bytes:
-        """Raises TypeError, ValueError, OverflowError for what cannot be packed."""
+        """Raises TypeError, ValueError for what cannot be packed."""
         packed: bytes = self._pack(value)
         return packed
 
@@ -61,11 +69,14 @@ class ValueCodec:
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise MalformedFrame(f"{len(data)} bytes are no value: {error!r}") from error
 
-    def _pack_registered(self, value: Any) -> Any:
+    def _pack_other(self, value: Any) -> Any:
+        """What to pack for a value of no plain type: what its class was registered with, or the base that it has."""
         for cls in type(value).__mro__:
             if cls in self._packers:
                 code, pack = self._packers[cls]
                 return msgpack.ExtType(code, pack(value))
+            if cls in _AS_PLAIN:
+                return _AS_PLAIN[cls](value)
         raise TypeError(f"a message cannot carry {type(value).__module__}.{type(value).__qualname__}")
 
     def _unpack_registered(self, code: int, data: bytes) -> Any:
@@ -73,3 +84,34 @@ class ValueCodec:
         if known is None:
             raise ValueError(f"nobody has registered a type with code {code} in this worker")
         return known[1](data)
+
+
+def _source_name(cls: type) -> str:
+    """A class as its file has it: each instance of a service defines its own."""
+    return f"{cls.__module__.partition('@')[0]}.{cls.__qualname__}"
+
+
+def _plain_int(value: int) -> int:
+    if type(value) is int:  # one that could be packed would not have come here
+        raise ValueError("an int in a message has at most 64 bits")
+    return int.__int__(value)
+
+
+def _plain_datetime(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise TypeError("a datetime in a message has a time zone")
+    return datetime.combine(value.date(), value.timetz())
+
+
+_AS_PLAIN: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: _plain_int,
+    float: float.__float__,
+    bytes: lambda value: bytes(memoryview(value)),
+    bytearray: lambda value: bytes(memoryview(value)),
+    list: list,
+    tuple: list,
+    dict: dict,
+    datetime: _plain_datetime,
+}
+"""How a value of a subclass becomes one of its base; tuples become lists."""

@@ -13,9 +13,12 @@ from typing import Any, Final, Protocol
 
 from skypy.core.errors import InternalError
 from skypy.core.messages import (
+    DRAIN,
     DRAIN_BY,
+    DRAIN_DONE,
     FORGET,
     GONE,
+    OWN,
     RECALL,
     REFUSED,
     SEND,
@@ -28,7 +31,7 @@ from skypy.core.messages import (
     Message,
 )
 from skypy.core.output_queue import OutputQueue
-from skypy.core.socket_state import DELIVERING, DISCARDING, WRITABLE, Effect, Input, State, step
+from skypy.core.socket_state import ACCEPTING, DELIVERING, DISCARDING, WRITABLE, Effect, Input, State, step
 
 SMALLEST_READ: Final = 64
 LARGEST_READ: Final = 262144
@@ -68,9 +71,13 @@ class Connection:
 
     __slots__ = (
         "_claims",
+        "_drains",
         "_held",
+        "_postponed",
         "_previous",
         "_read_size",
+        "_recalled",
+        "_writers",
         "error",
         "holder",
         "id",
@@ -88,8 +95,12 @@ class Connection:
         self.holder = holder
         """The worker whose actor owns it."""
         self._claims: deque[Holder] = deque()
+        self._recalled = False  # between RECALL and YIELD nobody owns it for sure: nothing is read, and it cannot end
+        self._postponed: list[str] = []  # halves that the owner finished before it saw RECALL
         self._previous: Holder | None = None  # has yielded, and must be told FORGET when the next one has it for sure
-        self._held: list[tuple[int, Message, Holder]] = []  # what others send while it has no owner
+        self._writers: set[Holder] = set()  # who has sent output for the owner, and must be told GONE when it cannot go
+        self._held: list[tuple[int, bytes]] = []  # such output that came while it was recalled
+        self._drains: list[tuple[Holder, int]] = []  # DRAINs that the owner has not answered, with their requests
         self.owner = 0
         """Address of the actor that started it, for messages about it; 0 before."""
         self.queue = OutputQueue()
@@ -106,7 +117,7 @@ class Connection:
     def wants_read(self) -> bool:
         """Whether input may be read now: for the owner, within its credit, or to be discarded."""
         if self.state in DELIVERING:
-            return self.read < self.limit and not self._claims
+            return self.read < self.limit and not self._recalled
         return self.state in DISCARDING
 
     @property
@@ -174,7 +185,7 @@ class Connection:
         after = self.queue.size
         if self.owned and (not after or after // SENT_STEP < before // SENT_STEP):
             self.holder.emit((SENT, self.id, self.sent))
-        return self._apply(Input.FLUSHED) if not after else ()
+        return self._flushed()
 
     def write_failed(self, error: int) -> tuple[Effect, ...]:
         """A write met an errno, or a hang-up told that none can succeed any more."""
@@ -194,7 +205,7 @@ class Connection:
         self.queue.clear()
         self.state = State.CLOSED
         self._forget_previous()
-        self._refuse()
+        self._dismiss_others()
 
     # -- what the owner's worker asks --
 
@@ -220,7 +231,11 @@ class Connection:
         return self.write_failed(error) if error else ()
 
     def shutdown(self, how: str) -> tuple[Effect, ...]:
-        """Finish one half: "w" or "r"."""
+        """Finish one half: "w" or "r". What crossed RECALL waits for YIELD, which brings the unread input."""
+        if self._recalled:
+            self._postponed.append(how)
+            self._dismiss_others()
+            return ()
         if how == "r":
             return self._apply(Input.STOP_READING)
         return self._apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
@@ -229,24 +244,35 @@ class Connection:
         """The safe close: flush, FIN, wait for the peer's end. Also when the owner's worker has died."""
         if self.state is State.CONNECTING:
             return self._apply(Input.ABORT)
-        return self._apply(Input.CLOSE_UNSENT if self.queue.size else Input.CLOSE)
+        return self._end(Input.CLOSE_UNSENT if self.queue.size else Input.CLOSE)
 
     def abort(self, *, dropped: bool = False) -> tuple[Effect, ...]:
         """Drop everything now. `dropped`: the owner's worker had bytes that it has dropped already."""
         missing = self.queue.size or (dropped and self.state in WRITABLE)
-        return self._apply(Input.ABORT_UNSENT if missing else Input.ABORT)
+        return self._end(Input.ABORT_UNSENT if missing else Input.ABORT)
 
     # -- other workers --
 
     def pass_on(self, source: Holder, kind: int, *fields: Any) -> None:
         """A SEND or DRAIN of a worker that does not own it goes to the owner, whatever the state of the queue."""
-        message = (SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields)
-        if not self.owned:
+        if not self._accepting:
             source.emit((GONE, self.id))
-        elif self._claims:
-            self._held.append((kind, message, source))
-        else:
-            self.holder.emit(message)
+            return
+        self._writers.add(source)
+        if kind == DRAIN:
+            self._drains.append((source, *fields))
+        elif self._recalled:
+            self._held += fields[0]
+        if not self._recalled:
+            self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
+
+    def drained(self, worker: Holder, number: int, request: int) -> None:
+        """DRAINED for the worker with that number. From a former owner it means nothing: the new one is asked again."""
+        for source, asked in self._drains:
+            if worker is self.holder and (source.number, asked) == (number, request):
+                self._drains.remove((source, asked))
+                source.emit((DRAIN_DONE, self.id, request))
+                return
 
     def claim(self, taker: Holder) -> None:
         """Another worker wants to own it: nothing is read until the owner has yielded."""
@@ -254,50 +280,86 @@ class Connection:
             taker.emit((REFUSED, self.id))
             return
         self._claims.append(taker)
-        if len(self._claims) == 1:
-            self.holder.emit((RECALL, self.id))
+        self._recall()
 
-    def yielded(self, out: int) -> bool:
-        """The owner has let go, its output ends at `out`. False when whoever asked has died: nobody has it then."""
+    def yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool) -> Message | None:
+        """The owner has let go, its output ends at `out`. Returns the OWN for the next one, to be followed by `resume`.
+
+        None when whoever asked has died: nobody has it then, and it is to be closed.
+        """
         if not self.queue.size:
             self.sent = out
-        self._previous = self.holder
-        if not self._claims:
-            self.holder = NOBODY
-            return False
-        self.holder = self._claims.popleft()
+        self.met(error)
         self.limit = self.read
-        return True
-
-    def owned_again(self) -> None:
-        """OWN has been said to the new owner: what was held follows, and the next claim."""
+        self._previous = self.holder
+        self.holder = self._claims.popleft() if self._claims else NOBODY
+        if self.holder is NOBODY:
+            return None
+        position = (self.read, out, self.sent)
+        condition = (reading, self.error, writable and self._accepting)
+        # The taker may have sent some of what was held before it claimed: that goes before what it has corked since.
         held, self._held = self._held, []
-        for _, message, _ in held:
-            self.holder.emit(message)
-        if self._claims:
-            self.holder.emit((RECALL, self.id))
+        return (OWN, self.id, unread, *position, *condition, held)
 
-    @property
-    def may_write(self) -> bool:
-        """Whether the owner's output can still get anywhere."""
-        return self.state in (State.OPEN, State.HALF_CLOSED_READ, State.READ_STOPPED)
+    def resume(self) -> tuple[Effect, ...]:
+        """OWN has been said to the new owner: what the former one has not answered follows, and the next claim."""
+        for source, request in self._drains:
+            self.holder.emit((DRAIN_BY, self.id, source.number, request))
+        effects = self._end_recall()
+        self._recall()
+        return effects
 
     def holder_died(self, dead: Holder) -> bool:
         """A worker has died. Returns whether it was the owner's: then the connection is to be closed."""
         self._claims = deque(claim for claim in self._claims if claim is not dead)
+        self._drains = [drain for drain in self._drains if drain[0] is not dead]
+        self._writers.discard(dead)
         if self._previous is dead:
             self._previous = None
         return self.holder is dead and self.owned
 
     # --
 
-    def _refuse(self) -> None:
-        for taker in self._claims:
-            taker.emit((REFUSED, self.id))
-        self._claims.clear()
-        for _, _, source in self._held:
-            source.emit((GONE, self.id))
-        self._held.clear()
+    @property
+    def _accepting(self) -> bool:
+        return self.state in ACCEPTING and "w" not in self._postponed
+
+    def _recall(self) -> None:
+        if self._claims and not self._recalled:
+            self._recalled = True
+            self.holder.emit((RECALL, self.id))
+
+    def _end_recall(self) -> tuple[Effect, ...]:
+        """What waited for the end of the recall happens now."""
+        self._recalled = False
+        effects = self._flushed()
+        postponed, self._postponed = self._postponed, []
+        for how in postponed:
+            if self.owned:
+                effects += self.shutdown(how)
+        return effects
+
+    def _flushed(self) -> tuple[Effect, ...]:
+        due = not self.queue.size and self.state in WRITABLE and not self._recalled
+        return self._apply(Input.FLUSHED) if due else ()
+
+    def _end(self, given: Input) -> tuple[Effect, ...]:
+        """The owner lets go for good; if that crossed RECALL, it is the answer to it."""
+        effects = self._end_recall() if self._recalled else ()
+        return effects + self._apply(given) if self.owned else effects
+
+    def _dismiss_others(self) -> None:
+        """Nothing can be written any more, or nobody can have it any more."""
+        if not self._accepting:
+            for writer in self._writers:
+                writer.emit((GONE, self.id))
+            self._writers.clear()
+            self._drains.clear()
+        if not self.owned:
+            for taker in self._claims:
+                taker.emit((REFUSED, self.id))
+            self._claims.clear()
+            self._held.clear()
 
     def _forget_previous(self) -> None:
         if self._previous is not None:
@@ -306,8 +368,7 @@ class Connection:
 
     def _apply(self, given: Input) -> tuple[Effect, ...]:
         effects, self.state = step(self.state, given)
-        if not self.owned:
-            self._refuse()
+        self._dismiss_others()
         return tuple(effect for effect in effects if not self._report(effect))
 
     def _report(self, effect: Effect) -> bool:

@@ -17,17 +17,18 @@ STOP: Final = 5  # end in order
 STOP_NOW: Final = 10  # to the socket service: what is not delivered is lost, and the peers are told by a reset
 ANSWER: Final = 6  # to a worker: request, value
 REFUSAL: Final = 7  # to a worker: request, name of the error, text
-DOWN: Final = 8  # to a worker: process number of another that has died, or never was, and why
+DOWN: Final = 8  # to a worker: process number of another that has died, and why
 NAMED: Final = 9  # to a worker: name, address (None: nobody has it any more)
+UNBORN: Final = 10  # to a worker: process number that has not been given out
 
 # -- child → node --
 READY: Final = 20
-LAUNCHED: Final = 21  # launch number, address; 0 when the service has exited in its start function
+LAUNCHED: Final = 21  # launch number, address; 0 when the service has ended before its start function had finished
 LAUNCH_FAILED: Final = 22  # launch number, config key at fault, text
 ASK: Final = 23  # request, one of the verbs below, its arguments
-BORN: Final = 24  # address: an actor that the node was not asked for
+BORN: Final = 24  # address: an actor is being started
 GONE: Final = 25  # address: an actor has ended
-WHO: Final = 26  # process number: DOWN comes if there is no such process
+WHO: Final = 26  # process number: DOWN or UNBORN comes if there is no such process
 
 # -- what a worker asks --
 LAUNCH_SERVICE: Final = "launch"  # worker (index, or None: the least loaded), name, packed arguments: address
@@ -35,3 +36,4 @@ LAUNCH_UNIQUE: Final = "unique"  # name, packed arguments: address, of the one t
 QUERY_UNIQUE: Final = "query unique"  # name: address, once it exists
 REGISTER: Final = "register"  # name, address
 QUERY: Final = "query"  # name: address or None
+FORGET: Final = "forget"  # address: None, once the names of an actor that has ended are free

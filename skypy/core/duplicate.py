@@ -17,6 +17,7 @@ from typing import Final
 from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, WRITE_SIZE_LIMIT, YIELD, Message
 from skypy.core.output_queue import OutputQueue
 from skypy.core.stream_buffer import StreamBuffer
+from skypy.core.waiting import Wakeable
 
 _LARGEST_POSITION: Final = (1 << 63) - 1
 """More than any connection carries: what a reader may ask for, a peer may have chosen."""
@@ -46,6 +47,7 @@ class Duplicate:
         "buffer",
         "corked",
         "descriptor",
+        "drainers",
         "emit",
         "error",
         "grant_above",
@@ -81,12 +83,19 @@ class Duplicate:
         """Whether messages may be corked: this side is neither closed nor known to be broken."""
         self.error = 0
         """The errno that broke the connection, 0 while nothing did."""
+        self.drainers: list[Wakeable] = []
+        """Who waits until `drained`."""
 
     # -- what the actor does --
 
     def start(self, owner: int) -> None:
-        """Begin (or go on) reading for an actor: the first credit, which tells the service who it is."""
-        self._grant(max(self.limit, self.received + self.window), owner)
+        """Begin (or go on) reading for an actor: the first credit, which tells the service who it is.
+
+        It is said even when the read half has ended: the service learns from it that a hand-over has succeeded.
+        """
+        self._set_limit(max(self.limit, self.received - self.buffer.size + self.window))
+        if self.state is Holding.OWN:
+            self.emit((CREDIT, self.id, self.limit, owner))
 
     def want(self, size: int = 0) -> None:
         """Grant credit: a window beyond what was consumed, or the `size` bytes that a reader waits for.
@@ -95,13 +104,13 @@ class Duplicate:
         """
         consumed = self.received - self.buffer.size
         if consumed + size > self.limit or consumed > self.grant_above:
-            self._grant(consumed + max(size, self.window))
+            self._set_limit(consumed + max(size, self.window))
+            if self.reading is Reading.OPEN and self.state is Holding.OWN:
+                self.emit((CREDIT, self.id, self.limit))
 
-    def _grant(self, limit: int, *owner: int) -> None:
+    def _set_limit(self, limit: int) -> None:
         self.limit = limit = min(limit, _LARGEST_POSITION)
         self.grant_above = limit - self.window // 2
-        if self.reading is Reading.OPEN and self.state is Holding.OWN:
-            self.emit((CREDIT, self.id, limit, *owner))
 
     @property
     def unsent(self) -> int:
@@ -112,6 +121,29 @@ class Duplicate:
     def may_write_directly(self) -> bool:
         """Whether the kernel may be given the corked bytes by this process."""
         return self.sent == self.out and self.descriptor is not None
+
+    def drained(self, high_water: int) -> bool:
+        """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
+        return self.unsent < high_water or not self.writable
+
+    def flush(self) -> None:
+        """Give the corked bytes to the kernel, and to the service what the kernel does not take."""
+        while self.corked.size:
+            if not self.may_write_directly:
+                self.hand_over()
+                return
+            try:
+                self.wrote_directly(*self._write_directly())
+            except BlockingIOError:
+                self.hand_over()
+            except OSError as error:
+                # The kernel tells a reset once, to whoever asks first, so its errno goes along; the service alone
+                # decides what it means.
+                self.hand_over(error.errno or 0)
+
+    def _write_directly(self) -> tuple[int, int]:
+        """How much of what is corked the kernel took, and how much it was offered. Raises OSError."""
+        raise NotImplementedError
 
     def wrote_directly(self, count: int, offered: int) -> None:
         """The kernel took `count` of the `offered` bytes; if not all, everything left goes to the service."""
@@ -166,15 +198,17 @@ class Duplicate:
             self.state = Holding.CLOSING
             self.emit((kind, self.id, *fields))
 
-    def yield_to_other(self) -> None:
-        """RECALL: let go of it for another worker. The corked bytes have been handed over before."""
+    # -- what the service reports --
+
+    def recalled(self) -> None:
+        """RECALL: let go of it for another worker. What is corked goes before, as it was promised to be written."""
+        if self.corked.size:
+            self.hand_over()
         unread = self.buffer.read_all()
         self.emit((YIELD, self.id, unread, self.out, self.reading.value, self.error, self.writable))
         self.state = Holding.YIELDED
         self.writable = False
         self.reading = Reading.ENDED
-
-    # -- what the service reports --
 
     def taken_over(
         self, unread: bytes, received: int, out: int, sent: int, reading: str, error: int, *, writable: bool

@@ -42,7 +42,8 @@ DRAIN_BY: Final = 11  # id, process number, request: DRAIN of another worker
 DRAIN_DONE: Final = 12  # id, request
 GONE: Final = 13  # id: it is closed, what was sent to it is lost
 RECALL: Final = 14  # id: another worker claims it
-OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, peer address +fd: the claim succeeded
+OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that others sent
+#                  meanwhile, peer address +fd: the claim succeeded
 REFUSED: Final = 16  # id: the claim failed, it is closed or unknown
 
 WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, OWN})

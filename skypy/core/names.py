@@ -11,6 +11,12 @@ from skypy.core.errors import NameTaken
 W = TypeVar("W")
 
 
+def check_name(name: str) -> None:
+    """Raises ValueError for what cannot be the name of an actor."""
+    if not (name.startswith(".") and len(name) > 1 and name.isprintable()):
+        raise ValueError(f'{name!r} is no name: one begins with a dot and is printable, like ".store"')
+
+
 class Names(Generic[W]):
     """`.name` → address. Names go with their actor."""
 

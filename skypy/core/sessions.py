@@ -25,6 +25,9 @@ class Sessions(Generic[W]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, session: int) -> bool:
+        return session in self._waiting
+
     def open(self, peer: Address, waits: W) -> int:
         """A new session with `peer`."""
         session = next(self._numbers)
@@ -50,4 +53,6 @@ class Sessions(Generic[W]):
 
     def _taken(self, concerns: Callable[[Address], bool]) -> Iterator[tuple[Address, W]]:
         for session in [session for session, (peer, _) in self._waiting.items() if concerns(peer)]:
-            yield self._waiting.pop(session)
+            known = self._waiting.pop(session, None)
+            if known is not None:  # not given up by who was told before
+                yield known

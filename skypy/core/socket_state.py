@@ -190,6 +190,8 @@ DISCARDING: Final = frozenset(state for state, given in TRANSITIONS if given is 
 """States in which input is read and thrown away."""
 WRITABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.WRITE_FAILED)
 """States in which bytes may still go out."""
+ACCEPTING: Final = frozenset(state for state, given in TRANSITIONS if given is Input.FINISH_UNSENT)
+"""States in which the actor may still write."""
 
 
 def step(state: State, given: Input) -> tuple[tuple[Effect, ...], State]:

@@ -195,11 +195,10 @@ class SocketService:
             stream.connection.pass_on(worker, kind, *fields)
 
     def _drained(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        del worker
         _, id_, number, request = message
-        for lane in self._lanes:
-            if lane.number == number:
-                lane.emit((messages.DRAIN_DONE, id_, request))
+        stream = self._streams.get(id_)
+        if stream is not None:
+            stream.connection.drained(worker, number, request)
 
     def _claim(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         stream = self._streams.get(message[1])
@@ -209,25 +208,19 @@ class SocketService:
             stream.connection.claim(worker)
             stream.update_interest()
 
-    def _yield(self, worker: WorkerLane, stream: Stream, fields: Sequence[Any]) -> None:
-        unread, out, reading, error, writable = fields
+    def _yield(self, worker: WorkerLane, stream: Stream, last_words: Sequence[Any]) -> None:
         id_ = stream.connection.id
         del worker.streams[id_]
         connection = stream.connection
-        if not connection.yielded(out):
+        own = connection.yielded(*last_words)
+        taker = connection.holder
+        if own is None or not isinstance(taker, WorkerLane):
             stream.perform(connection.close())
-            stream.update_interest()
-            return
-        taker = next(lane for lane in self._lanes if lane is connection.holder)
-        stream.outlet = taker
-        taker.streams[id_] = stream
-        connection.met(error)
-        position = (connection.read, out, connection.sent)
-        condition = (reading, connection.error, writable and connection.may_write)
-        taker.emit_with_descriptor(
-            (messages.OWN, id_, unread, *position, *condition, stream.peer_address()), stream.fileno()
-        )
-        connection.owned_again()
+        else:
+            stream.outlet = taker
+            taker.streams[id_] = stream
+            taker.emit_with_descriptor((*own, stream.peer_address()), stream.fileno())
+            stream.perform(connection.resume())
         stream.update_interest()
 
     # --

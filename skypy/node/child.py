@@ -39,6 +39,7 @@ class Child:
         self._said = said
         self._wrote_line = wrote_line
         self._partial_line = b""
+        self._writing = False
         ours, theirs = lane_pair()
         self._output, output = os.pipe()
         with theirs:
@@ -70,7 +71,17 @@ class Child:
             self.control.send(message)
         else:
             self.control.send_with_descriptor(message, descriptor)
-        self.control.flush()
+        if not self.ended.done():
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what the lane takes; the rest when there is room."""
+        if self.control.flush() == self._writing:
+            self._writing = not self._writing
+            if self._writing:
+                self._loop.add_writer(self.control.fileno(), self._flush)
+            else:
+                self._loop.remove_writer(self.control.fileno())
 
     def kill(self) -> None:
         """End it by force. By its pidfd: a number could mean another process by now."""
@@ -122,6 +133,7 @@ class Child:
             self._wrote_line(self._partial_line)
         for descriptor in (self._output, self.pidfd, self.control.fileno()):
             self._loop.remove_reader(descriptor)
+        self._loop.remove_writer(self.control.fileno())
         os.close(self._output)
         os.close(self.pidfd)
         self.control.close()

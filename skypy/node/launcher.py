@@ -10,6 +10,7 @@ from typing import Any
 from skypy.core.address import Address, process_number
 from skypy.core.control import (
     ANSWER,
+    FORGET,
     LAUNCH,
     LAUNCH_SERVICE,
     LAUNCH_UNIQUE,
@@ -59,6 +60,7 @@ class Launcher:
             QUERY_UNIQUE: self._query_unique,
             REGISTER: self._register,
             QUERY: self._query,
+            FORGET: self._forget,
         }
 
     def asked(self, number: int, request: int, verb: str, *arguments: Any) -> None:
@@ -73,10 +75,11 @@ class Launcher:
         started: Callable[[Address], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        """Start a service on a worker (None: the one with the fewest actors). `failed(key, text)` says why not."""
-        if worker is not None and worker not in self._workers:
-            failed("worker", f"there is no worker {worker}: this node has workers 1 to {len(self._workers)}")
-            return
+        """Start a service on a worker (None: the one with the fewest actors).
+
+        `started(address)` gets 0 when it has ended before its start function had finished. `failed(key, text)` says why
+        it could not be started.
+        """
         least = min(self._workers.values(), key=lambda number: (self._load[number], number))
         number = least if worker is None else self._workers[worker]
         launch = next(self._numbers)
@@ -86,17 +89,18 @@ class Launcher:
 
     def launched(self, launch: int, address: Address) -> None:
         """A worker has started what it was told to."""
-        _, started, _ = self._launches.pop(launch)
+        number, started, _ = self._launches.pop(launch)
+        self._load[number] -= 1
         started(address)
 
     def launch_failed(self, launch: int, key: str, text: str) -> None:
-        """A worker could not start it; the actor was counted when it ended, or never was."""
+        """A worker could not start it."""
         number, _, failed = self._launches.pop(launch)
         self._load[number] -= 1
         failed(key, text)
 
     def born(self, address: Address) -> None:
-        """A worker has started an actor of its own accord."""
+        """There is one actor more."""
         self._load[process_number(address)] += 1
 
     def gone(self, address: Address) -> None:
@@ -116,24 +120,37 @@ class Launcher:
     # -- verbs --
 
     def _launch_service(self, question: _Question, worker: int | None, name: str, packed_arguments: bytes) -> None:
-        self.launch(
-            worker, name, packed_arguments, question.answer, lambda _, text: question.refuse("ServiceError", text)
-        )
+        def failed(_: str, text: str) -> None:
+            question.refuse("ServiceError", text)
+
+        def started(address: Address) -> None:
+            if address:
+                question.answer(address)
+            else:
+                failed("", _exited(name))
+
+        self.launch(worker, name, packed_arguments, started, failed)
 
     def _launch_unique(self, question: _Question, name: str, packed_arguments: bytes) -> None:
         known = self._names.find_unique(name)
         if known is not None:
             question.answer(known)
             return
+
+        def failed(_: str, text: str) -> None:
+            for waiting in self._names.unique_failed(name):
+                waiting.refuse("ServiceError", text)
+
+        def started(address: Address) -> None:
+            if not address:
+                failed("", _exited(name))
+                return
+            for waiting in self._names.unique_started(name, address):
+                waiting.answer(address)
+
         self._names.wait_for_unique(name, question)
         if self._names.begin_unique(name):
-            self.launch(
-                None,
-                name,
-                packed_arguments,
-                lambda address: self._answer_all(self._names.unique_started(name, address), address),
-                lambda _, text: self._refuse_all(self._names.unique_failed(name), text),
-            )
+            self.launch(None, name, packed_arguments, started, failed)
 
     def _query_unique(self, question: _Question, name: str) -> None:
         known = self._names.find_unique(name)
@@ -154,17 +171,11 @@ class Launcher:
     def _query(self, question: _Question, name: str) -> None:
         question.answer(self._names.find(name))
 
+    def _forget(self, question: _Question, address: Address) -> None:
+        self._announce_free(self._names.forget(address))
+        question.answer(None)
+
     # --
-
-    @staticmethod
-    def _answer_all(questions: Iterable[_Question], address: Address) -> None:
-        for question in questions:
-            question.answer(address)
-
-    @staticmethod
-    def _refuse_all(questions: Iterable[_Question], text: str) -> None:
-        for question in questions:
-            question.refuse("ServiceError", text)
 
     def _announce_free(self, names: Iterable[str]) -> None:
         for name in names:
@@ -173,3 +184,7 @@ class Launcher:
     def _announce(self, name: str, address: Address | None) -> None:
         for number in self._workers.values():
             self._say(number, (NAMED, name, address))
+
+
+def _exited(name: str) -> str:
+    return f'service "{name}" has ended before its start function had finished'

@@ -34,12 +34,13 @@ from skypy.core.control import (
     SETTINGS,
     STOP,
     STOP_NOW,
+    UNBORN,
     WATCH,
     WHO,
 )
 from skypy.core.restart import RestartIntensity
 from skypy.core.settings import Settings
-from skypy.core.values import pack_value
+from skypy.core.values import pack_arguments
 from skypy.lane import lane_pair
 from skypy.node.child import Child
 from skypy.node.launcher import Launcher
@@ -120,7 +121,9 @@ class Node:
 
     def _launch_start_service(self) -> None:
         name, *arguments = self._settings.start.split()
-        self._launcher.launch(1, name, pack_value(arguments), self._start_service_started, self._start_service_failed)
+        self._launcher.launch(
+            1, name, pack_arguments(arguments, {}), self._start_service_started, self._start_service_failed
+        )
 
     def _start_service_started(self, address: Address) -> None:
         where = f"at {format_address(address)}" if address else "and has exited"
@@ -153,8 +156,14 @@ class Node:
             self._launcher.born(*fields)
         elif kind == GONE:
             self._launcher.gone(*fields)
-        elif kind == WHO and fields[0] not in self._workers:
-            child.say((DOWN, fields[0], "there is no such process"))
+        elif kind == WHO:
+            self._asked_who(child, *fields)
+
+    def _asked_who(self, child: Child, number: int) -> None:
+        if not 1 <= number <= self._last_process_number:
+            child.say((UNBORN, number))
+        elif number not in self._workers:
+            child.say((DOWN, number, "its process has ended"))
 
     async def _watch_service(self, service: Child) -> None:
         await service.ended
@@ -165,9 +174,11 @@ class Node:
     async def _watch_worker(self, worker: Child, index: int, number: int) -> None:
         await worker.ended
         del self._workers[number]
+        how = worker.how_it_ended()
+        for other in self._workers.values():
+            other.say((DOWN, number, f"its process {how}"))
         if self._result.done():
             return
-        how = worker.how_it_ended()
         had_start_service = index == 1
         if not self._intensity.allows(time.monotonic()):
             self._complain(
@@ -177,8 +188,6 @@ class Node:
             self._result.set_result(ExitCode.FAILED)
             return
         self._say(f"{worker.title} {how}; it is replaced")
-        for other in self._workers.values():
-            other.say((DOWN, number, f"its process {how}"))
         self._start_worker(index)
         self._launcher.worker_died(number, how)
         if had_start_service:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from skypy.bus.endpoint import Endpoint
-from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, WHO
+from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
 from skypy.core.errors import MailboxFull, ServiceError
-from skypy.core.values import unpack_value
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
@@ -41,6 +40,7 @@ class WorkerProcess:
             STOP: self._stop,
             DOWN: self._process_died,
             NAMED: self._named,
+            UNBORN: self._unborn,
         }
         self._link = NodeLink(beginning.control, loop, told, self._stop)
         self.worker = Worker(
@@ -76,7 +76,11 @@ class WorkerProcess:
         self._known_processes.add(number)
         self._endpoint.died(number)
         self.worker.messenger.process_died(number, reason)
-        self.worker.scheduler.end_turn()
+
+    def _unborn(self, number: int) -> None:
+        self._known_processes.discard(number)
+        self._endpoint.unborn(number)
+        self.worker.messenger.process_died(number, "there is no such process")
 
     # -- the node --
 
@@ -90,7 +94,7 @@ class WorkerProcess:
 
     async def _launch(self, launch: int, name: str, packed_arguments: bytes) -> None:
         try:
-            address = await self.worker.launch(name, unpack_value(packed_arguments))
+            address = await self.worker.launch(name, packed_arguments)
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
             self._link.say((LAUNCHED, launch, 0))
         except ServiceError as error:

@@ -58,12 +58,12 @@ class Actor:
         "worker",
     )
 
-    def __init__(self, address: Address, worker: Worker, module: ModuleType) -> None:
+    def __init__(self, address: Address, worker: Worker, module: ModuleType, context: contextvars.Context) -> None:
         self.address = address
         self.worker = worker
         self.module = module
         self.life = Life.LOADING
-        self.context = contextvars.copy_context()
+        self.context = context
         self.context.run(_current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
@@ -128,6 +128,14 @@ def describe(error: BaseException, function: Callable[..., Any] | None = None) -
     if trace is None and code is not None:
         text = f'  File "{code.co_filename}", line {code.co_firstlineno}, in {code.co_name}\n{text}'
     return text
+
+
+def text_of(error: BaseException) -> str:
+    """`str(error)`, whatever the class makes of it."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"  # as tracebacks say it
 
 
 def _from_service(trace: TracebackType | None) -> TracebackType | None:

@@ -23,14 +23,21 @@ from skypy.core.errors import ServiceError
 _compiled: dict[str, tuple[tuple[int, int], CodeType, importlib.machinery.ModuleSpec]] = {}
 
 
+def check_service_name(name: str) -> None:
+    """Raises ServiceError for what cannot be the name of a service, TypeError for what is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a service is a str, not {type(name).__name__}")
+    if not all(part.isidentifier() for part in name.split("/")):
+        raise ServiceError(f'"{name}" cannot be the name of a service: it is a path of identifiers like "game/agent"')
+
+
 def find_service(name: str, service_path: Sequence[str]) -> str:
     """The file of a service: `game/agent` is `game/agent.py` in the first folder that has it.
 
     Raises ServiceError, which lists the folders and names the service most like it.
     """
+    check_service_name(name)
     parts = name.split("/")
-    if not all(part.isidentifier() for part in parts):
-        raise ServiceError(f'"{name}" cannot be the name of a service: it is a path of identifiers like "game/agent"')
     for folder in service_path:
         file = Path(folder, *parts).with_suffix(".py")
         if file.is_file():

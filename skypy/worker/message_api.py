@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from skypy.core.address import Address
-from skypy.core.control import BORN, LAUNCH_SERVICE, LAUNCH_UNIQUE, QUERY_UNIQUE, REGISTER
+from skypy.core.control import LAUNCH_SERVICE, LAUNCH_UNIQUE, QUERY_UNIQUE, REGISTER
 from skypy.core.errors import ServiceError
-from skypy.core.values import pack_value, unpack_value
+from skypy.core.names import check_name
+from skypy.core.values import pack_arguments
 from skypy.worker.actor import current_actor, loading_actor
+from skypy.worker.loader import check_service_name
 from skypy.worker.messenger import ONE_WAY, Messenger, Request, current_request
 from skypy.worker.waiter import Waiter
 
@@ -72,22 +73,25 @@ async def newservice(
     actor = current_actor()
     if restart != "temporary":
         raise ValueError(f'restart="{restart}" is not supported: a service that ends stays ended ("temporary")')
-    packed = pack_value(args)
+    check_service_name(name)
+    packed = pack_arguments(args, {})
     if worker == "here":
-        here = await actor.worker.launch(name, unpack_value(packed))
-        actor.worker.node.say((BORN, here))
-        return here
+        return await actor.worker.launch(name, packed)
+    _check_worker(worker, actor.worker.settings.workers)
+    address: Address = await actor.worker.node.ask(LAUNCH_SERVICE, worker, name, packed)
+    return address
+
+
+def _check_worker(worker: object, workers: int) -> None:
     if not (worker is None or isinstance(worker, int)):
         raise TypeError(f'worker={worker!r}: it is None, "here" or the number of a worker')
-    address: Address = await actor.worker.node.ask(LAUNCH_SERVICE, worker, name, packed)
-    if not address:
-        raise ServiceError(f'service "{name}" has called exit() in its start function')
-    return address
+    if worker is not None and not 1 <= worker <= workers:
+        raise ServiceError(f"there is no worker {worker}: this node has workers 1 to {workers}")
 
 
 async def uniqueservice(name: str, /, *args: Any) -> Address:
     """The one instance of a service in this node: started by the first who asks. Raises ServiceError if that fails."""
-    return await _unique(LAUNCH_UNIQUE, name, pack_value(args))
+    return await _unique(LAUNCH_UNIQUE, name, pack_arguments(args, {}))
 
 
 async def queryservice(name: str, /) -> Address:
@@ -96,6 +100,7 @@ async def queryservice(name: str, /) -> Address:
 
 
 async def _unique(verb: str, name: str, *arguments: Any) -> Address:
+    check_service_name(name)
     address: Address = await current_actor().worker.node.ask(verb, name, *arguments)
     return address
 
@@ -109,6 +114,7 @@ def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> 
     Raises TypeError or ValueError for values that no message carries, MailboxFull when too much is under way.
     """
     actor = current_actor()
+    _check_command(command)
     return actor.worker.messenger.send(actor.address, actor.worker.resolve(address), command, args, kwargs)
 
 
@@ -119,27 +125,41 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
     TypeError or ValueError for values that no message carries. Time limits are `async with asyncio.timeout(seconds)`.
     """
     actor = current_actor()
+    _check_command(command)
     return await actor.worker.messenger.call(actor.address, actor.worker.resolve(address), command, args, kwargs)
 
 
-class Response:
-    """The detached reply of a request: `response(value)` or `response.fail(exception)`, once."""
+def _check_command(command: str) -> None:
+    if not isinstance(command, str):
+        raise TypeError(f"a command is a str, not {type(command).__name__}")
+    if not command.isascii():
+        command.encode()  # raises UnicodeEncodeError, a ValueError, for what no message carries
 
-    __slots__ = ("_request",)
+
+class Response:
+    """The detached reply of a request: `response(value)` or `response.fail(exception)`, once.
+
+    A second use raises RuntimeError.
+    """
+
+    __slots__ = ("_request", "_used")
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._used = False
 
     def __call__(self, value: Any = None) -> bool:
         """Reply; False when nobody waits any more."""
-        return self._messenger().reply(self._request, value)
+        return self._use().reply(self._request, value)
 
     def fail(self, exception: BaseException) -> bool:
         """Let the caller get RemoteError; False when nobody waits any more."""
-        text = "".join(traceback.format_exception(exception))
-        return self._messenger().fail(self._request, type(exception).__qualname__, str(exception), text)
+        return self._use().fail(self._request, exception)
 
-    def _messenger(self) -> Messenger:
+    def _use(self) -> Messenger:
+        if self._used:
+            raise RuntimeError("this response has been used already")
+        self._used = True
         assert self._request.actor is not None
         return self._request.actor.worker.messenger
 
@@ -150,7 +170,7 @@ def response() -> Response:
     One that is never used fails its caller when the actor ends. Raises RuntimeError when there is no request.
     """
     request = _request()
-    detached = Request(request.source, request.session, request.command, (), {})
+    detached = Request(request.source, request.session, request.command)
     detached.actor = request.actor
     assert request.actor is not None
     if request.expects_answer:
@@ -178,25 +198,19 @@ def _request() -> Request:
 def register(name: str) -> None:
     """Give the current actor a name of this node, `.name`. Raises NameTaken, ValueError."""
     actor = current_actor()
-    _check_name(name)
+    check_name(name)
     actor.worker.node.ask_now(REGISTER, name, actor.address)
     actor.worker.named(name, actor.address)
 
 
 def query(name: str) -> Address | None:
     """The address behind `.name`, or None when nobody has it."""
-    _check_name(name)
     return current_actor().worker.find(name)
 
 
 def address(text: str) -> Address:
     """The address that a text means: `:0100000a`, or `.name`. Raises ValueError, ActorDead when nobody has the name."""
     return current_actor().worker.resolve(text)
-
-
-def _check_name(name: str) -> None:
-    if not (name.startswith(".") and len(name) > 1):
-        raise ValueError(f'"{name}" is no name: it begins with a dot, ".{name}"')
 
 
 # -- the end of others --
@@ -253,7 +267,7 @@ class Queue:
         except BaseException:
             if self._holder is task:  # it was passed on to us while we were being cancelled
                 self._pass_on()
-            else:
+            elif entry in self._waiting:  # or we were passed over
                 self._waiting.remove(entry)
             raise
 

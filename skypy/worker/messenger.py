@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import traceback
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core.address import Address, format_address, process_number
 from skypy.core.errors import ActorDead, RemoteError
 from skypy.core.sessions import Sessions
-from skypy.core.values import copy_value, pack_value, unpack_value
-from skypy.worker.actor import Actor, Life, describe
+from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
+from skypy.worker.actor import Actor, describe, text_of
 from skypy.worker.tasks import start_eagerly
 from skypy.worker.waiter import Waiter
 
@@ -25,30 +25,46 @@ if TYPE_CHECKING:
     from skypy.worker.scheduler import Scheduler
 
 # -- worker ↔ worker: what the bus carries; the first fields are destination and source --
-REQUEST: Final = 1  # destination, source, session (0: nobody waits), command, packed [arguments, keyword arguments]
+REQUEST: Final = 1  # destination, source, session (0: nobody waits), command, packed arguments and keyword arguments
 REPLY: Final = 2  # destination, source, session, packed value
 ERROR: Final = 3  # destination, source, session, name of the exception's type, text, traceback
 DEAD: Final = 4  # destination, source, session, reason
 KILL: Final = 5  # destination, source, session
 
+# -- and inside of a worker, besides --
+SHARED: Final = 6  # destination, source, session, value: a reply that needs no packing
+
 ONE_WAY: Final = 0
 _OVERHEAD_BYTES: Final = 64
 """What a message costs on the bus besides its payload, for the budget."""
+_SMALL: Final = 0
+"""The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_LONGEST_TEXT: Final = 100_000
+"""Characters of an exception's text or traceback; longer ones are cut."""
 
 
 class Request:
     """A message that is being handled, and the way back to who sent it."""
 
-    __slots__ = ("actor", "args", "command", "kwargs", "session", "source")
+    __slots__ = ("actor", "args", "command", "kwargs", "payload", "session", "source")
 
     def __init__(
-        self, source: Address, session: int, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        source: Address,
+        session: int,
+        command: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = _NOTHING,
+        payload: bytes | None = None,
     ) -> None:
         self.source = source
         self.session = session
         self.command = command
         self.args = args
         self.kwargs = kwargs
+        self.payload = payload
+        """Packed arguments, which take the place of `args` and `kwargs` when it is handled."""
         self.actor: Actor | None = None
 
     @property
@@ -77,22 +93,25 @@ class Messenger:
         self._scheduler = scheduler
         self._post_to_process = post_to_process
         self.sessions: Sessions[Waiter[Any]] = Sessions()
-        self._from_bus: dict[int, Callable[..., None]] = {
-            REQUEST: self._remote_request,
-            REPLY: self._remote_reply,
-            ERROR: self._remote_error,
-            DEAD: self._remote_dead,
-            KILL: self._remote_kill,
+        self._by_kind: dict[int, Callable[..., None]] = {
+            REQUEST: self._request,
+            REPLY: self._reply,
+            ERROR: self._error,
+            DEAD: self._dead,
+            KILL: self._kill,
+            SHARED: self._shared,
         }
 
     # -- asking --
 
-    def send(self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    def send(
+        self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> bool:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
         return self._post(target, Request(source, ONE_WAY, command, args, kwargs))
 
     async def call(
-        self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: dict[str, Any]
+        self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """The reply. Raises what the callee raised as RemoteError, and ActorDead."""
         waiter: Waiter[Any] = Waiter(self._scheduler.loop)
@@ -115,7 +134,7 @@ class Messenger:
         waiter: Waiter[Any] = Waiter(self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
-            if self._post_to_process(number, (KILL, target, source, session), _OVERHEAD_BYTES):
+            if self._post_to_process(number, (KILL, target, source, session), _SMALL):
                 await waiter
         except ActorDead:
             pass  # that is what was wanted
@@ -123,17 +142,17 @@ class Messenger:
             self.sessions.close(session)
 
     def _post(self, target: Address, request: Request) -> bool:
+        args, kwargs = request.args, request.kwargs
         number = process_number(target)
         if number != self._own_process:
-            payload = pack_value([request.args, request.kwargs])
+            payload = pack_arguments(args, kwargs)
             message = (REQUEST, target, request.source, request.session, request.command, payload)
-            return self._post_to_process(number, message, len(payload) + _OVERHEAD_BYTES)
+            return self._post_to_process(number, message, len(payload) + len(request.command) + _OVERHEAD_BYTES)
+        if not (all(map(may_be_shared, args)) and (not kwargs or _may_all_be_shared(kwargs))):
+            request.payload = pack_arguments(args, kwargs)
         actor = self._actors.get(target)
-        if actor is None or actor.life is Life.ENDED:
+        if actor is None or actor.ended is not None:
             return False
-        request.args = [copy_value(value) for value in request.args]
-        if request.kwargs:
-            request.kwargs = {key: copy_value(value) for key, value in request.kwargs.items()}
         request.actor = actor
         self._scheduler.post(self._handle, request)
         return True
@@ -143,7 +162,7 @@ class Messenger:
     def _handle(self, request: Request) -> None:
         actor = request.actor
         assert actor is not None
-        if actor.life in (Life.ENDING, Life.ENDED):
+        if actor.ended is not None:
             self._answer_dead(request, "it has ended")
             return
         if request.session:
@@ -167,6 +186,9 @@ class Messenger:
     @staticmethod
     def _invoke(actor: Actor, request: Request) -> Any:
         current_request.set(request)
+        if request.payload is not None:
+            request.args, request.kwargs = unpack_arguments(request.payload)
+            request.payload = None
         handler = actor.commands.get(request.command)
         if handler is not None:
             return handler(*request.args, **request.kwargs)
@@ -179,8 +201,7 @@ class Messenger:
         assert request.actor is not None
         request.actor.tasks.discard(task)
         if task.cancelled():
-            if request.actor.life is Life.RUNNING:
-                self.fail(request, "CancelledError", "the handler was cancelled", "")
+            self._failed(request, asyncio.CancelledError("the handler was cancelled"))
         elif (error := task.exception()) is not None:
             self._failed(request, error)
         else:
@@ -190,32 +211,29 @@ class Messenger:
         """A handler raised: who waits is told; what nobody waits for is logged."""
         assert request.actor is not None
         if request.expects_answer:
-            self.fail(request, type(error).__qualname__, str(error), describe(error))
-        else:
+            self.fail(request, error)
+        elif not isinstance(error, asyncio.CancelledError):  # which is how exit() ends a handler
             request.actor.failed(f'in command "{request.command}" from {format_address(request.source)}', error)
 
     # -- answering --
 
     def reply(self, request: Request, value: Any) -> bool:
         """Answer with a value; False when nobody waits. A value that no message carries is the caller's error."""
-        if not self._take_answer(request):
+        if not request.expects_answer:
             return False
-        session = request.session
-        request.session = ONE_WAY
         try:
-            is_here = process_number(request.source) == self._own_process
-            value = copy_value(value) if is_here else pack_value(value)
-        except (TypeError, ValueError) as error:
-            request.session = session
-            return self.fail(request, type(error).__qualname__, str(error), traceback.format_exc())
-        return self._answer((REPLY, request.source, _address(request), session, value))
+            if process_number(request.source) == self._own_process and may_be_shared(value):
+                return self._answer(request, SHARED, value)
+            payload = pack_value(value)
+            return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+        except Exception as error:
+            return self.fail(request, error)
 
-    def fail(self, request: Request, type_name: str, text: str, trace: str) -> bool:
-        """Answer with an exception."""
-        if not self._take_answer(request):
+    def fail(self, request: Request, error: BaseException) -> bool:
+        """Answer with an exception; False when nobody waits."""
+        if not request.expects_answer:
             return False
-        session, request.session = request.session, ONE_WAY
-        return self._answer((ERROR, request.source, _address(request), session, type_name, text, trace))
+        return self._answer(request, ERROR, type(error).__qualname__, *map(_short, (text_of(error), describe(error))))
 
     def fail_all(self, actor: Actor, reason: str) -> None:
         """An actor has ended: whoever still waits for it is told."""
@@ -223,74 +241,75 @@ class Messenger:
             self._answer_dead(request, reason)
 
     def _answer_dead(self, request: Request, reason: str) -> None:
-        if self._take_answer(request):
-            session, request.session = request.session, ONE_WAY
-            self._answer((DEAD, request.source, _address(request), session, reason))
+        if request.expects_answer:
+            self._answer(request, DEAD, reason)
 
-    @staticmethod
-    def _take_answer(request: Request) -> bool:
-        if request.actor is not None:
-            request.actor.requests.discard(request)
-        return request.expects_answer
+    def _answer(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
+        """Raises MailboxFull: the request is as it was then."""
+        assert request.actor is not None
+        message = (kind, request.source, request.actor.address, request.session, *fields)
+        number = process_number(request.source)
+        if number == self._own_process:
+            self._scheduler.post(self.received, message)
+            sent = request.session in self.sessions
+        else:
+            sent = self._post_to_process(number, message, size)
+        request.session = ONE_WAY
+        request.actor.requests.discard(request)
+        return sent
 
-    def _answer(self, message: tuple[Any, ...]) -> bool:
-        number = process_number(message[1])
-        if number != self._own_process:
-            return self._post_to_process(number, message, len(message[-1]) + _OVERHEAD_BYTES)
-        kind, _, peer, session, *fields = message
-        if kind == REPLY:
-            return self._resolve(peer, session, fields[0])
-        return self._reject(peer, session, RemoteError(*fields) if kind == ERROR else ActorDead(peer, fields[0]))
-
-    def _resolve(self, peer: Address, session: int, value: Any) -> bool:
-        waiter = self.sessions.answered(session, peer)
-        if waiter is None or waiter.done():
-            return False
-        waiter.set_result(value)
-        return True
-
-    def _reject(self, peer: Address, session: int, error: Exception) -> bool:
-        waiter = self.sessions.answered(session, peer)
-        if waiter is None or waiter.done():
-            return False
-        waiter.set_exception(error)
-        return True
-
-    # -- the bus --
+    # -- what arrives --
 
     def received(self, message: Sequence[Any]) -> None:
-        """A message of another worker."""
-        self._from_bus[message[0]](*message[1:])
+        """A message of another worker, or an answer from this one."""
+        self._by_kind[message[0]](*message[1:])
 
     def process_died(self, number: int, reason: str) -> None:
         """Every call to an actor of that process fails."""
         for peer, waiter in self.sessions.of_process(number):
-            if not waiter.done():
-                waiter.set_exception(ActorDead(peer, reason))
+            self._scheduler.post(_reject, (waiter, ActorDead(peer, reason)))
 
-    def _remote_request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
-        request = Request(source, session, command, (), {})
+    def _request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
+        request = Request(source, session, command, payload=payload)
         request.actor = self._actors.get(target)
-        if request.actor is None:
-            if session:
-                dead = (DEAD, source, target, session, "there is no such actor")
-                self._post_to_process(process_number(source), dead, _OVERHEAD_BYTES)
+        if request.actor is not None:
+            self._handle(request)
+        elif session:
+            self._say_dead(target, source, session, "there is no such actor")
+
+    def _reply(self, target: Address, source: Address, session: int, payload: bytes) -> None:
+        del target
+        waiter = self.sessions.answered(session, source)
+        if waiter is None:
             return
-        request.args, request.kwargs = unpack_value(payload)
-        self._scheduler.post(self._handle, request)
+        try:
+            value = unpack_value(payload)
+        except Exception as error:  # of a class that is not registered here, or its `unpack`
+            _reject((waiter, RemoteError(type(error).__qualname__, text_of(error), describe(error))))
+        else:
+            _resolve(waiter, value)
 
-    def _remote_reply(self, target: Address, source: Address, session: int, payload: bytes) -> None:
+    def _shared(self, target: Address, source: Address, session: int, value: Any) -> None:
         del target
-        self._resolve(source, session, unpack_value(payload))
+        waiter = self.sessions.answered(session, source)
+        if waiter is not None:
+            _resolve(waiter, value)
 
-    def _remote_error(self, target: Address, source: Address, session: int, *fields: str) -> None:
+    def _error(self, target: Address, source: Address, session: int, *texts: str) -> None:
         del target
-        self._reject(source, session, RemoteError(*fields))
+        waiter = self.sessions.answered(session, source)
+        if waiter is not None:
+            _reject((waiter, RemoteError(*texts)))
 
-    def _remote_kill(self, target: Address, source: Address, session: int) -> None:
+    def _dead(self, target: Address, source: Address, session: int, reason: str) -> None:
+        del target
+        waiter = self.sessions.answered(session, source)
+        if waiter is not None:
+            _reject((waiter, ActorDead(source, reason)))
+
+    def _kill(self, target: Address, source: Address, session: int) -> None:
         def killed(_: object = None) -> None:
-            dead = (DEAD, source, target, session, "it was killed")
-            self._post_to_process(process_number(source), dead, _OVERHEAD_BYTES)
+            self._say_dead(target, source, session, "it was killed")
 
         actor = self._actors.get(target)
         if actor is None:
@@ -298,11 +317,27 @@ class Messenger:
         else:
             self._end(actor).add_done_callback(killed)
 
-    def _remote_dead(self, target: Address, source: Address, session: int, reason: str) -> None:
-        del target
-        self._reject(source, session, ActorDead(source, reason))
+    def _say_dead(self, target: Address, source: Address, session: int, reason: str) -> None:
+        self._post_to_process(process_number(source), (DEAD, source, target, session, reason), _SMALL)
 
 
-def _address(request: Request) -> Address:
-    assert request.actor is not None
-    return request.actor.address
+def _resolve(waiter: Waiter[Any], value: Any) -> None:
+    if not waiter.done():  # it may have been cancelled since
+        waiter.set_result(value)
+
+
+def _reject(told: tuple[Waiter[Any], Exception]) -> None:
+    waiter, error = told
+    if not waiter.done():
+        waiter.set_exception(error)
+
+
+def _may_all_be_shared(kwargs: Mapping[str, Any]) -> bool:
+    return all(map(may_be_shared, kwargs)) and all(map(may_be_shared, kwargs.values()))
+
+
+def _short(text: str) -> str:
+    """What a message can carry of a text."""
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
+    return text.encode("utf-8", "backslashreplace").decode()

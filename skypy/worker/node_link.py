@@ -36,12 +36,22 @@ class NodeLink:
         self._requests = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
+        self._writing = False
         loop.add_reader(control.fileno(), self._readable)
 
     def say(self, message: tuple[Any, ...]) -> None:
         """Tell the node something."""
         self._control.send(message)
-        self._control.flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the lane takes; the rest when there is room."""
+        if self._control.flush() == self._writing:
+            self._writing = not self._writing
+            if self._writing:
+                self._loop.add_writer(self._control.fileno(), self._flush)
+            else:
+                self._loop.remove_writer(self._control.fileno())
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """The node's answer. Raises the error that the node refused with."""
@@ -58,9 +68,10 @@ class NodeLink:
         request = next(self._requests)
         self.say((ASK, request, verb, *arguments))
         poll = select.poll()
-        poll.register(self._control.fileno(), select.POLLIN)
         while True:
+            poll.register(self._control.fileno(), select.POLLIN | (select.POLLOUT if self._writing else 0))
             poll.poll()
+            self._flush()
             try:
                 messages = self._control.receive()
             except (LaneEnded, MalformedFrame):
@@ -77,17 +88,24 @@ class NodeLink:
 
     def do(self, messages: Sequence[Any]) -> None:
         """Act on what the node has said."""
-        for kind, *fields in messages:
-            if kind == ANSWER:
-                waiter = self._waiting.get(fields[0])
-                if waiter is not None and not waiter.done():
-                    waiter.set_result(fields[1])
-            elif kind == REFUSAL:
-                waiter = self._waiting.get(fields[0])
-                if waiter is not None and not waiter.done():
-                    waiter.set_exception(_error(*fields[1:]))
-            else:
-                self._told[kind](*fields)
+        for message in messages:
+            try:
+                self._do(*message)
+            except (SystemExit, KeyboardInterrupt):
+                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
+
+    def _do(self, kind: int, *fields: Any) -> None:
+        if kind not in (ANSWER, REFUSAL):
+            self._told[kind](*fields)
+            return
+        request, *answer = fields
+        waiter = self._waiting.get(request)
+        if waiter is None or waiter.done():
+            return  # whoever asked has given up
+        if kind == ANSWER:
+            waiter.set_result(answer[0])
+        else:
+            waiter.set_exception(_error(*answer))
 
     def _readable(self) -> None:
         try:

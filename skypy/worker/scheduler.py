@@ -12,23 +12,14 @@ import contextlib
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from skypy.core.waiting import Wakeable
 from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.tasks import create_unstarted, start_eagerly
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
-
-
-class Wakeable(Protocol):
-    """What can be resumed once: a Waiter, and what stands for one."""
-
-    def done(self) -> bool:
-        """Whether it has been resumed."""
-
-    def set_result(self, value: Any, /) -> None:
-        """Resume it."""
 
 
 STEPS_PER_MESSAGE: Final = 10_000

@@ -14,7 +14,6 @@ from skypy.worker.waiter import Waiter
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor
-    from skypy.worker.foreign import Reminder
 
 _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
@@ -43,7 +42,7 @@ class SocketAddress(str):
 class StreamSocket(Duplicate):
     """A TCP connection."""
 
-    __slots__ = ("drainers", "local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
+    __slots__ = ("local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
 
     def __init__(
         self,
@@ -66,7 +65,6 @@ class StreamSocket(Duplicate):
         self.reader: Waiter[None] | None = None
         self.wakes_at = 1
         """How many buffered bytes the waiting reader needs."""
-        self.drainers: list[Waiter[None] | Reminder] = []
         self.told = False
         """Whether the error that broke it has been logged."""
 
@@ -109,23 +107,7 @@ class StreamSocket(Duplicate):
 
     # -- writing --
 
-    def flush(self) -> None:
-        """Give the corked bytes to the kernel, and to the service what the kernel does not take."""
-        while self.corked.size:
-            if not self.may_write_directly:
-                self.hand_over()
-                return
-            try:
-                self.wrote_directly(*self._write_directly())
-            except BlockingIOError:
-                self.hand_over()
-            except OSError as error:
-                # The kernel tells a reset once, to whoever asks first, so its errno goes along; the service alone
-                # decides what it means.
-                self.hand_over(error.errno or 0)
-
     def _write_directly(self) -> tuple[int, int]:
-        """How much the kernel took, and how much it was offered."""
         assert self.descriptor is not None
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if len(buffers) == 1:

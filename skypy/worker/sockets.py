@@ -15,10 +15,10 @@ from skypy.core import messages
 from skypy.core.codec import MalformedFrame
 from skypy.core.duplicate import Holding
 from skypy.core.errors import InternalError, SocketBroken
+from skypy.core.holdings import Holdings
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
 from skypy.lane import Lane, LaneEnded
 from skypy.worker.actor import Life
-from skypy.worker.foreign import ForeignSockets, Reminder
 from skypy.worker.scheduler import Scheduler
 from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.waiter import Waiter
@@ -31,6 +31,16 @@ RESERVED_DESCRIPTORS: Final = 256
 """Kept free for what services and libraries open; beyond it sockets are held without a duplicate."""
 
 AnySocket = StreamSocket | ListenerSocket
+
+
+class Claimant(Waiter[None]):
+    """The wait of an actor that wants to own a socket."""
+
+    __slots__ = ("actor",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, actor: Actor) -> None:
+        super().__init__(loop)
+        self.actor = actor
 
 
 class Sockets:
@@ -52,17 +62,20 @@ class Sockets:
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._log_error = log_error
-        self._sockets: dict[int, AnySocket] = {}  # those that actors here have
-        self._parting: dict[int, AnySocket] = {}  # closed or yielded; their descriptors wait for FORGET
-        self._foreign = ForeignSockets(self._emit, self._loop)
+        self._holdings: Holdings[StreamSocket, Claimant] = Holdings(
+            self._emit, scheduler.request_turn, scheduler.wake, settings.high_water
+        )
+        self._own = self._holdings.own
+        self._foreign = self._holdings.foreign
+        self._listeners: dict[int, ListenerSocket] = {}
+        self._closed_listeners: dict[int, ListenerSocket] = {}  # their descriptors wait for FORGET
         self._requests: dict[int, Waiter[Any]] = {}
         self._last_request = 0
-        self._dirty: list[StreamSocket] = []
         self._writing = False
         self._flushed: asyncio.Future[None] | None = None
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
-        self.get = self._sockets.get
-        """The socket with an id that an actor of this worker has, or None."""
+        self.write = self._holdings.write
+        """Cork a message until the end of the turn; False when nothing can be written."""
         self._reports: dict[int, Callable[[Sequence[Any]], None]] = {
             messages.SOCKET_OPEN: self._opened,
             messages.FAILED: self._failed,
@@ -74,12 +87,12 @@ class Sockets:
             messages.SENT: self._sent,
             messages.FORGET: self._forget,
             messages.SENT_BY: self._sent_by,
-            messages.DRAIN_BY: self._drain_by,
-            messages.DRAIN_DONE: lambda message: self._foreign.drain_done(message[2]),
+            messages.DRAIN_BY: lambda message: self._holdings.drain_by(*message[1:]),
+            messages.DRAIN_DONE: lambda message: self._foreign.end_drain(message[2]),
             messages.GONE: lambda message: self._foreign.gone(message[1]),
             messages.RECALL: self._recall,
-            messages.OWN: self._own,
-            messages.REFUSED: lambda message: self._foreign.gone(message[1]),
+            messages.OWN: self._take_over,
+            messages.REFUSED: lambda message: self._foreign.refused(message[1]),
         }
         scheduler.end_of_turn_hooks.append(self.flush)
         self._loop.add_reader(lane.fileno(), self._lane_readable)
@@ -115,14 +128,7 @@ class Sockets:
 
     def flush(self) -> None:
         """The end of a turn: one write for every socket with corked bytes, one send for the lane."""
-        if self._dirty:
-            dirty, self._dirty = self._dirty, []
-            for socket in dirty:
-                socket.flush()
-                if socket.drainers:
-                    self._wake_drainers(socket)
-        if self._foreign.dirty:
-            self._foreign.flush()
+        self._holdings.flush()
         if not self._lane.idle and self._lane.flush() == self._writing:
             self._writing = not self._writing
             if self._writing:
@@ -143,13 +149,13 @@ class Sockets:
         self._loop.remove_reader(self._lane.fileno())
         self._loop.remove_writer(self._lane.fileno())
         self._lane.close()
-        for socket in list(self._sockets.values()):
+        for socket in list(self._own.values()):
             if (descriptor := socket.forgotten()) is not None:
                 os.close(descriptor)
-            if isinstance(socket, StreamSocket):
-                socket.input_ended(messages.SERVICE_GONE)
-                socket.told = True
-                self._wake_all(socket)
+            socket.input_ended(messages.SERVICE_GONE)
+            socket.told = True
+            self._wake_reader(socket)
+            self._holdings.wake_drainers(socket)
         for waiter in self._requests.values():
             waiter.set_exception(SocketBroken(messages.SERVICE_GONE, "the socket service is gone"))
         self._scheduler.end_turn()
@@ -157,11 +163,16 @@ class Sockets:
 
     # -- requests of actors --
 
+    def get(self, id_: int) -> AnySocket | None:
+        """The socket with an id that an actor of this worker has, or None."""
+        return self._own.get(id_) or self._listeners.get(id_)
+
     async def listen(self, actor: Actor, addresses: Sequence[tuple[int, str, int]], backlog: int) -> int:
         """A listening socket's id. Raises OSError."""
         id_: int
         id_, descriptor, local, _ = await self._request(LISTEN, list(addresses), backlog)
-        self._sockets[id_] = ListenerSocket(id_, descriptor, self._emit, actor, SocketAddress(*local))
+        self._listeners[id_] = ListenerSocket(id_, descriptor, self._emit, actor, SocketAddress(*local))
+        self._foreign.gone(id_)  # it carries no bytes
         actor.sockets.add(id_)
         return id_
 
@@ -191,6 +202,10 @@ class Sockets:
 
     def start(self, socket: StreamSocket, actor: Actor) -> None:
         """`actor` owns the socket from now on, and reading begins (or goes on)."""
+        self._belongs_to(socket, actor)
+        socket.start(actor.address)
+
+    def _belongs_to(self, socket: StreamSocket, actor: Actor) -> None:
         if socket.unclaimed is not None:
             socket.unclaimed.cancel()
             socket.unclaimed = None
@@ -203,31 +218,21 @@ class Sockets:
         socket.started = True
         actor.sockets.add(socket.id)
         actor.streams[socket.id] = socket
-        if socket.state is Holding.OWN:
-            socket.start(actor.address)
-
-    def write(self, id_: int, data: bytes, priority: int) -> bool:
-        """Cork a message until the end of the turn; False when nothing can be written."""
-        socket = self._sockets.get(id_)
-        if socket is None:
-            self._scheduler.request_turn()
-            return self._foreign.write(id_, data, priority)
-        if socket.__class__ is not StreamSocket or not socket.writable:
-            return False
-        if data:
-            if not socket.corked.size:
-                self._dirty.append(socket)
-                self._scheduler.request_turn()
-            socket.corked.append(data, priority)
-        return True
 
     async def claim(self, id_: int, actor: Actor) -> None:
         """Wait until this worker owns the socket. Raises SocketClosed."""
-        await self._foreign.claim(id_, actor, yielded=id_ in self._parting)
+        claimant = Claimant(self._loop, actor)
+        self._holdings.claim(id_, claimant)
+        await claimant
 
     async def drain_foreign(self, id_: int) -> None:
         """Wait until the owner of a foreign socket has got rid of what was sent before. Raises SocketClosed."""
-        await self._foreign.drain(id_)
+        waiter: Waiter[None] = Waiter(self._loop)
+        request = self._foreign.drain(id_, waiter)
+        try:
+            await waiter
+        finally:
+            self._foreign.end_drain(request)
 
     async def wait_until_drained(self, socket: StreamSocket) -> None:
         """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
@@ -242,54 +247,46 @@ class Sockets:
 
     def close_socket(self, socket: AnySocket) -> None:
         """The safe close; a listener stops at once."""
-        if isinstance(socket, StreamSocket):
-            socket.flush()  # CLOSE must come behind its output
-        socket.close()
-        self._let_go(socket)
+        if isinstance(socket, ListenerSocket):
+            self._close_listener(socket)
+        else:
+            self._holdings.close(socket)
+            self._let_go(socket)
 
     def shutdown_write(self, socket: StreamSocket) -> None:
         """What is queued, then FIN."""
-        socket.flush()
-        socket.shutdown_write()
+        self._holdings.shutdown_write(socket)
 
     def shutdown_read(self, socket: StreamSocket) -> None:
         """Stop reading."""
         socket.shutdown_read()
-        self._wake_all(socket)
+        self._wake_reader(socket)
 
     def abort(self, socket: AnySocket) -> None:
         """Drop everything now."""
         if isinstance(socket, ListenerSocket):
-            socket.close()
+            self._close_listener(socket)
         else:
-            socket.abort()
-        self._let_go(socket)
+            self._holdings.abort(socket)
+            self._let_go(socket)
 
-    def _let_go(self, socket: AnySocket) -> None:
-        """The actor has no part in it any more; what it still waits for ends."""
-        del self._sockets[socket.id]
+    def _close_listener(self, listener: ListenerSocket) -> None:
+        listener.close()
+        listener.owner.sockets.discard(listener.id)
+        self._closed_listeners[listener.id] = self._listeners.pop(listener.id)
+
+    def _let_go(self, socket: StreamSocket) -> None:
+        """The actor has no part in it any more; if it still reads, that ends."""
         socket.owner.sockets.discard(socket.id)
-        if socket.state is not Holding.DEAD:
-            self._parting[socket.id] = socket
-        if socket.state is not Holding.YIELDED:
-            self._foreign.gone(socket.id)
-        if isinstance(socket, StreamSocket):
-            socket.owner.streams.pop(socket.id, None)
-            if socket.unclaimed is not None:
-                socket.unclaimed.cancel()
-            self._wake_all(socket)
+        socket.owner.streams.pop(socket.id, None)
+        if socket.unclaimed is not None:
+            socket.unclaimed.cancel()
+        self._wake_reader(socket)
 
-    def _wake_all(self, socket: StreamSocket) -> None:
-        """Resume the reader and the drainers, but not inside of the code that is running."""
+    def _wake_reader(self, socket: StreamSocket) -> None:
+        """Resume the reader, but not inside of the code that is running."""
         if socket.reader is not None:
             self._scheduler.wake(socket.reader)
-        self._wake_drainers(socket)
-
-    def _wake_drainers(self, socket: StreamSocket) -> None:
-        if socket.drainers and socket.drained(self.settings.high_water):
-            for waiter in socket.drainers:
-                self._scheduler.wake(waiter)
-            socket.drainers.clear()
 
     # -- reports of the service --
 
@@ -317,8 +314,8 @@ class Sockets:
     def _accepted(self, message: Sequence[Any]) -> None:
         _, listener_id, id_, peer = message
         descriptor = self._adopt()
-        listener = self._sockets.get(listener_id)
-        if not isinstance(listener, ListenerSocket) or listener.accept is None or listener.state is not Holding.OWN:
+        listener = self._listeners.get(listener_id)
+        if listener is None or listener.accept is None:
             if descriptor is not None:
                 os.close(descriptor)
             self._emit((CLOSE, id_))
@@ -333,7 +330,7 @@ class Sockets:
             socket.unclaimed = self._loop.call_later(self.settings.claim_timeout, self._claim_timed_out, socket)
 
     async def _accept(self, accept: Callable[[int, str], Any], socket: StreamSocket) -> None:
-        actor = socket.owner
+        actor = socket.owner  # it may give the client to others, and fail afterwards
         try:
             result = accept(socket.id, socket.peer)
             if inspect.iscoroutine(result):
@@ -343,18 +340,20 @@ class Sockets:
                 self.close_socket(socket)  # nobody else would
             raise
         except BaseException as error:
-            self._accept_failed(accept, socket, error)
+            self._accept_failed(actor, accept, socket, error)
             if self._is_of(socket, actor):
                 self.abort(socket)
 
-    @staticmethod
-    def _is_of(socket: StreamSocket, actor: Actor) -> bool:
-        return socket.owner is actor and socket.state in (Holding.OWN, Holding.DEAD)
+    def _is_of(self, socket: StreamSocket, actor: Actor) -> bool:
+        return self._own.get(socket.id) is socket and socket.owner is actor
 
-    def _accept_failed(self, accept: Callable[[int, str], Any], socket: StreamSocket, error: BaseException) -> None:
+    @staticmethod
+    def _accept_failed(
+        actor: Actor, accept: Callable[[int, str], Any], socket: StreamSocket, error: BaseException
+    ) -> None:
         if isinstance(error, SocketBroken) and socket.told and error.errno == socket.error:
             return  # the peer's reset of this very socket has been logged in one line
-        socket.owner.failed(f"in accept of {socket.peer}", error, accept)
+        actor.failed(f"in accept of {socket.peer}", error, accept)
 
     def _claim_timed_out(self, socket: StreamSocket) -> None:
         socket.unclaimed = None
@@ -366,8 +365,8 @@ class Sockets:
         self.close_socket(socket)
 
     def _data(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
-        if socket.__class__ is not StreamSocket:
+        socket = self._own.get(message[1])
+        if socket is None:
             self.dropped["DATA"] += 1
             return
         socket.data_received(message[2])
@@ -376,37 +375,38 @@ class Sockets:
 
     def _more(self, message: Sequence[Any]) -> None:
         """DATA of the same socket follows at once: it wakes the reader, once for all of it."""
-        socket = self._sockets.get(message[1])
-        if isinstance(socket, StreamSocket):
+        socket = self._own.get(message[1])
+        if socket is not None:
             socket.data_received(message[2])
         else:
             self.dropped["MORE"] += 1
 
     def _closed(self, message: Sequence[Any]) -> None:
         socket = self._held(message[1])
-        if not isinstance(socket, StreamSocket):
+        if socket is None:
             self.dropped["CLOSE"] += 1
             return
         socket.input_ended(message[2])
         if message[2]:
             self._tell(socket, message[2])
-            self._wake_drainers(socket)
+            self._holdings.wake_drainers(socket)
         socket.wake_reader()
 
     def _error(self, message: Sequence[Any]) -> None:
         socket = self._held(message[1])
-        if isinstance(socket, StreamSocket):
+        if socket is not None:
             socket.write_broke(message[2])
             self._tell(socket, message[2])
-            self._wake_drainers(socket)
-        elif socket is not None:
-            self._log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(message[2])}")
+            self._holdings.wake_drainers(socket)
+        elif message[1] in self._listeners:
+            owner = self._listeners[message[1]].owner
+            self._log_error(owner, f"socket: error on {message[1]} {os.strerror(message[2])}")
         else:
             self.dropped["ERROR"] += 1
 
-    def _held(self, id_: int) -> AnySocket | None:
+    def _held(self, id_: int) -> StreamSocket | None:
         """The socket with an id, even when its actor has closed it and FORGET has not come yet."""
-        return self._sockets.get(id_) or self._parting.get(id_)
+        return self._own.get(id_) or self._holdings.parting.get(id_)
 
     def _tell(self, socket: StreamSocket, error: int) -> None:
         if not socket.told:
@@ -414,15 +414,15 @@ class Sockets:
             self._log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(error)}")
 
     def _sent(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
-        if isinstance(socket, StreamSocket):
+        socket = self._own.get(message[1])
+        if socket is not None:
             socket.progressed(message[2])
-            self._wake_drainers(socket)
+            self._holdings.wake_drainers(socket)
         else:
             self.dropped["SENT"] += 1
 
     def _forget(self, message: Sequence[Any]) -> None:
-        socket = self._parting.pop(message[1], None) or self._sockets.get(message[1])
+        socket = self._holdings.forget(message[1]) or self._closed_listeners.pop(message[1], None)
         if socket is None:
             self.dropped["FORGET"] += 1
             return
@@ -430,53 +430,35 @@ class Sockets:
         if descriptor is not None:
             os.close(descriptor)
         if isinstance(socket, StreamSocket):
-            self._wake_drainers(socket)
-        self._foreign.forgotten(socket.id)
+            self._holdings.wake_drainers(socket)
 
     # -- sockets that change hands --
 
     def _sent_by(self, message: Sequence[Any]) -> None:
         _, id_, source, queued = message
         del source
-        socket = self._sockets.get(id_)
-        if not isinstance(socket, StreamSocket) or not socket.writable:
+        if not self._holdings.sent_by(id_, queued):
             self.dropped["SEND"] += 1
-            return
-        for priority, data in queued:
-            self.write(id_, data, priority)
-
-    def _drain_by(self, message: Sequence[Any]) -> None:
-        _, id_, source, request = message
-        socket = self._sockets.get(id_)
-        done = (messages.DRAINED, id_, source, request)
-        if not isinstance(socket, StreamSocket) or socket.drained(self.settings.high_water):
-            self._emit(done)
-        else:
-            socket.drainers.append(Reminder(self._emit, done))
 
     def _recall(self, message: Sequence[Any]) -> None:
-        socket = self._sockets.get(message[1])
-        if not isinstance(socket, StreamSocket) or socket.state is not Holding.OWN:
-            self.dropped["RECALL"] += 1  # it crossed a close, which answers it
-            return
-        if socket.corked.size:
-            socket.hand_over()
-        socket.yield_to_other()
-        self._let_go(socket)
+        socket = self._holdings.recall(message[1])
+        if socket is not None:
+            self._let_go(socket)
+        else:
+            self.dropped["RECALL"] += 1
 
-    def _own(self, message: Sequence[Any]) -> None:
-        _, id_, unread, received, out, sent, reading, error, writable, peer = message
+    def _take_over(self, message: Sequence[Any]) -> None:
+        _, id_, *fields, peer = message
         descriptor = self._adopt()
         claim = self._foreign.take_claim(id_)
         if claim is None:
             raise InternalError(f"socket {id_} came without having been claimed")
-        socket = self._add(id_, descriptor, claim.actor, SocketAddress(*peer))
-        socket.taken_over(unread, received, out, sent, reading, error, writable=writable)
-        socket.told = bool(error)
-        self.start(socket, claim.actor)
-        for priority, data in claim.corked.take():
-            self.write(id_, data, priority)
-        if claim.actor.life is Life.ENDED:
+        actor = next((waiter for waiter in claim.waiters if not waiter.done()), claim.waiters[0]).actor
+        socket = self._make(id_, descriptor, actor, SocketAddress(*peer))
+        self._holdings.take_over(socket, claim, actor.address, fields)
+        socket.told = bool(socket.error)
+        self._belongs_to(socket, actor)
+        if actor.life is Life.ENDED:
             self.close_socket(socket)
         for waiter in claim.waiters:
             if not waiter.done():
@@ -486,12 +468,14 @@ class Sockets:
 
     def _adopt(self) -> int | None:
         descriptor = self._lane.take_descriptor()
-        if descriptor is not None and len(self._sockets) >= self._limit:
+        if descriptor is not None and len(self._own) >= self._limit:
             os.close(descriptor)
             return None
         return descriptor
 
+    def _make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
+        return StreamSocket(id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer)
+
     def _add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
-        socket = StreamSocket(id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer)
-        self._sockets[id_] = socket
+        self._own[id_] = socket = self._make(id_, descriptor, owner, peer)
         return socket

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core.address import LAST_INDEX, Address, format_address, make_address, parse_address
-from skypy.core.control import GONE, QUERY
+from skypy.core.address import LAST_INDEX, Address, check_address, format_address, make_address, parse_address
+from skypy.core.control import BORN, FORGET, GONE, QUERY
 from skypy.core.errors import ActorDead, ListenError, ServiceError
+from skypy.core.names import check_name
 from skypy.core.settings import Settings
+from skypy.core.values import unpack_arguments
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
 from skypy.worker.loader import create_module, find_service, unload
@@ -41,7 +43,7 @@ class StartFailed(ServiceError):
 
 
 class ExitedWhileStarting(ServiceError):
-    """A service has called exit() in its start function: it may have done all that it was there for."""
+    """A service has ended before its start function had finished: it may have done all that it was there for."""
 
 
 class Worker:
@@ -76,7 +78,7 @@ class Worker:
 
     # -- birth --
 
-    async def launch(self, name: str, arguments: Sequence[Any]) -> Address:
+    async def launch(self, name: str, packed_arguments: bytes) -> Address:
         """Start a service; its address once its start function has finished.
 
         Raises ServiceError when there is no such service, StartFailed when its code raised, ExitedWhileStarting.
@@ -90,22 +92,26 @@ class Worker:
             module, code = create_module(file, f"{name}@{address:08x}")
         except (SyntaxError, ValueError) as error:
             raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
-        actor = self.actors[address] = Actor(address, self, module)
+        actor = self.actors[address] = Actor(address, self, module, self._context.copy())
+        self.node.say((BORN, address))
         try:
             actor.context.copy().run(exec, code, module.__dict__)
             actor.life = Life.RUNNING
-            await self._run_start(actor, arguments)
+            await self._run_start(actor, packed_arguments)
         except BaseException as error:
             if actor.end_reason == EXITED and isinstance(error, asyncio.CancelledError):
-                raise ExitedWhileStarting(f'service "{name}" has called exit() in its start function') from error
+                raise _exited(name) from error
             await self.end(actor, _FAILED)
             if isinstance(error, asyncio.CancelledError):
                 raise
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
+        if actor.ended is not None:
+            raise _exited(name)
         return address
 
-    async def _run_start(self, actor: Actor, arguments: Sequence[Any]) -> None:
+    async def _run_start(self, actor: Actor, packed_arguments: bytes) -> None:
+        arguments, _ = unpack_arguments(packed_arguments)  # not before the module has registered its types
         function = actor.start_function
         if function is None:
             return
@@ -189,16 +195,19 @@ class Worker:
     def resolve(self, target: Address | str) -> Address:
         """The address behind `.name` or `:0100000a`. Raises ActorDead when nobody has the name, ValueError."""
         if isinstance(target, int):
-            return target
+            return check_address(target)
+        if not isinstance(target, str):
+            raise TypeError(f"an address is an int or a str, not {type(target).__name__}")
         if not target.startswith("."):
-            return parse_address(target)
+            return check_address(parse_address(target))
         address = self.find(target)
         if address is None:
             raise ActorDead(0, f'nobody has the name "{target}"')
         return address
 
     def find(self, name: str) -> Address | None:
-        """Who has a name; asks the node for one that was never heard of."""
+        """Who has a name; asks the node for one that was never heard of. Raises ValueError for what is no name."""
+        check_name(name)
         if name not in self._names:
             address: Address | None = self.node.ask_now(QUERY, name)
             return address
@@ -217,6 +226,7 @@ class Worker:
             self._kill(actor)
             raise asyncio.CancelledError("the actor kills itself")
         await self.messenger.kill(actor.address, target)
+        await self.node.ask(FORGET, target)  # its names are free when we return
 
     def _kill(self, actor: Actor) -> asyncio.Future[None]:
         return self.begin_end(actor, _KILLED)
@@ -225,9 +235,7 @@ class Worker:
         """A batch of another worker."""
         self.scheduler.begin_turn()
         for message in messages:
-            self.scheduler.step(self.messenger.received, message)
-            if self.scheduler.unsettled:
-                self.scheduler.settle()
+            self.scheduler.post(self.messenger.received, message)
         self.scheduler.end_turn()
 
     # --
@@ -247,3 +255,7 @@ class Worker:
 
     def __repr__(self) -> str:
         return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
+
+
+def _exited(name: str) -> ExitedWhileStarting:
+    return ExitedWhileStarting(f'service "{name}" has ended before its start function had finished')

@@ -1,0 +1,163 @@
+"""The connections of one worker: those that its actors own, those it has let go of, and those of other workers.
+
+A connection that is closed or yielded is kept until FORGET: until then somebody besides the service must hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from skypy.core.duplicate import Duplicate, Holding
+from skypy.core.foreign import Claim, ForeignSockets
+from skypy.core.messages import DRAINED, Message
+from skypy.core.waiting import Waiting, Wakeable
+
+D = TypeVar("D", bound=Duplicate)
+W = TypeVar("W", bound=Waiting)
+
+
+class _Reminder:
+    """Stands among those who wait for a socket to be drained, for one who waits in another worker."""
+
+    __slots__ = ("_emit", "_message")
+
+    def __init__(self, emit: Callable[[Message], None], message: Message) -> None:
+        self._emit = emit
+        self._message = message
+
+    def done(self) -> bool:
+        """It is told once."""
+        return False
+
+    def set_result(self, value: None, /) -> None:
+        del value
+        self._emit(self._message)
+
+
+class Holdings(Generic[D, W]):
+    """All connections of a worker, by id. `D` is what it holds, `W` is who waits for a claim."""
+
+    def __init__(
+        self,
+        emit: Callable[[Message], None],
+        request_turn: Callable[[], None],
+        wake: Callable[[Wakeable], None],
+        high_water: int,
+    ) -> None:
+        """`emit` says something to the service, `request_turn` asks for a `flush`, `wake` resumes who waits."""
+        self._emit = emit
+        self._request_turn = request_turn
+        self._wake = wake
+        self._high_water = high_water
+        self.own: dict[int, D] = {}
+        """Those that actors here have."""
+        self.parting: dict[int, D] = {}
+        """Closed or yielded; their descriptors wait for FORGET."""
+        self.foreign: ForeignSockets[W] = ForeignSockets(emit)
+        self._dirty: list[D] = []
+
+    # -- what actors do --
+
+    def write(self, id_: int, data: bytes, priority: int) -> bool:
+        """Cork a message until the end of the turn; False when nothing can be written."""
+        socket = self.own.get(id_)
+        if socket is None:
+            self._request_turn()
+            return self.foreign.write(id_, data, priority)
+        if not socket.writable:
+            return False
+        if data:
+            if not socket.corked.size:
+                self._dirty.append(socket)
+                self._request_turn()
+            socket.corked.append(data, priority)
+        return True
+
+    def flush(self) -> None:
+        """The end of a turn: one write for every socket with corked bytes."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for socket in dirty:
+                socket.flush()
+                if socket.drainers:
+                    self.wake_drainers(socket)
+        self.foreign.flush()
+
+    def claim(self, id_: int, waiter: W) -> None:
+        """Wait until this worker owns a socket that it does not own now."""
+        parting = self.parting.get(id_)
+        self.foreign.claim(id_, waiter, yielded=parting is not None and parting.state is Holding.YIELDED)
+
+    def close(self, socket: D) -> None:
+        """The safe close."""
+        socket.flush()  # CLOSE must come behind its output
+        socket.close()
+        self._let_go(socket)
+
+    def abort(self, socket: D) -> None:
+        """Drop everything now."""
+        socket.abort()
+        self._let_go(socket)
+
+    def shutdown_write(self, socket: D) -> None:
+        """What is queued, then FIN."""
+        socket.flush()
+        socket.shutdown_write()
+
+    def wake_drainers(self, socket: D) -> None:
+        """Resume those who wait for output to leave, if enough has left."""
+        if socket.drainers and socket.drained(self._high_water):
+            for waiter in socket.drainers:
+                self._wake(waiter)
+            socket.drainers.clear()
+
+    def _let_go(self, socket: D) -> None:
+        del self.own[socket.id]
+        if socket.state is not Holding.DEAD:
+            self.parting[socket.id] = socket
+        if socket.state is not Holding.YIELDED:
+            self.foreign.gone(socket.id)
+        self.wake_drainers(socket)
+
+    # -- what the service reports --
+
+    def forget(self, id_: int) -> D | None:
+        """FORGET: the socket whose descriptor is to be closed now, if this worker holds one."""
+        socket = self.parting.pop(id_, None) or self.own.get(id_)
+        self.foreign.forgotten(id_)
+        return socket
+
+    def sent_by(self, id_: int, messages: Iterable[tuple[int, bytes]]) -> bool:
+        """SENT_BY: another worker's output. False when it cannot be written: the service tells its writers so."""
+        socket = self.own.get(id_)
+        return socket is not None and all(self.write(id_, data, priority) for priority, data in messages)
+
+    def drain_by(self, id_: int, source: int, request: int) -> None:
+        """DRAIN_BY: tell another worker when the output that came before has left."""
+        socket = self.own.get(id_)
+        reminder = _Reminder(self._emit, (DRAINED, id_, source, request))
+        if socket is None or socket.drained(self._high_water):
+            reminder.set_result(None)
+        else:
+            socket.drainers.append(reminder)
+
+    def recall(self, id_: int) -> D | None:
+        """RECALL: let go of the socket for another worker. None when it crossed a close, which answers it."""
+        socket = self.own.get(id_)
+        if socket is None or socket.state is not Holding.OWN:
+            return None
+        if not socket.writable:
+            self.foreign.gone(id_)  # nor will it be for any other owner
+        socket.recalled()
+        self._let_go(socket)
+        return socket
+
+    def take_over(self, socket: D, claim: Claim[W], owner: int, fields: Sequence[Any]) -> None:
+        """OWN: the actor `owner` has it now; `fields` are where the former one was. What waited for it is written."""
+        *condition, writable, sent_by_others = fields
+        self.own[socket.id] = socket
+        socket.taken_over(*condition, writable=writable)
+        socket.start(owner)
+        for priority, data in (*sent_by_others, *claim.corked.take()):
+            self.write(socket.id, data, priority)

@@ -1,0 +1,87 @@
+"""What the scenarios of these tests are played with, inside of actors.
+
+A topic is a service whose functions `test_...(others)` are scenarios. Each is played by an actor of its own; `others`
+starts the actors that it plays with: all on one worker, or spread over two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+import skypy
+from skypy.core.address import process_number
+from skypy.worker.actor import current_actor
+from skypy.worker.worker import Worker
+
+LONG = 15.0
+"""Seconds that no scenario takes: one that does hangs."""
+
+
+class Others:
+    """The actors that a scenario plays with."""
+
+    def __init__(self, placement: str) -> None:
+        self.together = placement == "together"
+        self.started: list[skypy.Address] = []
+        self.expected: list[str] = []
+        self._workers = itertools.cycle((2, 1))  # who plays is on worker 1
+
+    def where(self) -> int | Literal["here"]:
+        """Where the next one starts."""
+        return "here" if self.together else next(self._workers)
+
+    async def start(self, name: str, /, *args: Any) -> skypy.Address:
+        """Start one; it is killed when the scenario is over."""
+        address = await skypy.newservice(name, *args, worker=self.where())
+        self.started.append(address)
+        return address
+
+    def expect(self, pattern: str) -> None:
+        """The log will have lines that match."""
+        self.expected.append(pattern)
+
+
+async def play(module_name: str, name: str, placement: str) -> dict[str, Any]:
+    """What a scenario comes to: its traceback if it fails, with the values of its variables."""
+    others = Others(placement)
+    scenario: Callable[[Others], Coroutine[Any, Any, None]] = getattr(sys.modules[module_name], name)
+    error = ""
+    try:
+        async with asyncio.timeout(LONG):
+            await scenario(others)
+    except Exception as failure:
+        lines = traceback.TracebackException.from_exception(failure, capture_locals=True).format()
+        error = "".join(lines).encode("utf-8", "backslashreplace").decode()
+    return {"error": error, "expected": others.expected, "started": others.started}
+
+
+def here() -> Worker:
+    """The worker of the current actor."""
+    return current_actor().worker
+
+
+def process_of(address: skypy.Address) -> int:
+    """The number of the process that an actor lives in."""
+    return process_number(address)
+
+
+async def passes(condition: Callable[[], bool]) -> None:
+    """Let others run until a condition holds; the scenario's own time limit bounds it."""
+    while not condition():
+        await skypy.sleep(0.001)
+
+
+async def raises(kind: type[BaseException], coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The exception of exactly this kind that a coroutine raises."""
+    try:
+        result = await coroutine
+    except BaseException as error:
+        if type(error) is not kind:
+            raise
+        return error
+    raise AssertionError(f"it did not raise {kind.__name__}, it returned {result!r}")

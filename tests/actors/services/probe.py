@@ -1,0 +1,33 @@
+"""Tells what a worker holds."""
+
+import gc
+
+import skypy
+from tests.actors.scenarios import here
+
+PATIENCE_SECONDS = 5.0
+
+
+@skypy.command
+def actors() -> int:
+    """How many actors live here."""
+    return len(here().actors)
+
+
+@skypy.command
+async def what_is_left(actors: int, calls: int) -> dict[str, int]:
+    """What is there, after a while, beyond so many actors and calls in flight."""
+    worker = here()
+    for _ in range(int(PATIENCE_SECONDS / 0.01)):
+        left = {"actors": len(worker.actors) - actors, "calls": len(worker.messenger.sessions) - calls}
+        if not any(left.values()):
+            return {}
+        await skypy.sleep(0.01)
+    return left
+
+
+@skypy.command
+def say(text: str) -> None:
+    """Log a line, behind everything that this worker has logged."""
+    gc.collect()  # what nobody has looked after complains now
+    skypy.log.info("%s", text)

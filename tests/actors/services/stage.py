@@ -1,0 +1,47 @@
+"""The first service: plays a scenario for whoever asks for it over a socket, and sees to what it leaves behind."""
+
+import gc
+import json
+from typing import Any
+
+import skypy
+from skypy import socket
+
+probes: list[int] = []
+
+
+@skypy.start
+async def main() -> None:
+    probes.extend([await skypy.newservice("probe", worker=number) for number in (1, 2)])
+    listener = await socket.listen("127.0.0.1", 0)
+    await socket.start(listener, serve)
+    skypy.log.info("port %d", socket.local_address(listener).port)
+
+
+async def serve(fd: int, address: str) -> None:
+    await socket.start(fd)
+    line = await socket.readline(fd) or b""
+    verb, *words = line.decode().split()
+    answer = await {"play": play}[verb](*words)
+    socket.write(fd, json.dumps(answer).encode())
+    await socket.close(fd)
+
+
+async def play(topic: str, name: str, placement: str) -> dict[str, Any]:
+    """One scenario, in an actor of its own. `left` is what it leaves: sessions and actors, by worker."""
+    before = [await skypy.call(probe, "actors") for probe in probes]
+    player = await skypy.newservice(topic, worker="here")
+    try:
+        outcome: dict[str, Any] = await skypy.call(player, "play", name, placement)
+    except skypy.CallError as error:
+        outcome = {"error": f"{error!r}\n{getattr(error, 'traceback', '')}", "expected": [], "started": []}
+    for actor in (*outcome.pop("started"), player):
+        await skypy.kill(actor)
+    outcome["left"] = {}
+    if not outcome["error"]:
+        for probe, count, own_call in zip(probes, before, (1, 0), strict=True):
+            outcome["left"] |= await skypy.call(probe, "what_is_left", count, own_call)
+    gc.collect()
+    for probe in probes:
+        await skypy.call(probe, "say", f"played {topic} {name} {placement}")
+    return outcome

@@ -1,0 +1,465 @@
+"""One socket, three workers and the service, with the real state machines of both ends and lanes of any delay.
+
+What a step does is what the shells around them do with the kernel, and nothing more. Every step can happen at any time,
+and a worker can die at any time: of what it has said, any first part is in its lane.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from skypy.core import messages
+from skypy.core.codec import pack, unpack
+from skypy.core.connection import Connection
+from skypy.core.duplicate import Duplicate, Holding, Reading
+from skypy.core.errors import SocketClosed
+from skypy.core.holdings import Holdings
+from skypy.core.messages import HIGH, LOW, Message
+from skypy.core.socket_state import DELIVERING, Effect, State
+from skypy.core.waiting import Wakeable
+from tests.core.hand_over_kernel import Kernel, Peer, Wait
+
+ID: Final = 7
+WORKERS: Final = 3
+WINDOW: Final = 60
+PLENTY: Final = 1 << 30
+BUFFERS: Final = 3
+LONGEST_REST: Final = 2000
+
+Step = Callable[[int], None]
+"""Something that may happen now; the number (0 to 255) says how."""
+
+
+class HeldSocket(Duplicate):
+    """A worker's duplicate, which writes to the model of the kernel."""
+
+    __slots__ = ("closes", "kernel")
+
+    def __init__(self, kernel: Kernel, emit: Callable[[Message], None]) -> None:
+        super().__init__(ID, 3, WINDOW, emit)
+        self.kernel = kernel
+        self.closes = 0
+
+    def _write_directly(self) -> tuple[int, int]:
+        buffers = self.corked.first(BUFFERS)
+        return self.kernel.send(buffers), sum(map(len, buffers))
+
+
+class Worker:
+    """A worker with an actor that does anything at any time, and its lane."""
+
+    def __init__(self, number: int, world: World) -> None:
+        self.number = number
+        self.world = world
+        self.alive = True
+        self.ended = False
+        """Whether the service has seen the end of its lane."""
+        self.requests: deque[Any] = deque()
+        self.reports: deque[Any] = deque()
+        self.holdings: Holdings[HeldSocket, Wait] = Holdings(self.say, lambda: None, self.wake, high_water=1)
+        self.accepted: list[tuple[bytes, bool]] = []  # messages that were written, and whether as the owner
+        self.claims: list[Wait] = []
+        self.drains: list[Wait] = []
+        self.heard: dict[int, Callable[..., object]] = {
+            messages.SOCKET_DATA: self._data,
+            messages.SOCKET_MORE: self._data,
+            messages.SOCKET_CLOSE: self._closed,
+            messages.SOCKET_ERROR: lambda error: self._held(lambda socket: socket.write_broke(error)),
+            messages.SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
+            messages.FORGET: self._forget,
+            messages.SENT_BY: lambda _, queued: self.holdings.sent_by(ID, queued),
+            messages.DRAIN_BY: lambda source, request: self.holdings.drain_by(ID, source, request),
+            messages.DRAIN_DONE: self._drain_done,
+            messages.GONE: lambda: self.holdings.foreign.gone(ID),
+            messages.RECALL: lambda: self.holdings.recall(ID),
+            messages.OWN: self._own,
+            messages.REFUSED: self._refused,
+        }
+
+    @property
+    def socket(self) -> HeldSocket | None:
+        return self.holdings.own.get(ID)
+
+    @staticmethod
+    def wake(waiter: Wakeable) -> None:
+        waiter.set_result(None)
+
+    # -- its lane --
+
+    def say(self, message: Message) -> None:
+        self.requests.append(unpack(pack(message)))
+
+    def emit(self, message: Message) -> None:
+        if self.alive:
+            self.reports.append(unpack(pack(message)))
+
+    def hear(self, _: int) -> None:
+        kind, _id, *fields = self.reports.popleft()
+        self.heard[kind](*fields)
+
+    def _held(self, do: Callable[[HeldSocket], object]) -> None:
+        socket = self.socket or self.holdings.parting.get(ID)
+        if socket is not None:
+            do(socket)
+            self.holdings.wake_drainers(socket)
+
+    def _data(self, data: bytes) -> None:
+        socket = self.socket or self.holdings.parting[ID]
+        assert socket.state is not Holding.YIELDED, "input for a former owner"
+        assert not socket.closes, "input behind its end"
+        socket.data_received(data)
+        assert socket.received <= socket.limit or socket.state is Holding.CLOSING, "input beyond the credit"
+
+    def _closed(self, error: int) -> None:
+        socket = self.socket or self.holdings.parting[ID]
+        socket.closes += 1
+        assert socket.closes == 1, "two ends of input for one owner"
+        assert socket.state is not Holding.YIELDED, "the end of input for a former owner"
+        socket.input_ended(error)
+        self.holdings.wake_drainers(socket)
+
+    def _forget(self) -> None:
+        socket = self.holdings.forget(ID)
+        assert socket is not None, "FORGET for nothing"
+        assert socket.forgotten() is not None, "FORGET twice"
+        self.holdings.wake_drainers(socket)
+
+    def _own(self, *fields: Any) -> None:
+        claim = self.holdings.foreign.take_claim(ID)
+        assert claim is not None, "OWN for nobody"
+        assert ID not in self.holdings.own
+        assert ID not in self.holdings.parting
+        self.holdings.take_over(self.world.duplicate(self), claim, self.number, fields)
+        for waiter in claim.waiters:
+            waiter.set_result(None)
+
+    def _refused(self) -> None:
+        assert not self.world.connection.owned, "refused though somebody owns it"
+        self.holdings.foreign.refused(ID)
+
+    def _drain_done(self, request: int) -> None:
+        self.holdings.foreign.end_drain(request)
+        for wait in self.drains:
+            if wait.succeeded:
+                assert self.world.peer.received.issuperset(wait.before), "drained, but not sent"
+
+    # -- its actor --
+
+    def steps(self) -> Iterator[Step]:
+        yield from (self.write, self.write, self.end_turn, self.claim, self.drain)
+        if self.reports:
+            yield from (self.hear, self.hear, self.hear)
+        if self.socket is not None:
+            yield from (self.read, self.end)
+        yield self.die
+
+    def write(self, n: int) -> None:
+        letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
+        message = self.world.peer.message(self.number, letter, 70_000 if n > 245 else 7 + n // 8)
+        if self.holdings.write(ID, message, priority):
+            self.accepted.append((message, self.socket is not None))
+
+    def end_turn(self, _: int = 0) -> None:
+        self.holdings.flush()
+
+    def claim(self, _: int = 0) -> None:
+        if self.socket is None:
+            self.claims.append(Wait())
+            self.holdings.claim(ID, self.claims[-1])
+
+    def drain(self, _: int) -> None:
+        if self.socket is None and not any(not wait.done() for wait in self.claims):
+            wait = Wait([message for message, _ in self.accepted])
+            try:
+                self.holdings.foreign.drain(ID, wait)
+            except SocketClosed:
+                return
+            self.drains.append(wait)
+
+    def read(self, n: int) -> None:
+        socket = self.socket
+        assert socket is not None
+        if n > 127 and socket.reading is Reading.OPEN and socket.buffer.size < n:
+            socket.want(n)  # the reader waits
+            return
+        self.world.take_input(socket.buffer.read(min(n, socket.buffer.size)) or b"")
+        socket.want()
+        if socket.reading is Reading.ENDED and not socket.buffer.size:
+            self.world.met_end_of_file()
+
+    def end(self, n: int) -> None:
+        socket = self.socket
+        assert socket is not None
+        if n < 80:
+            self.write(n)
+            self.holdings.shutdown_write(socket)
+        elif n < 95:
+            socket.shutdown_read()
+            self.world.input_dropped = True
+        elif n < 120:
+            self.close()
+        elif n < 128:
+            self.holdings.abort(socket)
+            self.world.aborted = self.world.input_dropped = True
+
+    def close(self) -> None:
+        socket = self.socket
+        assert socket is not None
+        self.holdings.close(socket)
+        self.world.input_dropped = True
+
+    def die(self, n: int) -> None:
+        if n < 12:
+            self.alive = False
+            takes_over = any(kind == messages.OWN for kind, *_ in self.reports)
+            self.world.input_dropped |= takes_over or self.socket is not None
+            self.reports.clear()
+            while len(self.requests) > n:
+                self.requests.pop()
+
+    # -- and in the end --
+
+    def check_rest(self) -> None:
+        assert all(wait.done() for wait in (*self.claims, *self.drains)), "somebody waits for ever"
+        if self.world.kernel.reset or self.world.owner_died:
+            return
+        is_told = not self.holdings.write(ID, b"", HIGH)
+        for message, as_owner in self.accepted:
+            if message not in self.world.peer.received:
+                assert self.world.aborted if as_owner else is_told, f"{message[:7]!r} is lost, and nobody is told"
+
+
+class World:
+    """Everything, with the service in the middle."""
+
+    def __init__(self) -> None:
+        self.peer = Peer()
+        self.kernel = Kernel(self.peer)
+        self.workers = [Worker(number, self) for number in range(1, WORKERS + 1)]
+        self.duplicates: list[tuple[Worker, HeldSocket]] = []
+        self.input_length = 0
+        self.input_dropped = False
+        self.aborted = False
+        self.owner_died = False
+        self.impatient = False  # a deadline runs
+        self.freed = False
+        first = self.workers[0]
+        self.connection = Connection(ID, first)
+        first.holdings.own[ID] = socket = self.duplicate(first)
+        socket.start(first.number)
+        connection = self.connection
+        self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
+            messages.CREDIT: connection.credit,
+            messages.WRITE: connection.write,
+            messages.SHUTDOWN: connection.shutdown,
+            messages.CLOSE: connection.close,
+            messages.ABORT: connection.abort,
+            messages.YIELD: self._yield,
+        }
+
+    def duplicate(self, worker: Worker) -> HeldSocket:
+        self.duplicates.append((worker, HeldSocket(self.kernel, worker.say)))
+        return self.duplicates[-1][1]
+
+    def take_input(self, data: bytes) -> None:
+        start = self.input_length
+        self.input_length += len(data)
+        assert self.kernel.arrived[start : self.input_length] == data, "input lost, doubled or out of order"
+
+    def met_end_of_file(self) -> None:
+        assert self.input_dropped or self.kernel.reset or self.input_length == len(self.kernel.arrived)
+
+    # -- what may happen --
+
+    def steps(self) -> Iterator[Step]:
+        for worker in self.workers:
+            if worker.alive:
+                yield from worker.steps()
+        yield from self.pending()
+        if self.impatient and not self.freed:
+            yield self.lose_patience
+        if not self.kernel.reset:
+            yield from (self.peer_reads, self.peer_reads, self.peer_resets)
+            if not self.kernel.fin_received:
+                yield from (self.peer_sends, self.peer_sends, self.peer_finishes)
+
+    def pending(self) -> Iterator[Step]:
+        """What happens sooner or later even if no actor begins anything new."""
+        for worker in self.workers:
+            if worker.reports:
+                yield worker.hear
+            if worker.requests:
+                yield functools.partial(self.serve, worker)
+            elif not worker.alive and not worker.ended:
+                yield functools.partial(self.see_lane_end, worker)
+        if self.freed:
+            return
+        if self.connection.wants_write:
+            yield self.write_queued
+        if self.connection.wants_read and self.kernel.readable:
+            yield self.read_arrived
+        if self.kernel.reset and not self.connection.wants_read and self.connection.state not in DELIVERING:
+            yield self.hang_up
+
+    # -- the service --
+
+    def serve(self, worker: Worker, _: int) -> None:
+        kind, _id, *fields = worker.requests.popleft()
+        connection = self.connection
+        if kind in (messages.SEND, messages.DRAIN):
+            connection.pass_on(worker, kind, *fields)
+        elif kind == messages.CLAIM:
+            connection.claim(worker)
+        elif kind == messages.DRAINED:
+            connection.drained(worker, *fields)
+        elif connection.holder is worker and connection.owned:  # else it crossed the end
+            self.perform(self.served[kind](*fields) or ())
+
+    def _yield(self, *last_words: Any) -> Sequence[Effect]:
+        own = self.connection.yielded(*last_words)
+        if own is None:
+            self.input_dropped = True
+            return self.connection.close()
+        self.input_dropped |= not self.workers[self.connection.holder.number - 1].alive
+        self.connection.holder.emit(own)
+        return self.connection.resume()
+
+    def see_lane_end(self, worker: Worker, _: int) -> None:
+        worker.ended = True
+        if self.connection.holder_died(worker):
+            self.owner_died = self.input_dropped = True
+            self.perform(self.connection.close())
+
+    def write_queued(self, _: int) -> None:
+        try:
+            count = self.kernel.send(self.connection.queue.first(BUFFERS))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.perform(self.connection.write_failed(error.errno or 0))
+        else:
+            self.perform(self.connection.wrote(count))
+
+    def read_arrived(self, n: int) -> None:
+        try:
+            data = self.kernel.receive(self.connection.read_size)
+        except OSError as error:
+            self.perform(self.connection.end_of_input(error.errno or 0))
+            return
+        if not data:
+            self.perform(self.connection.end_of_input())
+        elif self.connection.received(len(data)):
+            self.connection.deliver(data, more=n % 2 == 1)
+
+    def hang_up(self, _: int) -> None:
+        self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
+
+    def lose_patience(self, n: int) -> None:
+        if n < 20:
+            self.perform(self.connection.deadline_passed())
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            assert not self.freed, f"{effect.name} for a connection that is freed"
+            match effect:
+                case Effect.SEND_FIN:
+                    assert not self.kernel.fin_sent
+                    whole = self.peer.between_messages or self.kernel.reset or self.owner_died
+                    assert whole, "a clean end inside of a message"
+                    self.kernel.fin_sent = True
+                case Effect.RESET:
+                    self.kernel.reset = True
+                case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
+                    self.impatient = True
+                case Effect.FREE:
+                    assert self.kernel.fin_sent or self.kernel.reset, "the peer would take it for a clean end"
+                    self.freed = True
+                case _:
+                    assert effect is Effect.LOG_LOST
+
+    # -- the peer --
+
+    def peer_reads(self, n: int) -> None:
+        self.kernel.room += 100_000 if n > 245 else n // 2
+
+    def peer_sends(self, n: int) -> None:
+        start = len(self.kernel.arrived)
+        self.kernel.arrived += bytes(position % 251 for position in range(start, start + 1 + n // 2))
+
+    def peer_finishes(self, n: int) -> None:
+        self.kernel.fin_received = n < 90
+
+    def peer_resets(self, n: int) -> None:
+        if n < 8:
+            self.kernel.be_reset()
+
+    # -- and in the end --
+
+    def come_to_rest(self) -> None:
+        self.kernel.room = PLENTY
+        for _ in range(LONGEST_REST):
+            step = next(self.pending(), None) or next(self.turns(), None)
+            if step is None:
+                return
+            step(0)
+        raise AssertionError("it never comes to rest")
+
+    def turns(self) -> Iterator[Step]:
+        """The ends of turns that would say something."""
+        for worker in self.living():
+            worker.end_turn()
+            if worker.requests:
+                yield functools.partial(self.serve, worker)
+
+    def living(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.alive]
+
+    def finish(self) -> None:
+        """The owner reads to the end and closes: nothing may be left, or missing, and nobody waits."""
+        self.come_to_rest()
+        for worker in self.living():
+            worker.check_rest()
+        self.kernel.fin_received |= not self.kernel.reset
+        owners = [worker for worker in self.living() if worker.socket is not None]
+        assert len(owners) <= 1, "two owners"
+        assert owners or self.input_dropped or self.kernel.reset, "input is lost with its owner"
+        for owner in owners:
+            self.read_to_end(owner)
+            owner.close()
+        self.come_to_rest()
+        assert self.freed
+        assert self.connection.state is State.CLOSED
+        for worker, duplicate in self.duplicates:
+            assert duplicate.descriptor is None or not worker.alive, "a duplicate is never forgotten"
+
+    def read_to_end(self, owner: Worker) -> None:
+        for _ in range(LONGEST_REST):
+            socket = owner.socket
+            assert socket is not None
+            if socket.reading is not Reading.OPEN:
+                break
+            owner.read(WINDOW)
+            self.come_to_rest()
+        else:
+            raise AssertionError("the reader never meets the end")
+        self.take_input(socket.buffer.read_all())
+        self.met_end_of_file()
+
+
+def play(choices: bytes) -> None:
+    """Let the world take the steps that pairs of bytes choose (which one, and how), and come to its end."""
+    world = World()
+    if choices[0] > 200:  # it is half closed from the beginning
+        world.peer_sends(choices[1])
+        world.peer_finishes(0)
+    for which, n in zip(choices[::2], choices[1::2], strict=True):
+        steps = list(world.steps())
+        if not steps:
+            break
+        step = steps[which % len(steps)]
+        step(n)
+    world.finish()

@@ -1,0 +1,236 @@
+"""A socket that changes hands between workers, under every timing: nothing is lost, doubled, reordered or interleaved.
+
+The first test drives the real ends against each other; the others show that it would notice if a rule were missing.
+The steps are drawn as plain bytes and not by a RuleBasedStateMachine, which takes twenty times as long for an example
+and, as it leaves out most rules of each, meets the rare crossings ten times less often.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skypy.core.connection import Connection, Holder
+from skypy.core.duplicate import Duplicate, Holding, Reading
+from skypy.core.errors import InternalError, SkypyError
+from skypy.core.foreign import ForeignSockets
+from skypy.core.messages import CREDIT, DRAIN_BY, HIGH, SEND, SENT_BY
+from skypy.core.output_queue import OutputQueue
+from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, Input, State
+from tests.core.hand_over_world import play
+
+STEPS: Final = 70
+ATTEMPTS: Final = 5000
+
+Patch = pytest.MonkeyPatch
+Effects = tuple[Effect, ...]
+
+
+def play_often(times: int) -> None:
+    for seed in range(times):
+        play(random.Random(seed).randbytes(2 * STEPS))
+
+
+@settings(max_examples=700, deadline=None)
+@given(st.binary(min_size=2 * STEPS, max_size=2 * STEPS))
+def test_a_socket_changes_hands_without_loss(choices: bytes) -> None:
+    play(choices)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_socket_changes_hands_without_loss_a_hundred_thousand_times() -> None:
+    play_often(100_000)
+
+
+# -- tempting, and wrong -----------------------------------------------------------------------------------------------
+
+
+def a_claiming_worker_goes_on_sending(patch: Patch) -> None:
+    def write(self: ForeignSockets[Any], id_: int, data: bytes, priority: int) -> bool:
+        if id_ in self._gone:
+            return False
+        self._corked.setdefault(id_, OutputQueue()).append(data, priority)
+        return True
+
+    patch.setattr(ForeignSockets, "write", write)
+
+
+def the_service_reads_on_during_a_recall(patch: Patch) -> None:
+    def wants_read(self: Connection) -> bool:
+        return self.read < self.limit if self.state in DELIVERING else self.state in DISCARDING
+
+    patch.setattr(Connection, "wants_read", property(wants_read))
+
+
+def yield_comes_without_what_is_corked(patch: Patch) -> None:
+    def recalled(self: Duplicate) -> None:
+        self.corked.clear()
+        true_recalled(self)
+
+    true_recalled = Duplicate.recalled
+    patch.setattr(Duplicate, "recalled", recalled)
+
+
+def high_priority_goes_before_a_half_sent_message(patch: Patch) -> None:
+    def advance(self: OutputQueue, sent: int) -> None:
+        true_advance(self, sent)
+        if self._half_sent:
+            self._low.appendleft(bytes(self._half_sent))
+            self._half_sent = b""
+
+    true_advance = OutputQueue.advance
+    patch.setattr(OutputQueue, "advance", advance)
+
+
+def the_right_to_write_comes_back_by_a_flag(patch: Patch) -> None:
+    def progressed(self: Duplicate, position: int) -> None:
+        self.sent = self.out
+
+    patch.setattr(Duplicate, "progressed", progressed)
+
+
+def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> None:
+    patch.setattr(Duplicate, "may_write_directly", property(lambda self: self.descriptor is not None))
+
+
+def the_service_queues_foreign_output_itself(patch: Patch) -> None:
+    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+        if kind == SEND and self.queue.size and self.owned:
+            for priority, data in fields[0]:
+                self.queue.append(data, priority)
+        else:
+            true_pass_on(self, source, kind, *fields)
+
+    true_pass_on = Connection.pass_on
+    patch.setattr(Connection, "pass_on", pass_on)
+
+
+def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> None:
+    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+        if kind == SEND and self.state is State.CLOSING:
+            for _, data in fields[0]:
+                self.queue.append(data, HIGH)
+        else:
+            true_pass_on(self, source, kind, *fields)
+
+    true_pass_on = Connection.pass_on
+    patch.setattr(Connection, "pass_on", pass_on)
+
+
+def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
+    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+        if self._recalled:
+            self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
+        else:
+            true_pass_on(self, source, kind, *fields)
+
+    true_pass_on = Connection.pass_on
+    patch.setattr(Connection, "pass_on", pass_on)
+
+
+def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
+    def yielded(self: Connection, *last_words: Any) -> Any:
+        self._held, held = [], self._held
+        own = true_yielded(self, *last_words)
+        self._held = held
+        return own
+
+    def resume(self: Connection) -> Effects:
+        self.holder.emit((SENT_BY, self.id, 0, self._held))
+        self._held = []
+        return true_resume(self)
+
+    true_yielded, true_resume = Connection.yielded, Connection.resume
+    patch.setattr(Connection, "yielded", yielded)
+    patch.setattr(Connection, "resume", resume)
+
+
+def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> None:
+    def close(self: Connection) -> Effects:
+        return () if self._recalled else true_close(self)
+
+    true_close = Connection.close
+    patch.setattr(Connection, "close", close)
+
+
+def a_recall_is_over_when_the_claimant_dies(patch: Patch) -> None:
+    def holder_died(self: Connection, dead: Holder) -> bool:
+        closes = true_holder_died(self, dead)
+        self._recalled &= bool(self._claims)
+        return closes
+
+    true_holder_died = Connection.holder_died
+    patch.setattr(Connection, "holder_died", holder_died)
+
+
+def a_flushed_connection_ends_during_a_recall(patch: Patch) -> None:
+    def wrote(self: Connection, count: int) -> Effects:
+        effects = true_wrote(self, count)
+        return self._apply(Input.FLUSHED) if self._recalled and not self.queue.size else effects
+
+    true_wrote = Connection.wrote
+    patch.setattr(Connection, "wrote", wrote)
+
+
+def a_shutdown_is_carried_out_during_a_recall(patch: Patch) -> None:
+    def shutdown(self: Connection, how: str) -> Effects:
+        recalled, self._recalled = self._recalled, False
+        effects = true_shutdown(self, how)
+        self._recalled = recalled
+        return effects
+
+    true_shutdown = Connection.shutdown
+    patch.setattr(Connection, "shutdown", shutdown)
+
+
+def the_new_owner_of_a_half_closed_socket_grants_no_credit(patch: Patch) -> None:
+    def start(self: Duplicate, owner: int) -> None:
+        self._set_limit(max(self.limit, self.received + self.window))
+        if self.reading is Reading.OPEN and self.state is Holding.OWN:
+            self.emit((CREDIT, self.id, self.limit, owner))
+
+    patch.setattr(Duplicate, "start", start)
+
+
+def writers_are_not_told_of_the_end(patch: Patch) -> None:
+    def dismiss_others(self: Connection) -> None:
+        self._writers.clear()
+        true_dismiss_others(self)
+
+    true_dismiss_others = Connection._dismiss_others
+    patch.setattr(Connection, "_dismiss_others", dismiss_others)
+
+
+WRONG: Final[list[Callable[[Patch], None]]] = [
+    a_claiming_worker_goes_on_sending,
+    the_service_reads_on_during_a_recall,
+    yield_comes_without_what_is_corked,
+    high_priority_goes_before_a_half_sent_message,
+    the_right_to_write_comes_back_by_a_flag,
+    the_owner_writes_directly_while_something_is_handed_over,
+    the_service_queues_foreign_output_itself,
+    the_service_writes_foreign_output_after_the_owners_death,
+    output_for_a_recalled_owner_is_not_held,
+    what_was_held_follows_own_instead_of_coming_with_it,
+    the_service_waits_for_yield_although_close_crossed_recall,
+    a_recall_is_over_when_the_claimant_dies,
+    a_flushed_connection_ends_during_a_recall,
+    a_shutdown_is_carried_out_during_a_recall,
+    the_new_owner_of_a_half_closed_socket_grants_no_credit,
+    writers_are_not_told_of_the_end,
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
+def test_it_is_noticed_when(wrong: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    wrong(monkeypatch)
+    with pytest.raises(
+        (AssertionError, SkypyError, InternalError, LookupError, ValueError)
+    ):  # whoever notices it first
+        play_often(ATTEMPTS)
