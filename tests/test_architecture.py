@@ -15,9 +15,21 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skypy"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FACADES = {"skypy", "skypy.socket"}
-RANK = {"version": 0, "core": 0, "lane": 1, "net": 2, "worker": 2, "config": 2, "node": 3, "cli": 4, "__main__": 5}
+RANK = {
+    "version": 0,
+    "core": 0,
+    "lane": 1,
+    "net": 2,
+    "bus": 2,
+    "worker": 2,
+    "config": 2,
+    "node": 3,
+    "cli": 4,
+    "__main__": 5,
+}
 ONLY_IMPORTER = {
     "msgpack": {"skypy/core/codec.py"},
+    "zmq": {"skypy/bus/endpoint.py"},
     "setproctitle": {"skypy/node/process.py", "skypy/node/supervisor.py"},
 }
 NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time", "zmq"}
@@ -129,8 +141,8 @@ def test_public_functions_have_docstrings() -> None:
 LOADED_BY = {
     "skypy": {"asyncio", "msgpack", "click", "zmq", "logging"},
     "skypy.node.socket_process": {"asyncio", "click", "zmq", "concurrent"},
-    "skypy.node.worker_process": {"click", "zmq"},
-    "skypy.node.supervisor": {"click"},
+    "skypy.node.worker_process": {"click"},
+    "skypy.node.supervisor": {"click", "zmq"},
 }
 
 

@@ -124,7 +124,7 @@ class Duplicate:
 
     def drained(self, high_water: int) -> bool:
         """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
-        return self.unsent < high_water or not self.writable
+        return self.unsent < high_water or self.state is not Holding.OWN or self.error != 0
 
     def flush(self) -> None:
         """Give the corked bytes to the kernel, and to the service what the kernel does not take."""

@@ -117,10 +117,6 @@ class StreamSocket(Duplicate):
             return os.write(self.descriptor, b"".join(buffers)), offered
         return os.writev(self.descriptor, buffers), offered
 
-    def drained(self, high_water: int) -> bool:
-        """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
-        return self.unsent < high_water or self.state is not Holding.OWN or self.error != 0
-
 
 class ListenerSocket:
     """A listening socket."""

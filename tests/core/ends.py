@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from skypy.core.connection import Connection
 from skypy.core.duplicate import Duplicate
 from skypy.core.messages import HIGH, Message
@@ -20,10 +22,19 @@ class Heard(list[Message]):
         return [message[0] for message in self]
 
 
+class OneWorker:
+    """The only worker there is, as the service's end knows one."""
+
+    number = 1
+
+    def __init__(self, emit: Callable[[Message], None]) -> None:
+        self.emit = emit
+
+
 def connection(state: State = State.OPEN, *, queued: bytes = b"", limit: int = PLENTY) -> tuple[Connection, Heard]:
     """The service's end."""
     heard = Heard()
-    made = Connection(ID, heard.append, state)
+    made = Connection(ID, OneWorker(heard.append), state)
     made.credit(limit)
     if queued:
         made.queue.append(queued, HIGH)

@@ -257,7 +257,7 @@ class World:
             messages.WRITE: connection.write,
             messages.SHUTDOWN: connection.shutdown,
             messages.CLOSE: connection.close,
-            messages.ABORT: connection.abort,
+            messages.ABORT: lambda dropped: connection.abort(dropped=dropped),
             messages.YIELD: self._yield,
         }
 

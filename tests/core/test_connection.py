@@ -9,7 +9,7 @@ import pytest
 from skypy.core.connection import LARGEST_READ, SMALLEST_READ, Connection
 from skypy.core.messages import FORGET, HIGH, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKET_MORE
 from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, State
-from tests.core.ends import ID, Heard, connection
+from tests.core.ends import ID, Heard, OneWorker, connection
 
 # -- being opened --
 
@@ -38,7 +38,7 @@ def test_giving_up_an_attempt_frees_it_without_a_word(how: str) -> None:
 
 
 def test_nothing_is_read_before_the_first_credit() -> None:
-    made = Connection(ID, Heard().append)
+    made = Connection(ID, OneWorker(Heard().append))
     assert not made.wants_read
     made.credit(1)
     assert made.wants_read

@@ -23,6 +23,7 @@ from skypy.core.connection import Connection
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.messages import FORGET, HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE, WRITE, Message
 from skypy.core.socket_state import DELIVERING, Effect, State
+from tests.core.ends import OneWorker
 from tests.core.wire import Kernel, Peer
 
 WINDOW: Final = 300
@@ -43,7 +44,7 @@ class BothEnds:
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
         self.said: list[int] = []  # kinds of the reports, in order
-        self.connection = Connection(7, self.report)
+        self.connection = Connection(7, OneWorker(self.report))
         self.duplicate = Duplicate(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
         self.heard: dict[int, Callable[..., object]] = {
             messages.SOCKET_DATA: self.duplicate.data_received,
