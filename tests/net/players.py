@@ -173,7 +173,7 @@ class Worker:
         self.ended = False
         self._socket = here
         self._requests = itertools.count(1)
-        self.far_end = stage.service.add_lane(Lane(there))
+        self.far_end = stage.service.add_lane(Lane(there), len(stage.workers) + 1)
         stage.workers.append(self)
 
     def say(self, *message: Any) -> None:
