@@ -33,10 +33,14 @@ class Claim(Generic[W]):
 
 
 class ForeignSockets(Generic[W]):
-    """What this worker has to do with sockets that it does not own. `emit` says something to the service."""
+    """What this worker has to do with sockets that it does not own. `emit` says something to the service.
 
-    def __init__(self, emit: Callable[[Message], None]) -> None:
+    `alone`: there are no other workers, so a socket that is not here is nowhere.
+    """
+
+    def __init__(self, emit: Callable[[Message], None], *, alone: bool) -> None:
         self._emit = emit
+        self._alone = alone
         self._corked: dict[int, OutputQueue] = {}
         self._claims: dict[int, Claim[W]] = {}
         self._gone: dict[int, None] = {}  # in the order in which they went
@@ -47,7 +51,7 @@ class ForeignSockets(Generic[W]):
 
     def write(self, id_: int, data: bytes, priority: int) -> bool:
         """Send a message at the end of the turn; False when the socket is known to take none."""
-        if id_ in self._gone:
+        if self._alone or id_ in self._gone:
             return False
         claim = self._claims.get(id_)
         if claim is not None:

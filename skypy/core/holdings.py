@@ -44,6 +44,8 @@ class Holdings(Generic[D, W]):
         request_turn: Callable[[], None],
         wake: Callable[[Wakeable], None],
         high_water: int,
+        *,
+        alone: bool = False,
     ) -> None:
         """`emit` says something to the service, `request_turn` asks for a `flush`, `wake` resumes who waits."""
         self._emit = emit
@@ -54,7 +56,7 @@ class Holdings(Generic[D, W]):
         """Those that actors here have."""
         self.parting: dict[int, D] = {}
         """Closed or yielded; their descriptors wait for FORGET."""
-        self.foreign: ForeignSockets[W] = ForeignSockets(emit)
+        self.foreign: ForeignSockets[W] = ForeignSockets(emit, alone=alone)
         self._dirty: list[D] = []
 
     # -- what actors do --

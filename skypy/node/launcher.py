@@ -27,6 +27,10 @@ Say = Callable[[int, tuple[Any, ...]], None]
 """Tells the worker with a process number something."""
 
 
+WORKER_DIED = "worker died"
+"""The key of a launch that failed because its worker did."""
+
+
 class _Question:
     """What a worker has asked and waits for."""
 
@@ -115,7 +119,7 @@ class Launcher:
         for launch, (where, _, failed) in list(self._launches.items()):
             if where == number:
                 del self._launches[launch]
-                failed("start", f"its worker {reason}")
+                failed(WORKER_DIED, f"its worker {reason}")
 
     # -- verbs --
 

@@ -43,7 +43,7 @@ from skypy.core.settings import Settings
 from skypy.core.values import pack_arguments
 from skypy.lane import lane_pair
 from skypy.node.child import Child
-from skypy.node.launcher import Launcher
+from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.log_sink import LogSink
 
 RESTARTS: Final = 5
@@ -130,6 +130,8 @@ class Node:
         self._say(f"{self._settings.start} started {where}")
 
     def _start_service_failed(self, key: str, text: str) -> None:
+        if key == WORKER_DIED:
+            return  # the worker is replaced, and tries again
         if not self._result.done():
             self._complain(f"{self._settings.config_file}: {key}: {text}")
             self._result.set_result(ExitCode.START_SERVICE_FAILED)

@@ -53,7 +53,10 @@ class Sockets:
         settings: SocketSettings,
         log_error: Callable[[Actor, str], None],
         service_gone: Callable[[], None],
+        *,
+        alone: bool,
     ) -> None:
+        """`alone`: the node has no other workers."""
         self._service_gone = service_gone
         self.settings = settings
         self.dropped: Counter[str] = Counter()
@@ -63,7 +66,7 @@ class Sockets:
         self._loop = scheduler.loop
         self._log_error = log_error
         self._holdings: Holdings[StreamSocket, Claimant] = Holdings(
-            self._emit, scheduler.request_turn, scheduler.wake, settings.high_water
+            self._emit, scheduler.request_turn, scheduler.wake, settings.high_water, alone=alone
         )
         self._own = self._holdings.own
         self._foreign = self._holdings.foreign

@@ -37,14 +37,16 @@ def start_eagerly(
         return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
     task, first_step = _build(loop, coroutine, name, context)
     caller = current_task(loop)
-    if caller is None:
-        context.run(first_step)
-        return task
-    _leave_task(loop, caller)  # asyncio enters one task at a time
+    if caller is not None:
+        _leave_task(loop, caller)  # asyncio enters one task at a time
     try:
         context.run(first_step)
+    except (SystemExit, KeyboardInterrupt):
+        task.exception()  # the caller gets it, so the task need not complain that nobody does
+        raise
     finally:
-        _enter_task(loop, caller)
+        if caller is not None:
+            _enter_task(loop, caller)
     return task
 
 

@@ -65,7 +65,14 @@ class Worker:
         self.log = log
         self.thread_id = threading.get_ident()
         self.scheduler = Scheduler(loop)
-        self.sockets = Sockets(lane, self.scheduler, settings.socket, self._log_socket_error, service_gone)
+        self.sockets = Sockets(
+            lane,
+            self.scheduler,
+            settings.socket,
+            self._log_socket_error,
+            service_gone,
+            alone=settings.workers == 1,
+        )
         self.actors: dict[Address, Actor] = {}
         self.messenger = Messenger(process_number, self._kill, self.actors, self.scheduler, post_to_process)
         self.node = node
