@@ -194,6 +194,19 @@ def test_a_receiver_at_its_limit_gets_none_for_exactly_what_did_not_fit(files: F
     assert {got for _, got in taken[::2]} == {None}
 
 
+def test_a_descriptor_that_does_not_fit_before_its_message_is_complete_is_missing_there(
+    ends: Ends, files: Files
+) -> None:
+    first, second = files(2)
+    ends.here.send_with_descriptor((BIG,), first)
+    assert not ends.here.flush()
+    with limit_of(limit_with_free(0)):
+        assert ends.there.receive() == []
+    ends.here.send_with_descriptor(("behind",), second)
+    assert everything(ends.here, ends.there) == [[BIG], ["behind"]]
+    assert [content(ends.there.take_descriptor()) for _ in range(2)] == [None, 1]
+
+
 IN_FLIGHT = """
 import json, os, resource
 from skypy.lane import Lane, lane_pair

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import select
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -172,6 +173,8 @@ class Worker:
         self.reading = True
         self.ended = False
         self._socket = here
+        self._poll = select.poll()
+        self._poll.register(here, select.POLLIN)
         self._requests = itertools.count(1)
         self.far_end = stage.service.add_lane(Lane(there), len(stage.workers) + 1)
         stage.workers.append(self)
@@ -202,8 +205,8 @@ class Worker:
             return
         self.lane.flush()
         try:
-            while reports := self.lane.receive():
-                for report in reports:
+            while self._poll.poll(0):
+                for report in self.lane.receive():
                     self._note(report)
         except LaneEnded:
             self.ended = True

@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from skypy.core.connection import Connection
 from skypy.core.socket_state import State
 from skypy.net.service import SocketService
 from tests.net.players import CREDIT_FOR_ALL, HOST, Held, Worker
@@ -95,10 +96,15 @@ class Stage:
             self.turn()
         pytest.fail(f"the service is still woken after {turns} turns: {self.ready}")
 
+    def connection(self, held: Held) -> Connection | None:
+        """The service's side of a connection, while it has one."""
+        stream = self.service._streams.get(held.id)
+        return None if stream is None else stream.connection
+
     def state(self, held: Held) -> State:
         """The state of a connection in the service."""
-        stream = self.service._streams.get(held.id)
-        return State.CLOSED if stream is None else stream.connection.state
+        connection = self.connection(held)
+        return State.CLOSED if connection is None else connection.state
 
     def until_state(self, held: Held, state: State) -> None:
         """Turn the service until a connection is in `state`."""
@@ -127,6 +133,15 @@ class Stage:
         bound = self.keep(socket.socket())
         bound.bind((HOST, 0))
         port: int = bound.getsockname()[1]
+        return port
+
+    def silent_port(self) -> int:
+        """A port whose queue of clients is full: connecting to it takes as long as anybody waits."""
+        _, port = self.server(backlog=0)
+        for _ in range(8):
+            client = self.keep(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((HOST, port))
         return port
 
     def keep(self, end: socket.socket) -> socket.socket:

@@ -43,12 +43,14 @@ def test_an_abort_with_nothing_unsent_is_no_reset(stage: Stage, state: State) ->
     assert held.news == [(FORGET,)]
 
 
-def test_an_abort_of_a_broken_socket_lets_go_of_it(stage: Stage) -> None:
+@pytest.mark.parametrize("dropped", [False, True])
+def test_an_abort_of_a_broken_socket_lets_go_of_it(stage: Stage, dropped: bool) -> None:
     held, _ = bring_to(stage, State.WRITE_BROKEN)
-    held.abort()
+    held.abort(dropped=dropped)
     stage.until(lambda: held.forgotten, "FORGET")
     assert held.news == [(FORGET,)]
     assert stage.state(held) is State.CLOSED
+    assert stage.lines == []
 
 
 @pytest.mark.parametrize("state", WITHOUT)

@@ -14,17 +14,6 @@ from tests.net.players import HOST
 from tests.net.stage import Stage, await_kernel, reset
 
 
-@pytest.fixture
-def silent_port(stage: Stage) -> int:
-    """A port whose queue of clients is full: connecting to it takes as long as anybody waits."""
-    _, port = stage.server(backlog=0)
-    for _ in range(8):
-        client = stage.keep(socket.socket())
-        client.setblocking(False)
-        client.connect_ex((HOST, port))
-    return port
-
-
 def accept_one(stage: Stage, server: socket.socket) -> socket.socket:
     """The service's connection, seen from its server."""
     await_kernel(server, 1)
@@ -83,7 +72,8 @@ def test_a_peer_that_resets_before_the_connection_was_noticed_counts_as_a_failur
     assert stage.worker.answer(number) == [FAILED, number, errno.ECONNRESET]
 
 
-def test_a_connection_under_way_can_be_cancelled(stage: Stage, silent_port: int) -> None:
+def test_a_connection_under_way_can_be_cancelled(stage: Stage) -> None:
+    silent_port = stage.silent_port()
     before = open_descriptors()
     number = stage.worker.connect(silent_port)
     stage.settle()
@@ -112,7 +102,8 @@ def test_cancelling_what_is_done_or_was_never_asked_for_changes_nothing(stage: S
     stage.echo(held, accept_one(stage, server))
 
 
-def test_requests_of_two_workers_may_have_the_same_number(stage: Stage, silent_port: int) -> None:
+def test_requests_of_two_workers_may_have_the_same_number(stage: Stage) -> None:
+    silent_port = stage.silent_port()
     other = stage.add_worker()
     assert other.connect(silent_port) == stage.worker.connect(silent_port) == 1
     stage.settle()
@@ -125,7 +116,8 @@ def test_requests_of_two_workers_may_have_the_same_number(stage: Stage, silent_p
 
 
 @pytest.mark.parametrize("when", ["before the first turn", "under way"])
-def test_a_worker_that_ends_while_connecting_leaves_nothing(stage: Stage, silent_port: int, when: str) -> None:
+def test_a_worker_that_ends_while_connecting_leaves_nothing(stage: Stage, when: str) -> None:
+    silent_port = stage.silent_port()
     before = open_descriptors()
     worker = stage.add_worker()
     worker.connect(silent_port)

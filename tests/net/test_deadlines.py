@@ -27,7 +27,7 @@ def let_pass(stage: Stage, seconds: float) -> None:
 
 
 def test_a_peer_that_never_ends_is_cut_off_after_the_linger_time(stage: Stage) -> None:
-    stage.patience(linger=0.1)
+    stage.patience(linger=0.05)
     held, peer = stage.pair()
     held.write(b"all of it")
     held.close()
@@ -40,7 +40,7 @@ def test_a_peer_that_never_ends_is_cut_off_after_the_linger_time(stage: Stage) -
 
 
 def test_a_peer_that_goes_on_sending_is_cut_off_as_well(stage: Stage) -> None:
-    stage.patience(linger=0.1)
+    stage.patience(linger=0.05)
     held, peer = bring_to(stage, State.LINGERING)
 
     def talk() -> bool:
@@ -57,7 +57,7 @@ def test_a_peer_that_goes_on_sending_is_cut_off_as_well(stage: Stage) -> None:
 
 @pytest.mark.parametrize("state", [state for state in OWNED if state is not State.HALF_CLOSED_WRITE])
 def test_a_peer_that_reads_nothing_is_reset_after_the_flush_time_and_a_line_says_so(stage: Stage, state: State) -> None:
-    stage.patience(flush_timeout=0.1)
+    stage.patience(flush_timeout=0.05)
     held, peer = bring_to(stage, state, unsent=True)
     held.close()
     stage.until(lambda: held.forgotten, "FORGET")
@@ -72,7 +72,7 @@ def test_a_peer_that_reads_nothing_is_reset_after_the_flush_time_and_a_line_says
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_output_that_only_the_kernel_still_had_is_reset_and_logged_as_well(stage: Stage, finished: bool) -> None:
-    stage.patience(flush_timeout=0.1)
+    stage.patience(flush_timeout=0.05)
     held, peer = stage.pair()
     held.fill()
     if finished:
@@ -100,7 +100,7 @@ def test_output_that_only_the_kernel_still_had_is_reset_and_logged_as_well(stage
 def test_whatever_the_way_into_lingering_it_is_not_for_ever(
     stage: Stage, state: State, last: tuple[int, str] | tuple[int] | tuple[()]
 ) -> None:
-    stage.patience(linger=0.1)
+    stage.patience(linger=0.05)
     held, peer = bring_to(stage, state)
     if last:
         held.say(*last)
@@ -164,16 +164,15 @@ def test_output_of_a_socket_that_is_not_closed_has_no_deadline(stage: Stage) -> 
 
 
 def test_a_shorter_linger_time_holds_for_those_that_linger_already(stage: Stage) -> None:
+    stage.patience(linger=1000)
     held, peer = bring_to(stage, State.LINGERING)
     stage.patience(linger=0.05)  # as when the node stops
-    began = time.monotonic()
     stage.until_state(held, State.CLOSED)
-    assert time.monotonic() - began < 5.0
     await_kernel(peer, 0)
 
 
 def test_the_linger_time_begins_when_everything_was_delivered(stage: Stage) -> None:
-    stage.patience(linger=0.1)
+    stage.patience(linger=0.05)
     held, peer = bring_to(stage, State.CLOSING)
     let_pass(stage, 0.2)
     assert stage.read_to_end(peer) == (PLENTY, 0)

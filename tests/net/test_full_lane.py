@@ -58,6 +58,15 @@ def test_the_service_stops_reading_for_it_and_loses_nothing(stage: Stage, worker
     assert held.input == sent
 
 
+def test_room_in_the_lane_wakes_the_service(stage: Stage, worker: Worker) -> None:
+    held, _, sent = fill(stage, worker)
+    assert stage.ready == []
+    worker.reading = True
+    worker.take()
+    assert stage.ready  # or a wait without a limit would never end
+    stage.until(lambda: len(held.input) == len(sent), "all bytes")
+
+
 def test_reading_goes_on_after_the_worker_has_caught_up(stage: Stage, worker: Worker) -> None:
     held, peer, sent = fill(stage, worker)
     worker.reading = True

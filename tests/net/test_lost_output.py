@@ -9,9 +9,9 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, SHUTDOWN
+from skypy.core.messages import CLOSE, CREDIT, FORGET, SHUTDOWN
 from skypy.core.socket_state import State
-from tests.net.players import Held
+from tests.net.players import CREDIT_FOR_ALL, Held
 from tests.net.stage import Stage, await_kernel, reset, unacknowledged
 from tests.net.states import bring_to, paused
 
@@ -95,6 +95,7 @@ def test_a_socket_that_nobody_had_started_is_logged_without_an_owner(stage: Stag
 def test_the_last_owner_is_named(stage: Stage) -> None:
     held, peer = stage.pair()
     held.credit(owner=0x0200000A)
+    held.say(CREDIT, CREDIT_FOR_ALL)  # later ones do not name it again
     held.fill()
     held.write(b"more")
     held.close()

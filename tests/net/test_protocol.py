@@ -197,3 +197,16 @@ def test_an_event_of_a_socket_that_was_given_up_in_the_same_turn_is_dropped(stag
     peer.sendall(b"too late")
     stage.until(lambda: held.forgotten, "FORGET")
     assert held.pieces == []
+
+
+def test_an_event_of_a_socket_given_up_in_the_same_turn_is_not_taken_for_one_of_its_successor(stage: Stage) -> None:
+    held, peer = stage.pair()
+    port = stage.silent_port()
+    stage.settle()
+    stage.worker.say_at_once((ABORT, held.id, False), (CONNECT, 77, [(socket.AF_INET, HOST, port)]))
+    peer.sendall(b"for the old one")
+    stage.until(lambda: held.forgotten, "FORGET")
+    stage.settle()
+    assert [report for report in stage.worker.reports if report[1] == 77] == []
+    stage.worker.say(CANCEL, 77)
+    stage.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 
@@ -120,6 +121,29 @@ def test_input_goes_on_exactly_where_the_credit_had_ended(stage: Stage) -> None:
     assert held.input == PLENTY[:999]
     held.credit()
     stage.until(lambda: held.input == PLENTY[:1000], "the rest")
+
+
+def test_an_old_credit_that_comes_late_takes_nothing_back(stage: Stage) -> None:
+    held, peer = stage.pair(credit=1000)
+    held.credit(50)
+    stage.settle()
+    receive(stage, held, peer, PLENTY[:1000])
+
+
+def test_a_fast_peer_gets_only_so_much_of_a_turn(stage: Stage) -> None:
+    held, peer = stage.pair()
+    connection = stage.connection(held)
+    assert connection is not None
+    most = sent = 0
+    while sent < 8 << 20:
+        with contextlib.suppress(BlockingIOError):
+            while sent < 8 << 20:
+                sent += peer.send(PLENTY)
+        before = connection.read
+        stage.turn(0.01)
+        most = max(most, connection.read - before)
+    stage.until(lambda: sum(sizes(held)) == sent, "all bytes")
+    assert most <= 2 * 262144
 
 
 def test_a_paused_socket_with_input_waiting_does_not_keep_the_service_awake(stage: Stage) -> None:

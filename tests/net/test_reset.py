@@ -152,6 +152,15 @@ def test_another_error_keeps_its_name(stage: Stage) -> None:
     assert held.news == [(SOCKET_ERROR, errno.ETIMEDOUT), (SOCKET_CLOSE, errno.ETIMEDOUT), FORGOTTEN]
 
 
+def test_the_first_error_is_the_one_that_counts(stage: Stage) -> None:
+    held, peer = stage.pair()
+    held.write(b"", error=errno.ETIMEDOUT)
+    stage.until(lambda: held.errors, "the error")
+    reset(peer)
+    stage.until(lambda: held.forgotten, "FORGET")
+    assert held.ends == [errno.ETIMEDOUT]
+
+
 @pytest.mark.parametrize("state", [State.HALF_CLOSED_READ, State.READ_STOPPED])
 def test_an_error_that_the_worker_met_on_a_socket_that_is_not_read_ends_it(stage: Stage, state: State) -> None:
     held, _ = bring_to(stage, state)

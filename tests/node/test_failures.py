@@ -124,6 +124,7 @@ def test_a_client_that_a_task_of_its_own_starts_in_time_is_kept(node: RunningNod
         ("timeout", "coroutine", "error in (task )?coroutine", 'raise ValueError("in a coroutine function")'),
         ("timeout", "late_coroutine", "error in task late_coroutine", 'raise ValueError("later")'),
         ("timeout", "plain", "error in plain", 'raise ValueError("in a plain function")'),
+        ("timeout", "exiting", "error in (task )?exiting", 'sys.exit("in a task")'),
         ("timeout", "plain_exiting", "error in plain_exiting", 'sys.exit("plainly")'),
     ],
 )

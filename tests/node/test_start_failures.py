@@ -110,7 +110,7 @@ def line_of(folder: Path, source: str) -> int:
             """\
             import skypy
 
-            @skypy.start
+            @skypy.start  # here
             def main(count: int) -> None: ...
             """,
             "TypeError: main() missing 1 required positional argument: 'count'",

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import random
 import socket as kernel
 import struct
 
@@ -133,6 +134,31 @@ async def test_readall_gives_everything_up_to_the_end_and_afterwards_nothing() -
         assert await socket.readall(here) == b""
 
 
+async def test_every_byte_comes_once_and_in_order_whatever_the_mixture_of_calls() -> None:
+    source = random.Random(0)
+    data = bytes(source.choices(b"abc;\n\r", k=200_000))
+    received = bytearray()
+    async with connection() as (here, there):
+
+        async def send() -> None:
+            for start in range(0, len(data), 997):
+                socket.write(there, data[start : start + 997])
+                if source.random() < 0.1:
+                    await skypy.sleep(0)
+            socket.shutdown(there, "w")
+
+        sending = asyncio.create_task(send())
+        while len(received) < len(data):
+            separator = source.choice((b"", b"\n", b"\n", b"\n", b";", b"\r\n"))
+            if separator and (line := await socket.readline(here, separator)) is not None:
+                assert separator not in line
+                received += line + separator
+            elif (some := await socket.read(here, source.choice((None, 1, 10, 1000)))) is not None:
+                received += some
+        assert received == data
+        await sending
+
+
 # -- who reads ---------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +277,30 @@ async def test_a_port_that_is_taken_cannot_be_listened_on() -> None:
         await socket.listen("127.0.0.1", port)
     assert isinstance(caught.value, OSError)
     await socket.close(listener)
+    for _ in range(20):  # a port is free as soon as its listener is closed
+        again = await socket.listen("127.0.0.1", port)
+        assert again > listener
+        await socket.close(again)
+
+
+async def test_open_to_a_peer_who_resets_at_once_harms_nobody_else() -> None:
+    reset = struct.pack("ii", 1, 0)
+    with kernel.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+
+        def reset_everybody() -> None:
+            for _ in range(100):
+                end, _ = server.accept()
+                end.setsockopt(kernel.SOL_SOCKET, kernel.SO_LINGER, reset)
+                end.close()
+
+        resetting = asyncio.create_task(asyncio.to_thread(reset_everybody))
+        opened = await asyncio.gather(*(socket.open(host, port) for _ in range(100)), return_exceptions=True)
+        await resetting
+    assert all(isinstance(end, int | ConnectionResetError) for end in opened)
+    for end in opened:
+        if isinstance(end, int):
+            await socket.close(end)
 
 
 async def test_a_reset_raises_socket_broken_once_then_none() -> None:

@@ -140,6 +140,16 @@ async def test_after_close_write_is_false_and_everything_else_raises_socket_clos
             socket.peer_address(here)
 
 
+async def test_a_listener_that_is_closed_refuses_clients_at_once() -> None:
+    for _ in range(20):
+        listener = await socket.listen("127.0.0.1", 0)
+        port = socket.local_address(listener).port
+        await socket.start(listener, print)
+        await socket.close(listener)
+        with pytest.raises(ConnectionRefusedError):
+            await socket.open("127.0.0.1", port)
+
+
 async def test_a_listener_carries_no_bytes() -> None:
     listener = await socket.listen("127.0.0.1", 0)
     with pytest.raises(TypeError, match="listens"):
@@ -192,6 +202,14 @@ async def test_shutdown_rw_drops_what_is_queued_and_the_peer_is_told_by_a_reset(
         socket.shutdown(here)
         with pytest.raises(skypy.SocketClosed):
             await socket.read(here)
+        with pytest.raises(skypy.SocketBroken):
+            await socket.readall(there)
+
+
+async def test_shutdown_rw_drops_what_was_written_a_moment_ago_and_the_peer_is_told_by_a_reset() -> None:
+    async with connection() as (here, there):
+        socket.write(here, b"dropped")
+        socket.shutdown(here)
         with pytest.raises(skypy.SocketBroken):
             await socket.readall(there)
 
