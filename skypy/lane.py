@@ -172,7 +172,7 @@ class Lane:
         self._batch.clear()
         try:
             frames = [encode(batch, len(descriptors))]
-        except FrameTooLarge:  # no message with a descriptor is large, and each one alone fits
+        except FrameTooLarge:  # output of a worker, which sends no descriptors; each message alone fits
             frames = [encode([message]) for message in batch]
         for data in frames:
             self._outgoing.append(_Outgoing(data, descriptors))

@@ -200,7 +200,8 @@ class Connection:
     def collapse(self, error: int) -> None:
         """The end outside of the table: something here is wrong that must not touch other connections."""
         if self.owned:
-            self.holder.emit((SOCKET_CLOSE, self.id, error))
+            closed = self.state not in DELIVERING  # it has been told, and is told once
+            self.holder.emit((SOCKET_ERROR if closed else SOCKET_CLOSE, self.id, error))
             self.holder.emit((FORGET, self.id))
         self.queue.clear()
         self.state = State.CLOSED

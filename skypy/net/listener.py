@@ -91,6 +91,7 @@ class Listener:
         self._count = 0
         self._limit = 0
         self._complained = 0.0
+        self._closed = False
 
     def fileno(self) -> int:
         """The kernel's number."""
@@ -99,6 +100,8 @@ class Listener:
     def credit(self, limit: int) -> None:
         """The owner takes up to `limit` clients in total."""
         self._limit = max(self._limit, limit)
+        if self._closed:
+            return
         self._reactor.watch(self, READABLE)
 
     def handle(self, events: int) -> None:
@@ -115,6 +118,7 @@ class Listener:
 
         shutdown does it at once: the owner's worker holds a duplicate, which would keep the address in use.
         """
+        self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._reactor.retire(self, self._socket)

@@ -120,10 +120,13 @@ class SocketService:
 
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, request, addresses = message
+        if self.crowded:
+            worker.emit((FAILED, request, errno.EMFILE))
+            return
         connection = Connection(next(self._ids), worker, State.CONNECTING)
 
         def done(connector: Connector, end: socket.socket | None, peer: tuple[str, int]) -> None:
-            del self._connectors[worker, request]
+            self._connectors.pop((worker, request), None)
             if end is None:
                 worker.emit((FAILED, request, connector.connection.error or errno.EIO))
                 return

@@ -56,7 +56,7 @@ class Home(Protocol):
 class Stream:
     """A connected socket, its Connection, and the way between them."""
 
-    __slots__ = ("_home", "_hung_up", "_patience", "_socket", "connection", "outlet")
+    __slots__ = ("_fin_sent", "_home", "_hung_up", "_patience", "_socket", "connection", "outlet")
 
     def __init__(self, connection: Connection, end: socket.socket, outlet: Outlet, home: Home) -> None:
         self.connection = connection
@@ -64,6 +64,7 @@ class Stream:
         self._socket = end
         self._home = home
         self._hung_up = False
+        self._fin_sent = False
         self._patience: Patience | None = None
 
     def fileno(self) -> int:
@@ -193,8 +194,9 @@ class Stream:
     def _send_fin(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_WR)
+            self._fin_sent = True
         except OSError:  # ENOTCONN: the peer has reset it
-            if self.connection.state is State.CLOSED:  # nobody reads on to meet the error
+            if self.connection.state is State.CLOSED and self._undelivered():  # nobody reads on to meet the error
                 error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 self.connection.met(error or errno.ECONNRESET)
                 self._log_lost()
@@ -220,8 +222,8 @@ class Stream:
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""
         outstanding: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        if self.connection.state is State.LINGERING and outstanding:
-            outstanding -= 1  # our FIN
+        if self._fin_sent and outstanding:
+            outstanding -= 1  # the FIN itself
         return outstanding + self.connection.queue.size
 
     def _log_lost(self) -> None:
