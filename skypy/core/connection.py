@@ -202,6 +202,7 @@ class Connection:
         if self.owned:
             closed = self.state not in DELIVERING  # it has been told, and is told once
             self.holder.emit((SOCKET_ERROR if closed else SOCKET_CLOSE, self.id, error))
+        if self.state not in (State.LINGERING, State.CLOSED):
             self.holder.emit((FORGET, self.id))
         self.queue.clear()
         self.state = State.CLOSED

@@ -10,6 +10,7 @@ nothing. That is pause: there is no pause message.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -44,6 +45,7 @@ class Duplicate:
     """One socket held by this worker. `emit` says something to the service."""
 
     __slots__ = (
+        "_met",
         "buffer",
         "corked",
         "descriptor",
@@ -81,6 +83,7 @@ class Duplicate:
         self.reading = Reading.OPEN
         self.writable = True
         """Whether messages may be corked: this side is neither closed nor known to be broken."""
+        self._met = 0  # by a direct write
         self.error = 0
         """The errno that broke the connection, 0 while nothing did."""
         self.drainers: list[Wakeable] = []
@@ -154,7 +157,13 @@ class Duplicate:
             self.hand_over()
 
     def hand_over(self, error: int = 0) -> None:
-        """Give the corked bytes to the service, with the errno that a direct write met."""
+        """Give the corked bytes to the service, with the errno that a direct write met.
+
+        The kernel tells a reset once: until the service has this errno, it may take the reset for an end-of-file. EPIPE
+        is no such case, it comes behind a real one.
+        """
+        if error != errno.EPIPE:
+            self._met = self._met or error
         messages: list[tuple[int, bytes]] = []
         size = 0
         for priority, data in self.corked.take():
@@ -232,6 +241,7 @@ class Duplicate:
 
     def input_ended(self, error: int) -> None:
         """CLOSE: end-of-file, or the errno that ended the connection."""
+        error = error or self._met
         if self.reading is Reading.OPEN:
             self.reading = Reading.BROKEN if error else Reading.ENDED
         if error:

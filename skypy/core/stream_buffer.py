@@ -15,16 +15,17 @@ _CUT_BYTES: Final = 65536
 class StreamBuffer:
     """Bytes in, bytes or lines out. A lone chunk is kept as it came; only data that piles up is copied together.
 
-    Where one line is followed by others, they are cut at once: `_lines` are the next lines (in reverse), still part of
-    the data and only a shortcut to it, so that any other way of reading just forgets them.
+    Where lines are read one after the other, many are cut at once: `_lines` are the next ones (in reverse), still part
+    of the data and only a shortcut to it, so that any other way of reading just forgets them.
     """
 
-    __slots__ = ("_data", "_lines", "_offset", "_scanned", "_separator", "size")
+    __slots__ = ("_data", "_in_lines", "_lines", "_offset", "_scanned", "_separator", "size")
 
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""
         self._offset = 0
         self._lines: list[bytes] = []
+        self._in_lines = False  # the last thing read was a line
         self._separator = b""
         self._scanned = 0  # bytes behind the offset that cannot begin a separator
         self.size = 0
@@ -50,6 +51,7 @@ class StreamBuffer:
             return None
         taken = bytes(self._data[self._offset : self._offset + count])
         self._lines.clear()
+        self._in_lines = False
         self._consume(count)
         return taken
 
@@ -99,8 +101,9 @@ class StreamBuffer:
             raise _too_long(end - start, limit)
         line = bytes(self._data[start:end])
         self._consume(end - start + len(separator))
-        if self.size > len(separator):
+        if self._in_lines and self.size > len(separator):
             self._cut_ahead(separator)
+        self._in_lines = True
         return line
 
     def _cut_ahead(self, separator: bytes) -> None:

@@ -390,8 +390,8 @@ class Sockets:
             self.dropped["CLOSE"] += 1
             return
         socket.input_ended(message[2])
-        if message[2]:
-            self._tell(socket, message[2])
+        if socket.error:
+            self._tell(socket, socket.error)
             self._holdings.wake_drainers(socket)
         socket.wake_reader()
 
