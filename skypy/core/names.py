@@ -12,7 +12,9 @@ W = TypeVar("W")
 
 
 def check_name(name: str) -> None:
-    """Raises ValueError for what cannot be the name of an actor."""
+    """Raises ValueError for what cannot be the name of an actor, TypeError for what is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a str, not {type(name).__name__}")
     if not (name.startswith(".") and len(name) > 1 and name.isprintable()):
         raise ValueError(f'{name!r} is no name: one begins with a dot and is printable, like ".store"')
 

@@ -36,7 +36,7 @@ def pack_value(value: Any) -> bytes:
     Raises TypeError for what no message carries, ValueError for depth, cycles, large ints and what is too long.
     """
     if value.__class__ not in SCALARS:
-        _check(value, 0)
+        _check(value, 1)
     return _pack(value)
 
 
@@ -44,7 +44,7 @@ def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     """The bytes of a request's values, of which each may be as deep as any. Raises as `pack_value` does."""
     for value in (*args, *kwargs.values()):
         if value.__class__ not in SCALARS:
-            _check(value, 0)
+            _check(value, 1)
     return _pack([list(args), kwargs])
 
 
@@ -95,28 +95,31 @@ def _pack(value: Any) -> bytes:
     return packed
 
 
-def _check(value: Any, depth: int) -> None:  # noqa: C901 - one case per kind of value
+def _check(value: Any, depth: int) -> None:
     """Containers are looked into, and what packing would not find wrong; the rest is the codec's to judge."""
     if depth > DEEPEST:
         raise ValueError(f"a message holds containers nested more than {DEEPEST} deep (or one that holds itself)")
-    cls = type(value)
-    if cls not in _CONTAINERS:
-        if cls in FOREIGN:
-            raise TypeError(f"a message cannot carry {cls.__module__}.{cls.__qualname__}")
-        if _codec.knows(cls):
-            return
+    if type(value) not in _CONTAINERS and _codec.knows(type(value)):
+        return
     if isinstance(value, dict):
         for key, item in value.items():
             if key.__class__ is not str:
                 _check_key(key)
             if item.__class__ not in SCALARS:
                 _check(item, depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and type(value) not in FOREIGN:
         for item in value:
             if item.__class__ not in SCALARS:
                 _check(item, depth + 1)
-    elif isinstance(value, datetime):
+    else:
+        _check_other(value)
+
+
+def _check_other(value: Any) -> None:
+    if isinstance(value, datetime):
         _check_datetime(value)
+    elif type(value) in FOREIGN:
+        raise TypeError(f"a message cannot carry {type(value).__module__}.{type(value).__qualname__}")
 
 
 def _check_key(key: Any) -> None:

@@ -217,8 +217,10 @@ async def drain(fd: int) -> None:
     await actor.worker.sockets.wait_until_drained(socket)
     if socket.error:
         raise SocketBroken(socket.error, os.strerror(socket.error))
-    if socket.state in (Holding.CLOSING, Holding.YIELDED):
-        raise SocketClosed(f"socket {fd} was closed or taken over")
+    if socket.state is Holding.CLOSING:
+        raise SocketClosed(f"socket {fd} was closed")
+    if socket.state is Holding.YIELDED:  # what was written goes on its way from another worker
+        await drain(fd)
 
 
 # -- ending --

@@ -205,6 +205,8 @@ class Sockets:
 
     def start(self, socket: StreamSocket, actor: Actor) -> None:
         """`actor` owns the socket from now on, and reading begins (or goes on)."""
+        if socket.started and socket.owner is actor:
+            return
         self._belongs_to(socket, actor)
         socket.start(actor.address)
 
@@ -456,16 +458,17 @@ class Sockets:
         claim = self._foreign.take_claim(id_)
         if claim is None:
             raise InternalError(f"socket {id_} came without having been claimed")
-        actor = next((waiter for waiter in claim.waiters if not waiter.done()), claim.waiters[0]).actor
+        waiting = [waiter for waiter in claim.waiters if not waiter.done() and waiter.actor.life is not Life.ENDED]
+        actor = (waiting or claim.waiters)[0].actor
         socket = self._make(id_, descriptor, actor, SocketAddress(*peer))
         self._holdings.take_over(socket, claim, actor.address, fields)
         socket.told = bool(socket.error)
         self._belongs_to(socket, actor)
-        if actor.life is Life.ENDED:
+        if not waiting:
+            self._log_error(actor, f"socket: {id_} came when nobody waited for it any more: closed")
             self.close_socket(socket)
-        for waiter in claim.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        for waiter in waiting:
+            waiter.set_result(None)
 
     # --
 

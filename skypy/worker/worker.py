@@ -109,7 +109,7 @@ class Worker:
             if actor.end_reason == EXITED and isinstance(error, asyncio.CancelledError):
                 raise _exited(name) from error
             await self.end(actor, _FAILED)
-            if isinstance(error, asyncio.CancelledError):
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
@@ -126,7 +126,8 @@ class Worker:
         result = context.run(function, *arguments)
         if inspect.iscoroutine(result):
             task = self.loop.create_task(result, name=function_name(function), context=context)
-            await task
+            await asyncio.wait([task])  # awaiting the task itself would let its GeneratorExit close us
+            task.result()
 
     # -- death --
 
@@ -262,6 +263,12 @@ class Worker:
 
     def __repr__(self) -> str:
         return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody wants the current task to end, as against a CancelledError that a service has raised."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _exited(name: str) -> ExitedWhileStarting:

@@ -7,19 +7,24 @@ starts the actors that it plays with: all on one worker, or spread over two.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
+import json
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 
 import skypy
+from skypy import socket
 from skypy.core.address import process_number
 from skypy.worker.actor import current_actor
 from skypy.worker.worker import Worker
 
 LONG = 15.0
 """Seconds that no scenario takes: one that does hangs."""
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="untouched")
 
 
 class Others:
@@ -60,6 +65,25 @@ async def play(module_name: str, name: str, placement: str) -> dict[str, Any]:
     return {"error": error, "expected": others.expected, "started": others.started}
 
 
+async def offer(*verbs: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    """Run functions for whoever asks for them over a socket, by a line with a name and arguments; answer in JSON."""
+    by_name = {verb.__name__: verb for verb in verbs}
+
+    async def serve(fd: int, address: str) -> None:
+        await socket.start(fd)
+        name, *words = (await socket.readline(fd) or b"").decode().split()
+        try:
+            answer = await by_name[name](*words)
+        except Exception:
+            answer = traceback.format_exc()
+        socket.write(fd, json.dumps(answer).encode())
+        await socket.close(fd)
+
+    listener = await socket.listen("127.0.0.1", 0)
+    await socket.start(listener, serve)
+    skypy.log.info("port %d", socket.local_address(listener).port)
+
+
 def here() -> Worker:
     """The worker of the current actor."""
     return current_actor().worker
@@ -76,12 +100,18 @@ async def passes(condition: Callable[[], bool]) -> None:
         await skypy.sleep(0.001)
 
 
-async def raises(kind: type[BaseException], coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The exception of exactly this kind that a coroutine raises."""
+async def raises(kind: type[BaseException], call: Awaitable[Any]) -> Any:
+    """The exception of this kind that a call raises."""
     try:
-        result = await coroutine
-    except BaseException as error:
-        if type(error) is not kind:
-            raise
+        result = await call
+    except kind as error:
         return error
     raise AssertionError(f"it did not raise {kind.__name__}, it returned {result!r}")
+
+
+async def outcome(call: Awaitable[Any]) -> str:
+    """What a call comes to, in words."""
+    try:
+        return repr(await call)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"

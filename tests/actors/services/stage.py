@@ -1,11 +1,10 @@
 """The first service: plays a scenario for whoever asks for it over a socket, and sees to what it leaves behind."""
 
 import gc
-import json
 from typing import Any
 
 import skypy
-from skypy import socket
+from tests.actors.scenarios import offer
 
 probes: list[int] = []
 
@@ -13,18 +12,7 @@ probes: list[int] = []
 @skypy.start
 async def main() -> None:
     probes.extend([await skypy.newservice("probe", worker=number) for number in (1, 2)])
-    listener = await socket.listen("127.0.0.1", 0)
-    await socket.start(listener, serve)
-    skypy.log.info("port %d", socket.local_address(listener).port)
-
-
-async def serve(fd: int, address: str) -> None:
-    await socket.start(fd)
-    line = await socket.readline(fd) or b""
-    verb, *words = line.decode().split()
-    answer = await {"play": play}[verb](*words)
-    socket.write(fd, json.dumps(answer).encode())
-    await socket.close(fd)
+    await offer(play)
 
 
 async def play(topic: str, name: str, placement: str) -> dict[str, Any]:

@@ -1,0 +1,4 @@
+"""A service whose body fails."""
+
+zero = 0
+1 / zero

@@ -1,0 +1,133 @@
+"""The first service of a node whose other workers die."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import skypy
+from skypy.core.address import format_address
+from tests.actors.scenarios import here, offer, outcome, process_of
+
+CALLS = 50
+actors: dict[str, int] = {}
+tasks: "dict[str, asyncio.Task[Any]]" = {}
+
+
+@skypy.start
+async def main() -> None:
+    await offer(
+        prepare, mourn, is_forgotten, serves_again, dies_by, start_fails, unique_fails, meet_the_unborn, meet_the_born
+    )
+
+
+def start_task(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+    tasks[name] = asyncio.create_task(coroutine)
+
+
+# -- a worker is killed while everybody waits --------------------------------------------------------------------------
+
+
+async def prepare() -> None:
+    """Calls from this worker and from worker 3 to worker 2 and back, a start and a kill there, a name."""
+    for name, worker in (("here", 1), ("victim", 2), ("stuck", 2), ("third", 3)):
+        actors[name] = await skypy.newservice("mortal", worker=worker)
+    victim = actors["victim"]
+    for number in range(CALLS):
+        start_task(f"call {number}", skypy.call(victim, "never"))
+    await skypy.call(actors["third"], "ask", victim, "never", CALLS)
+    await skypy.call(victim, "ask", actors["here"], "pass_gate", CALLS, 5)
+    await skypy.call(victim, "ask", actors["third"], "pass_gate", CALLS, 5)
+    await skypy.call(victim, "take", ".victim")
+    await skypy.call(actors["stuck"], "get_stuck_in_the_end")
+    start_task("kill", skypy.kill(actors["stuck"]))
+    start_task("start", skypy.newservice("leaving", "wait", worker=2))
+    for name in ("victim", "third", "here"):
+        await skypy.call(actors[name], "who")
+
+
+async def mourn() -> dict[str, list[str]]:
+    """What became of all that."""
+    calls = [await outcome(tasks.pop(f"call {number}")) for number in range(CALLS)]
+    third = await skypy.call(actors["third"], "results")
+    return {"calls": calls, "third": third, **{name: [await outcome(tasks.pop(name))] for name in ("kill", "start")}}
+
+
+async def is_forgotten() -> dict[str, Any]:
+    """Nothing of the dead is left: who has called here is not answered, who is called from here is dead."""
+    victim = actors["victim"]
+    for name in ("here", "third"):
+        await skypy.call(actors[name], "open_gate")
+    while skypy.query(".victim") is not None:
+        await skypy.sleep(0)
+    call = await outcome(skypy.call(victim, "who"))
+    third = await outcome(skypy.call(actors["third"], "pass_gate", 1))
+    return {
+        "call": call,
+        "send": skypy.send(victim, "who"),
+        "third": third,
+        "sessions": [len(here().messenger.sessions), await skypy.call(actors["third"], "sessions")],
+        "victim": format_address(victim),
+    }
+
+
+async def serves_again() -> dict[str, Any]:
+    """A new actor on the worker that has died: it has not got any old message, it calls and is called."""
+    for number in range(100):
+        skypy.send(actors["victim"], "keep", number)
+    new = await skypy.newservice("mortal", worker=2)
+    await skypy.call(new, "take", ".victim")
+    await skypy.call(new, "ask", actors["here"], "pass_gate", 1, 5)
+    await skypy.call(actors["third"], "ask", new, "pass_gate", 1, 5)
+    await skypy.call(new, "open_gate")
+    return {
+        "process": process_of(new),
+        "received": await skypy.call(new, "what_was_received"),
+        "results": [await skypy.call(new, "results"), await skypy.call(actors["third"], "results")],
+        "name": await skypy.call(".victim", "who") == new,
+    }
+
+
+# -- a handler or a start function ends its process ------------------------------------------------------------------
+
+
+async def dies_by(*command: str) -> list[str]:
+    """What the caller, a bystander and somebody on another worker learn."""
+    victim = await skypy.newservice("mortal", worker=2)
+    third = await skypy.newservice("mortal", worker=3)
+    await skypy.call(third, "ask", victim, "never", 1)
+    bystander = asyncio.create_task(skypy.call(victim, "never"))
+    await skypy.call(victim, "who")
+    name, *args = command
+    caller = asyncio.create_task(skypy.call(victim, name, *map(int, args)))
+    return [await outcome(caller), await outcome(bystander), *await skypy.call(third, "results")]
+
+
+async def start_fails() -> str:
+    return await outcome(skypy.newservice("leaving", "exit", worker=2))
+
+
+async def unique_fails() -> list[str]:
+    """It starts on the worker with the fewest actors, which must not be this one."""
+    await skypy.newservice("mortal", worker=1)
+    query = asyncio.create_task(skypy.queryservice("leaving"))
+    await skypy.sleep(0)
+    first = await outcome(skypy.uniqueservice("leaving", "exit"))
+    return [first, await outcome(query), await outcome(skypy.uniqueservice("leaving"))]
+
+
+# -- an address of a process that comes later ------------------------------------------------------------------------
+
+
+async def meet_the_unborn() -> str:
+    number = max([process_of(await skypy.newservice("mortal", worker=worker)) for worker in (1, 2, 3)]) + 1
+    skypy.send(number << 24 | 1, "keep", "too early")
+    return await outcome(skypy.call(number << 24 | 1, "who"))
+
+
+async def meet_the_born(worker: str) -> list[Any]:
+    """The process that has the number now calls and is called."""
+    actors["here"] = await skypy.newservice("mortal", worker=1)
+    born = await skypy.newservice("mortal", worker=int(worker))
+    await skypy.call(actors["here"], "open_gate")
+    await skypy.call(born, "ask", actors["here"], "pass_gate", 1, 5)
+    return [process_of(born), await skypy.call(born, "results"), await skypy.call(born, "what_was_received")]
