@@ -96,7 +96,8 @@ class WorkerProcess:
         try:
             address = await self.worker.launch(name, packed_arguments)
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
-            self._link.say((LAUNCHED, launch, 0))
+            if self._stopping is None:
+                self._link.say((LAUNCHED, launch, 0))
         except ServiceError as error:
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = self.worker.address_in_use_hint(cause) or ("start", str(error))

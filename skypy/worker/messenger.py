@@ -163,7 +163,7 @@ class Messenger:
         actor = request.actor
         assert actor is not None
         if actor.ended is not None:
-            self._answer_dead(request, "it has ended")
+            self._answer_dead(request, actor.end_reason)
             return
         if request.session:
             actor.requests.add(request)

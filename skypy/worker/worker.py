@@ -106,10 +106,11 @@ class Worker:
             actor.life = Life.RUNNING
             await self._run_start(actor, packed_arguments)
         except BaseException as error:
-            if actor.end_reason == EXITED and isinstance(error, asyncio.CancelledError):
+            cancelled = isinstance(error, asyncio.CancelledError)
+            if cancelled and actor.ended is not None and not _is_being_cancelled():
                 raise _exited(name) from error
             await self.end(actor, _FAILED)
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+            if cancelled and _is_being_cancelled():
                 raise
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error

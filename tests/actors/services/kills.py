@@ -114,7 +114,7 @@ async def waiting_for(other: int, command: str, *args: Any) -> asyncio.Task[Any]
 async def dead(other: int, task: "asyncio.Task[Any]") -> None:
     error = await raises(skypy.ActorDead, asyncio.wait_for(task, 10))
     assert error.address == other
-    assert error.reason == "it has ended"
+    assert error.reason in ("it has called exit()", "it was killed")
     await raises(skypy.ActorDead, skypy.call(other, "alive"))
 
 
@@ -152,7 +152,7 @@ async def test_requests_behind_the_one_that_ends_an_actor_are_told_as_well(other
     assert answers[0] is True
     for answer in answers[1:]:
         assert isinstance(answer, skypy.ActorDead)
-        assert answer.reason == "it has ended"
+        assert answer.reason in ("it has called exit()", "it was killed")
 
 
 async def test_a_killed_actor_is_gone_when_kill_returns(others: Others) -> None:
@@ -266,6 +266,6 @@ async def test_nothing_after_exit_runs(others: Others) -> None:
 
     address = await skypy.newservice("kills", worker="here")
     actor = here().actors[address]
-    here().scheduler.run(actor, leave_early)
+    here().scheduler.run(actor, "leave_early", leave_early)
     await passes(lambda: address not in here().actors)
     assert finished == ["before", "finally"]
