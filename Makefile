@@ -31,13 +31,13 @@ types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(INSTALLED) ## the pure core, the worker, config and command line
-	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node
+	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors
 
 sockets: $(INSTALLED) ## the socket service on real sockets
 	$(BIN)/pytest -q tests/net
 
-nodes: $(INSTALLED) ## whole nodes: real processes, the echo, faults
-	$(BIN)/pytest -q tests/node
+nodes: $(INSTALLED) ## whole nodes, two at a time: real processes, the echo, actors, faults
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/node tests/actors
 
 soak: $(INSTALLED) ## long runs
 	$(BIN)/pytest -q tests -m soak

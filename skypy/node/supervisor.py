@@ -50,6 +50,7 @@ RESTARTS: Final = 5
 RESTART_PERIOD_SECONDS: Final = 10.0
 """More deaths than this within the period are no accident: a node that restarts for ever serves nobody."""
 _MARGIN_SECONDS: Final = 1.0
+_SAME_SIGNAL_SECONDS: Final = 0.05
 
 
 class ExitCode(IntEnum):
@@ -78,7 +79,7 @@ class Node:
         self._bus_token = secrets.token_bytes(16)
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
-        self._signalled = False
+        self._signalled_at: float | None = None
 
     async def run(self) -> ExitCode:
         """Run until asked to stop, or until it cannot go on."""
@@ -209,12 +210,15 @@ class Node:
             self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _asked_to_stop(self) -> None:
-        if self._signalled:
+        now = self._loop.time()
+        if self._signalled_at is not None and now - self._signalled_at < _SAME_SIGNAL_SECONDS:
+            return  # sent to the process and to its group, as timeout(1) does: that is one request
+        if self._signalled_at is not None:
             self._kill_all()
         elif not self._result.done():
             self._say("stopping; once more ends it at once")
             self._result.set_result(ExitCode.STOPPED)
-        self._signalled = True
+        self._signalled_at = now
 
     def _hung_up(self) -> None:
         """The log was moved away, or the terminal is gone: a node that goes on unseen would keep its ports."""

@@ -135,13 +135,13 @@ class ListenerSocket:
         self.descriptor = descriptor
         self.owner = owner
         self.local = local
-        self.accept: Callable[[int, str], Any] | None = None
+        self.accept: Callable[[int, SocketAddress], Any] | None = None
         self.accepted = 0
         self.state = Holding.OWN
         self._limit = 0
         self._emit = emit
 
-    def start(self, accept: Callable[[int, str], Any], owner: Actor) -> None:
+    def start(self, accept: Callable[[int, SocketAddress], Any], owner: Actor) -> None:
         """Begin (or go on) accepting for an actor."""
         self.accept = accept
         self.owner = owner

@@ -46,7 +46,7 @@ async def listen(host: str, port: int, backlog: int = 1024) -> int:
         raise ListenError(error.errno or 0, error.strerror or str(error), host, port) from error
 
 
-async def start(fd: int, accept: Callable[[int, str], Any] | None = None) -> None:
+async def start(fd: int, accept: Callable[[int, SocketAddress], Any] | None = None) -> None:
     """Take ownership of a socket and begin reading; of a listening one, and begin accepting.
 
     `accept(fd, address)` runs as a task of its own for every client; the client must be started within `claim_timeout`.

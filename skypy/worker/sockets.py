@@ -334,7 +334,7 @@ class Sockets:
         if not socket.started and socket.state is Holding.OWN:
             socket.unclaimed = self._loop.call_later(self.settings.claim_timeout, self._claim_timed_out, socket)
 
-    async def _accept(self, accept: Callable[[int, str], Any], socket: StreamSocket) -> None:
+    async def _accept(self, accept: Callable[[int, SocketAddress], Any], socket: StreamSocket) -> None:
         actor = socket.owner  # it may give the client to others, and fail afterwards
         try:
             result = accept(socket.id, socket.peer)
@@ -354,7 +354,7 @@ class Sockets:
 
     @staticmethod
     def _accept_failed(
-        actor: Actor, accept: Callable[[int, str], Any], socket: StreamSocket, error: BaseException
+        actor: Actor, accept: Callable[[int, SocketAddress], Any], socket: StreamSocket, error: BaseException
     ) -> None:
         if isinstance(error, SocketBroken) and socket.told and error.errno == socket.error:
             return  # the peer's reset of this very socket has been logged in one line

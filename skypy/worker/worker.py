@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -61,6 +62,7 @@ class Worker:
     ) -> None:
         """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
+        sys.path += [folder for folder in settings.service_path if folder not in sys.path]  # for helper modules
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()

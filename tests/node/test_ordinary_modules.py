@@ -57,3 +57,8 @@ def test_what_is_printed_is_in_the_log_as_it_is(log: list[str], line: str) -> No
 
 def test_what_is_below_the_level_of_the_log_is_not_there(log: list[str]) -> None:
     assert not [line for line in log if "not heard" in line]
+
+
+def test_a_helper_module_beside_it_is_imported_in_the_ordinary_way() -> None:
+    with running("helped") as node:
+        node.wait_for_line(r"^\[:01000001\] hello from the helper$")

@@ -68,6 +68,21 @@ def test_the_write_of_the_worker_meets_it(node: RunningNode, client: socket.sock
     assert record_of(node, port) == ["a", "True", *long_lines, "ECONNRESET raised", "None", "None", "False"]
 
 
+def test_the_write_of_the_worker_meets_it_before_the_socket_service_could_read(
+    node: RunningNode, client: socket.socket, tmp_path: Path
+) -> None:
+    node.expect_trouble(BROKEN)
+    port = port_of(client)
+    go = tmp_path / "go"
+    client.sendall(b"write %s\na\n" % bytes(go))
+    node.wait_for_line(f"{port} waits")
+    with stopped(node):
+        reset(client)
+        go.touch()
+        node.wait_for_line(f"{port} has written")  # which took the kernel's only notice of the reset
+    assert record_of(node, port) == ["a", "True", "ECONNRESET raised", "None", "None", "False"]
+
+
 def test_the_write_of_the_socket_service_meets_it(node: RunningNode, client: socket.socket) -> None:
     node.expect_trouble(BROKEN)
     port = port_of(client)
