@@ -50,7 +50,7 @@ RESTARTS: Final = 5
 RESTART_PERIOD_SECONDS: Final = 10.0
 """More deaths than this within the period are no accident: a node that restarts for ever serves nobody."""
 _MARGIN_SECONDS: Final = 1.0
-_SAME_SIGNAL_SECONDS: Final = 0.05
+_SAME_SIGNAL_SECONDS: Final = 0.01
 
 
 class ExitCode(IntEnum):

@@ -1,7 +1,8 @@
 """Imports a helper module that lies beside it."""
 
+from helper_of_services import greeting  # type: ignore[import-not-found]  # found beside this file
+
 import skypy
-from helper_of_services import greeting
 
 
 @skypy.start
