@@ -1,0 +1,71 @@
+"""Endpoints of one node in one process, and a loop that drives them all."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from skypy.bus.endpoint import Endpoint
+
+SECONDS = 20.0
+"""More than anything here takes: whoever waits that long has lost a wake-up."""
+TOKEN = b"the secret of 16"
+
+
+class Bus:
+    """A node's bus: `join(number)` gives an endpoint, whose batches are kept in `batches[number]`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.directory = tempfile.mkdtemp(prefix="skypy-")  # a path of pytest's would be too long for a socket
+        self.endpoints: dict[int, Endpoint] = {}
+        self.batches: dict[int, list[list[Any]]] = {}
+        self.failures: list[BaseException] = []
+        loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
+
+    def join(self, number: int, received: Callable[[list[Any]], None] | None = None) -> Endpoint:
+        batches = self.batches.setdefault(number, [])
+        endpoint = Endpoint(self.directory, TOKEN, number, received or batches.append, self.loop)
+        self.endpoints[number] = endpoint
+        return endpoint
+
+    def messages(self, number: int) -> list[Any]:
+        """What has arrived."""
+        return [message for batch in self.batches[number] for message in batch]
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        """Run the loop until a condition holds. Nothing but the endpoints' own wake-ups may bring that about."""
+        held = asyncio.Event()
+
+        def look() -> None:
+            if condition():
+                held.set()
+            else:
+                self.loop.call_later(0.002, look)
+
+        async def wait() -> None:
+            look()
+            async with asyncio.timeout(SECONDS):
+                await held.wait()
+
+        self.loop.run_until_complete(wait())
+
+    def close(self) -> None:
+        for endpoint in self.endpoints.values():
+            endpoint.close(0)
+        shutil.rmtree(self.directory)
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    loop = asyncio.new_event_loop()
+    bus = Bus(loop)
+    yield bus
+    bus.close()
+    loop.close()
+    assert bus.failures == []
