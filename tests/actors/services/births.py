@@ -2,12 +2,11 @@
 
 import asyncio
 import sys
-from collections import Counter
 from typing import Any, Literal
 
 import skypy
 from skypy.core.address import format_address
-from tests.actors.scenarios import Others, here, passes, process_of, raises, variable
+from tests.actors.scenarios import Others, passes, process_of, raises, variable
 from tests.actors.scenarios import play as play_scenario
 
 
@@ -127,27 +126,6 @@ async def test_an_actor_lives_where_it_was_asked_for(others: Others) -> None:
 @skypy.command
 async def start_here() -> int:
     return await skypy.newservice("newborn", worker="here")
-
-
-async def test_without_a_wish_an_actor_lives_on_the_worker_with_the_fewest(others: Others) -> None:
-    other = await others.start("births")
-    calls = [skypy.call(other, "start_somewhere") for _ in range(20)]
-    children = [await skypy.newservice("newborn") for _ in range(20)] + await asyncio.gather(*calls)
-    others.started += children
-    before = Counter({1: len(here().actors) - sum(process_of(child) == 1 for child in children)})
-    counts = Counter(process_of(child) for child in children)
-    assert counts.total() == 40
-    # Worker 1 had `before` actors and worker 2 a probe and at most one of this scenario: in the end they are even.
-    assert abs(before[1] + counts[1] - (1 + (not others.together) + counts[2])) <= 1
-
-
-async def test_failed_starts_do_not_count_as_load(others: Others) -> None:
-    where = others.where()
-    for _ in range(10):
-        await failure(where, "raise")
-        await failure(where, "exit")
-        await failure(where, name="nothing")
-    await test_without_a_wish_an_actor_lives_on_the_worker_with_the_fewest(others)
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
