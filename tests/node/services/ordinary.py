@@ -94,6 +94,6 @@ def sources(say: Callable[..., None]) -> None:
 
 
 def loggers(say: Callable[..., None]) -> None:
-    logging.getLogger("a.library").info("a library speaks")
+    logging.getLogger("a_library").info("a library speaks")
     logging.info("the root logger speaks")
     log.debug("not heard")
