@@ -34,7 +34,8 @@ class Scheduler:
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
-        self._messages: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.messages: deque[tuple[Callable[[Any], None], Any]] = deque()
+        """What waits to be handled."""
         self._in_turn = False
         self._turn_requested = False
 
@@ -52,16 +53,16 @@ class Scheduler:
         for hook in self.end_of_turn_hooks:
             hook()
         self._in_turn = False
-        if self.unsettled or self._messages:  # next time, so that nobody else starves
+        if self.unsettled or self.messages:  # next time, so that nobody else starves
             self.request_turn()
 
     def post(self, handle: Callable[[Any], None], message: Any) -> None:
         """A message for an actor of this worker: `handle(message)` is called in the order of arrival."""
-        self._messages.append((handle, message))
+        self.messages.append((handle, message))
         self.request_turn()
 
     def _handle_messages(self) -> None:
-        messages = self._messages
+        messages = self.messages
         for _ in range(MESSAGES_PER_TURN):
             if not messages:
                 return

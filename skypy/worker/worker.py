@@ -242,11 +242,12 @@ class Worker:
     def _kill(self, actor: Actor) -> asyncio.Future[None]:
         return self.begin_end(actor, _KILLED)
 
-    def received(self, messages: Sequence[Any]) -> None:
-        """A batch of another worker."""
+    def received(self, messages: Sequence[Any], handled: Callable[[], None]) -> None:
+        """A batch of another worker; `handled` is called when each of its messages has been handled."""
         self.scheduler.begin_turn()
         for message in messages:
             self.scheduler.post(self.messenger.received, message)
+        self.scheduler.post(_call, handled)
         self.scheduler.end_turn()
 
     # --
@@ -272,6 +273,10 @@ def _is_being_cancelled() -> bool:
     """Whether somebody wants the current task to end, as against a CancelledError that a service has raised."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _call(function: Callable[[], None]) -> None:
+    function()
 
 
 def _exited(name: str) -> ExitedWhileStarting:
