@@ -12,6 +12,7 @@ import contextlib
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Final
 
 from skypy.core.waiting import Wakeable
@@ -21,6 +22,9 @@ from skypy.worker.tasks import create_unstarted, start_eagerly
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
 
+
+SECONDS_PER_TURN: Final = 0.002
+"""As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
 
 STEPS_PER_MESSAGE: Final = 10_000
 """Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
@@ -63,8 +67,9 @@ class Scheduler:
 
     def _handle_messages(self) -> None:
         messages = self.messages
+        deadline = monotonic() + SECONDS_PER_TURN
         for _ in range(MESSAGES_PER_TURN):
-            if not messages:
+            if not messages or monotonic() > deadline:
                 return
             handle, message = messages.popleft()
             self.step(handle, message)
