@@ -30,6 +30,14 @@ class SocketSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStart:
+    """When the node started: the same moment on two clocks, in seconds."""
+
+    monotonic: float
+    unix: float
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A checked config. Paths are absolute; `config_file` is as the user named it, for messages."""
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core.address import Address, format_address, process_number
-from skypy.core.errors import ActorDead, RemoteError
+from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.sessions import Sessions
 from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
 from skypy.worker.actor import Actor, describe, text_of
@@ -35,10 +35,16 @@ KILL: Final = 5  # destination, source, session
 SHARED: Final = 6  # destination, source, session, value: a reply that needs no packing
 
 ONE_WAY: Final = 0
-_OVERHEAD_BYTES: Final = 64
-"""What a message costs on the bus besides its payload, for the budget."""
+MAILBOX_BYTES: Final = 67108864
+"""What may wait for one actor from inside its worker: as much as may be under way to another worker."""
+_OVERHEAD_BYTES: Final = 256
+"""What a message that waits costs besides its payload."""
+_LIGHT_MESSAGES: Final = 1000
+_LIGHT_BYTES: Final = 65536
+"""As long as fewer and shorter ones than these wait in a worker they are not weighed: one turn handles them all."""
 _SMALL: Final = 0
 """The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
+_SIZED: Final = frozenset({str, bytes})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LONGEST_TEXT: Final = 100_000
 """Characters of an exception's text or traceback; longer ones are cut."""
@@ -148,14 +154,33 @@ class Messenger:
             payload = pack_arguments(args, kwargs)
             message = (REQUEST, target, request.source, request.session, request.command, payload)
             return self._post_to_process(number, message, len(payload) + len(request.command) + _OVERHEAD_BYTES)
+        size = 0
         if not (all(map(may_be_shared, args)) and (not kwargs or _may_all_be_shared(kwargs))):
             request.payload = pack_arguments(args, kwargs)
+            size = len(request.payload)
         actor = self._actors.get(target)
         if actor is None or actor.ended is not None:
             return False
         request.actor = actor
-        self._scheduler.post(self._handle, request)
+        if size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES:
+            self._post_weighed(actor, self._handle, request, size or _size_of_scalars((*args, *kwargs.values())))
+        else:
+            self._scheduler.post(self._handle, request)
         return True
+
+    def _post_weighed(self, actor: Actor, handle: Callable[[Any], None], message: Any, size: int) -> None:
+        """What makes a mailbox full is refused: so it can neither grow without end, nor lose anything."""
+        size += _OVERHEAD_BYTES
+        if actor.mailbox_bytes + size > MAILBOX_BYTES:
+            raise MailboxFull(f"{MAILBOX_BYTES} bytes wait for actor {format_address(actor.address)}")
+        actor.mailbox_bytes += size
+        self._scheduler.post(self._handle_weighed, (actor, size, handle, message))
+
+    @staticmethod
+    def _handle_weighed(weighed: tuple[Actor, int, Callable[[Any], None], Any]) -> None:
+        actor, size, handle, message = weighed
+        actor.mailbox_bytes -= size
+        handle(message)
 
     # -- handling --
 
@@ -223,7 +248,7 @@ class Messenger:
             return False
         try:
             if process_number(request.source) == self._own_process and may_be_shared(value):
-                return self._answer(request, SHARED, value)
+                return self._answer(request, SHARED, value, size=_OVERHEAD_BYTES)
             payload = pack_value(value)
             return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
         except Exception as error:
@@ -250,7 +275,11 @@ class Messenger:
         message = (kind, request.source, request.actor.address, request.session, *fields)
         number = process_number(request.source)
         if number == self._own_process:
-            self._scheduler.post(self.received, message)
+            caller = self._actors.get(request.source)
+            if size and caller and (size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES):
+                self._post_weighed(caller, self.received, message, _size_of_scalars(fields))
+            else:
+                self._scheduler.post(self.received, message)
             sent = request.session in self.sessions
         else:
             sent = self._post_to_process(number, message, size)
@@ -330,6 +359,10 @@ def _reject(told: tuple[Waiter[Any], Exception]) -> None:
     waiter, error = told
     if not waiter.done():
         waiter.set_exception(error)
+
+
+def _size_of_scalars(values: Sequence[Any]) -> int:
+    return sum(len(value) for value in values if value.__class__ in _SIZED)
 
 
 def _may_all_be_shared(kwargs: Mapping[str, Any]) -> bool:
