@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core.address import Address, format_address, process_number
@@ -19,7 +18,7 @@ from skypy.core.sessions import Sessions
 from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
 from skypy.worker.actor import Actor, describe, text_of
 from skypy.worker.tasks import start_eagerly
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import resume, resume_with
 
 if TYPE_CHECKING:
     from skypy.worker.scheduler import Scheduler
@@ -92,7 +91,7 @@ class Messenger:
         self._actors = actors
         self._scheduler = scheduler
         self._post_to_process = post_to_process
-        self.sessions: Sessions[Waiter[Any]] = Sessions()
+        self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
         self._by_kind: dict[int, Callable[..., None]] = {
             REQUEST: self._request,
             REPLY: self._reply,
@@ -114,13 +113,14 @@ class Messenger:
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """The reply. Raises what the callee raised as RemoteError, and ActorDead."""
-        waiter: Waiter[Any] = Waiter(self._scheduler.loop)
+        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
             if not self._post(target, Request(source, session, command, args, kwargs)):
                 raise ActorDead(target, "there is no such actor")
             return await waiter
         finally:
+            del waiter  # it has the exception, whose traceback has this frame
             self.sessions.close(session)
 
     async def kill(self, source: Address, target: Address) -> None:
@@ -131,7 +131,7 @@ class Messenger:
             if actor is not None:
                 await asyncio.shield(self._end(actor))
             return
-        waiter: Waiter[Any] = Waiter(self._scheduler.loop)
+        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
             if self._post_to_process(number, (KILL, target, source, session), _SMALL):
@@ -139,6 +139,7 @@ class Messenger:
         except ActorDead:
             pass  # that is what was wanted
         finally:
+            del waiter
             self.sessions.close(session)
 
     def _post(self, target: Address, request: Request) -> bool:
@@ -170,7 +171,7 @@ class Messenger:
         context = actor.context.copy()
         try:
             result = context.run(self._invoke, actor, request)
-            if not inspect.iscoroutine(result):
+            if type(result) is not CoroutineType:
                 self.reply(request, result)
                 return
             task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
@@ -321,15 +322,15 @@ class Messenger:
         self._post_to_process(process_number(source), (DEAD, source, target, session, reason), _SMALL)
 
 
-def _resolve(waiter: Waiter[Any], value: Any) -> None:
+def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:
     if not waiter.done():  # it may have been cancelled since
-        waiter.set_result(value)
+        resume(waiter, value)
 
 
-def _reject(told: tuple[Waiter[Any], Exception]) -> None:
+def _reject(told: tuple[asyncio.Future[Any], Exception]) -> None:
     waiter, error = told
     if not waiter.done():
-        waiter.set_exception(error)
+        resume_with(waiter, error)
 
 
 def _may_all_be_shared(kwargs: Mapping[str, Any]) -> bool:
