@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import Address, format_address, process_number
+from skypy.core.address import INDEX_BITS, Address, format_address, process_number
 from skypy.core.errors import ActorDead, RemoteError
 from skypy.core.sessions import Sessions
 from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
@@ -29,9 +29,6 @@ REPLY: Final = 2  # destination, source, session, packed value
 ERROR: Final = 3  # destination, source, session, name of the exception's type, text, traceback
 DEAD: Final = 4  # destination, source, session, reason
 KILL: Final = 5  # destination, source, session
-
-# -- and inside of a worker, besides --
-SHARED: Final = 6  # destination, source, session, value: a reply that needs no packing
 
 ONE_WAY: Final = 0
 _OVERHEAD_BYTES: Final = 64
@@ -98,7 +95,6 @@ class Messenger:
             ERROR: self._error,
             DEAD: self._dead,
             KILL: self._kill,
-            SHARED: self._shared,
         }
 
     # -- asking --
@@ -109,19 +105,23 @@ class Messenger:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
         return self._post(target, Request(source, ONE_WAY, command, args, kwargs))
 
-    async def call(
+    def ask(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
-        """The reply. Raises what the callee raised as RemoteError, and ActorDead."""
+    ) -> tuple[int, asyncio.Future[Any]]:
+        """Send a request: its session, to be closed in any case, and the reply.
+
+        Who waits gets what the callee raised as RemoteError, or ActorDead. Raises ActorDead when there is no such
+        actor, TypeError and ValueError for bad values, MailboxFull.
+        """
         waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
             if not self._post(target, Request(source, session, command, args, kwargs)):
                 raise ActorDead(target, "there is no such actor")
-            return await waiter
-        finally:
-            del waiter  # it has the exception, whose traceback has this frame
+        except BaseException:
             self.sessions.close(session)
+            raise
+        return session, waiter
 
     async def kill(self, source: Address, target: Address) -> None:
         """End an actor, here or elsewhere; returns when it has ended, or was dead already."""
@@ -144,7 +144,7 @@ class Messenger:
 
     def _post(self, target: Address, request: Request) -> bool:
         args, kwargs = request.args, request.kwargs
-        number = process_number(target)
+        number = target >> INDEX_BITS
         if number != self._own_process:
             payload = pack_arguments(args, kwargs)
             message = (REQUEST, target, request.source, request.session, request.command, payload)
@@ -223,8 +223,8 @@ class Messenger:
         if not request.expects_answer:
             return False
         try:
-            if process_number(request.source) == self._own_process and may_be_shared(value):
-                return self._answer(request, SHARED, value)
+            if request.source >> INDEX_BITS == self._own_process and may_be_shared(value):
+                return self._answer_shared(request, value)
             payload = pack_value(value)
             return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
         except Exception as error:
@@ -245,11 +245,19 @@ class Messenger:
         if request.expects_answer:
             self._answer(request, DEAD, reason)
 
+    def _answer_shared(self, request: Request, value: Any) -> bool:
+        """Inside of the worker, with a value that needs no packing."""
+        assert request.actor is not None
+        session, request.session = request.session, ONE_WAY
+        request.actor.requests.discard(request)
+        self._scheduler.post(self._shared, (session, request.actor.address, value))
+        return session in self.sessions
+
     def _answer(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
         """Raises MailboxFull: the request is as it was then."""
         assert request.actor is not None
         message = (kind, request.source, request.actor.address, request.session, *fields)
-        number = process_number(request.source)
+        number = request.source >> INDEX_BITS
         if number == self._own_process:
             self._scheduler.post(self.received, message)
             sent = request.session in self.sessions
@@ -290,8 +298,8 @@ class Messenger:
         else:
             _resolve(waiter, value)
 
-    def _shared(self, target: Address, source: Address, session: int, value: Any) -> None:
-        del target
+    def _shared(self, answer: tuple[int, Address, Any]) -> None:
+        session, source, value = answer
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _resolve(waiter, value)
