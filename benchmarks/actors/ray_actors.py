@@ -1,0 +1,24 @@
+"""Ray: a process per actor. ray_actors.py ACTIVITY WIDTH SECONDS"""
+
+import sys
+
+import ray
+from measuring import blocking_rate, report
+
+
+@ray.remote
+class Target:
+    def plain(self, value: int) -> int:
+        return value
+
+
+def main(_: str, width: int, seconds: float) -> None:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    target = Target.remote()
+    ray.get(target.plain.remote(1))
+    report(blocking_rate(lambda: ray.get([target.plain.remote(1) for _ in range(width)]), seconds, each=width))
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
