@@ -13,6 +13,7 @@ from functools import partial
 from typing import IO
 
 from benchmarks import rivals
+from benchmarks.build import build_erlang
 from benchmarks.model import BenchmarkError, Contender, Measurement, Timing
 from benchmarks.processes import Command, check_alive, pss_bytes, running
 from benchmarks.socket_servers import ACTORS, skynet_command, skypy_command
@@ -29,9 +30,11 @@ class Program:
     heavy: bool = False
 
 
-def python_program(file: str, *options: str) -> Callable[[str, int, float], Command]:
+def python_program(module: str, *options: str) -> Callable[[str, int, float], Command]:
     def command(activity: str, width: int, seconds: float) -> Command:
-        return Command([rivals.python(), str(ACTORS / file), activity, str(width), str(seconds), *options])
+        return Command(
+            [rivals.python(), "-m", f"benchmarks.actors.{module}", activity, str(width), str(seconds), *options]
+        )
 
     return command
 
@@ -45,17 +48,25 @@ def skynet_program(activity: str, width: int, seconds: float) -> Command:
     return skynet_command("driver", f"{activity} {width} {seconds}", threads)
 
 
+def erlang_program(activity: str, width: int, seconds: float) -> Command:
+    schedulers = "2:2" if activity == "call-across" else "1:1"
+    program = build_erlang(ACTORS / "erlang" / "driver.erl")
+    options = ["-noshell", "+S", schedulers, "-pa", str(program.parent)]
+    return Command(["erl", *options, "-run", "driver", "main", activity, str(width), str(seconds)])
+
+
 ALL = {
     program.name: program
     for program in (
         Program("skypy", skypy_program),
         Program("skynet", skynet_program, rivals.no_skynet),
-        Program("asyncio Queue", python_program("asyncio_queue.py")),
-        Program("uvloop Queue", python_program("asyncio_queue.py", "uvloop"), partial(rivals.no_package, "uvloop")),
-        Program("Pykka", python_program("pykka_actors.py"), partial(rivals.no_package, "pykka")),
-        Program("xoscar", python_program("xoscar_actors.py"), partial(rivals.no_package, "xoscar")),
-        Program("Thespian", python_program("thespian_actors.py"), partial(rivals.no_package, "thespian"), heavy=True),
-        Program("Ray", python_program("ray_actors.py"), partial(rivals.no_package, "ray"), heavy=True),
+        Program("asyncio Queue", python_program("asyncio_queue")),
+        Program("uvloop Queue", python_program("asyncio_queue", "uvloop"), partial(rivals.no_package, "uvloop")),
+        Program("Erlang", erlang_program, rivals.no_erlang),
+        Program("Pykka", python_program("pykka_actors"), partial(rivals.no_package, "pykka")),
+        Program("xoscar", python_program("xoscar_actors"), partial(rivals.no_package, "xoscar")),
+        Program("Thespian", python_program("thespian_actors"), partial(rivals.no_package, "thespian"), heavy=True),
+        Program("Ray", python_program("ray_actors"), partial(rivals.no_package, "ray"), heavy=True),
     )
 }
 

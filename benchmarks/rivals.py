@@ -71,9 +71,20 @@ def no_skynet() -> str | None:
     return None
 
 
-def no_program(name: str, package: str) -> str | None:
-    """Why a rival of the distribution cannot take part."""
-    return None if shutil.which(name) else f"{name} was not found (Debian: apt install {package})"
+def netty_jars() -> list[Path]:
+    return sorted(Path("/usr/share/java").glob("netty-*.jar"))
+
+
+def no_netty() -> str | None:
+    """Why Netty cannot take part."""
+    if shutil.which("javac") and netty_jars():
+        return None
+    return "needs javac and Netty in /usr/share/java (Debian: default-jdk-headless and libnetty-java)"
+
+
+def no_erlang() -> str | None:
+    """Why Erlang cannot take part."""
+    return None if shutil.which("erlc") else "erlc was not found (Debian: erlang-base)"
 
 
 def nothing_missing() -> str | None:

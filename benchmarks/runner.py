@@ -63,7 +63,7 @@ def run(cases: Sequence[Case], rounds: int, timing: Timing, outcome: Outcome) ->
             measured = contender.measure(timing)
         except BenchmarkError as error:
             outcome.failed[case.name, contender.name] = str(error)
-            progress(f"FAILED: {error}\n")
+            progress(f"FAILED: {str(error).splitlines()[0]}\n")
             continue
         outcome.samples.append(Sample(number, case.name, contender.name, measured.value, measured.details))
         progress(f"{measured.value:,.0f} {case.unit}\n")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks import rivals
-from benchmarks.build import build, no_compiler
+from benchmarks.build import build, build_erlang, build_java, no_compiler
 from benchmarks.model import Contender, Measurement, Timing
 from benchmarks.processes import FOLDER, HOST, Command, check_alive, free_port, running, wait_until_accepting
 
@@ -23,6 +23,7 @@ class Server:
     command: Callable[[str, int], Command]  # mode and port
     missing: Callable[[], str | None] = rivals.nothing_missing
     heavy: bool = False
+    warmup_seconds: float = 0.0  # what it needs beyond that of the others
 
 
 def skypy_command(start: str, port: int = 0, workers: int = WORKERS) -> Command:
@@ -53,6 +54,25 @@ def c_command(mode: str, port: int) -> Command:
     return Command([str(build(SERVERS / "c_server.c")), mode, HOST, str(port)])
 
 
+uvloop_protocol = python_command("asyncio_protocol.py", "uvloop")
+
+
+def uvloop_joined(mode: str, port: int) -> Command:
+    return uvloop_protocol("joined" if mode == "echo" else mode, port)
+
+
+def netty_command(mode: str, port: int) -> Command:
+    jars = ":".join(map(str, rivals.netty_jars()))
+    program = build_java(SERVERS / "netty" / "NettyServer.java", jars)
+    return Command(["java", "-cp", f"{program.parent}:{jars}", program.stem, mode, HOST, str(port)])
+
+
+def erlang_command(mode: str, port: int) -> Command:
+    program = build_erlang(SERVERS / "erlang" / "server.erl")
+    options = ["-noshell", "+S", "2:2", "+K", "true", "-pa", str(program.parent)]
+    return Command(["erl", *options, "-run", "server", "main", mode, str(port)])
+
+
 ALL = {
     server.name: server
     for server in (
@@ -65,6 +85,8 @@ ALL = {
         ),
         Server("gevent", python_command("gevent_server.py"), partial(rivals.no_package, "gevent")),
         Server("skynet", lambda mode, port: skynet_command("server", f"{mode} {HOST} {port}"), rivals.no_skynet),
+        Server("Erlang", erlang_command, rivals.no_erlang),
+        Server("Netty", netty_command, rivals.no_netty, heavy=True, warmup_seconds=4.0),
         Server("C", c_command, no_compiler),
     )
 }
@@ -78,6 +100,7 @@ def measure(server: Server, mode: str, load: Load, timing: Timing) -> Measuremen
     port = free_port()
     with running(server.command(mode, port)) as (process, _):
         wait_until_accepting(process, port)
+        timing = dataclasses.replace(timing, warmup_seconds=timing.warmup_seconds + server.warmup_seconds)
         measurement = load(port, process.pid, timing)
         check_alive(process)
         return measurement

@@ -1,9 +1,9 @@
-"""Actors by hand: a task that reads a queue and sets a future. asyncio_queue.py ACTIVITY WIDTH SECONDS [uvloop]"""
+"""Actors by hand: a task that reads a queue and sets a future. python -m benchmarks.actors.asyncio_queue ACTIVITY WIDTH SECONDS [uvloop]"""
 
 import asyncio
 import sys
 
-from measuring import rate, report
+from benchmarks.actors.measuring import rate, report
 
 Message = tuple[int, asyncio.Future[int] | None]
 SENDS_BETWEEN_CALLS = {1: 1000, 100: 100}

@@ -1,9 +1,10 @@
-"""Pykka: a thread per actor. pykka_actors.py ACTIVITY WIDTH SECONDS"""
+"""Pykka: a thread per actor. python -m benchmarks.actors.pykka_actors ACTIVITY WIDTH SECONDS"""
 
 import sys
 
 import pykka
-from measuring import blocking_rate, report
+
+from benchmarks.actors.measuring import blocking_rate, report
 
 
 class Target(pykka.ThreadingActor):

@@ -1,12 +1,12 @@
-"""Ray: a process per actor. ray_actors.py ACTIVITY WIDTH SECONDS"""
+"""Ray: a process per actor. python -m benchmarks.actors.ray_actors ACTIVITY WIDTH SECONDS"""
 
 import sys
 
 import ray
-from measuring import blocking_rate, report
+
+from benchmarks.actors.measuring import blocking_rate, report
 
 
-@ray.remote
 class Target:
     def plain(self, value: int) -> int:
         return value
@@ -14,7 +14,7 @@ class Target:
 
 def main(_: str, width: int, seconds: float) -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    target = Target.remote()
+    target = ray.remote(Target).remote()
     ray.get(target.plain.remote(1))
     report(blocking_rate(lambda: ray.get([target.plain.remote(1) for _ in range(width)]), seconds, each=width))
     ray.shutdown()

@@ -1,9 +1,10 @@
-"""Thespian: a process per actor. thespian_actors.py ACTIVITY WIDTH SECONDS"""
+"""Thespian: a process per actor. python -m benchmarks.actors.thespian_actors ACTIVITY WIDTH SECONDS"""
 
 import sys
 
-from measuring import blocking_rate, report
 from thespian.actors import Actor, ActorSystem
+
+from benchmarks.actors.measuring import blocking_rate, report
 
 
 class Target(Actor):

@@ -1,11 +1,12 @@
-"""xoscar. xoscar_actors.py ACTIVITY WIDTH SECONDS"""
+"""xoscar. python -m benchmarks.actors.xoscar_actors ACTIVITY WIDTH SECONDS"""
 
 import asyncio
 import sys
 
 import xoscar
-from measuring import rate, report
 from xoscar.backends.allocate_strategy import ProcessIndex
+
+from benchmarks.actors.measuring import rate, report
 
 SENDS_BETWEEN_CALLS = {1: 1000, 100: 100}
 
@@ -26,7 +27,7 @@ async def main(activity: str, width: int, seconds: float) -> None:
 
         async def send_some() -> None:
             for _ in range(SENDS_BETWEEN_CALLS[width]):
-                await target.plain.send(1, wait=False)
+                await target.plain.tell(1)
             await target.plain(1)
 
         if activity == "send":

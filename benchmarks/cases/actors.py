@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.actor_programs import contenders
 from benchmarks.model import Case
 
-ONE_PROCESS = "skypy, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar"
+ONE_PROCESS = "skypy, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar, Erlang"
 
 
 def call(handler: str, width: int, aims: dict[str, float]) -> Case:
@@ -27,7 +27,7 @@ def across(width: int, aims: dict[str, float]) -> Case:
         f"request and reply between actors of two workers, {width} outstanding",
         "calls/s",
         "higher",
-        contenders("call-across", width, "skypy, skynet, xoscar, Thespian, Ray"),
+        contenders("call-across", width, "skypy, skynet, xoscar, Erlang, Thespian, Ray"),
         aims,
     )
 

@@ -11,8 +11,10 @@ from benchmarks.processes import HOST
 from benchmarks.socket_servers import Load, contenders
 
 LINE_BYTES = 32
-EVERYBODY = "skypy, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, gevent, skynet, C"
-SOME = "skypy, asyncio streams, uvloop streams, uvloop Protocol, skynet, C"
+EVERYBODY = (
+    "skypy, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, gevent, skynet, Erlang, Netty, C"
+)
+SOME = "skypy, asyncio streams, uvloop streams, uvloop Protocol, skynet, Netty, C"
 
 
 def closed_load(connections: int, in_flight: int) -> Callable[[int, Timing], list[str]]:
@@ -42,6 +44,9 @@ def paced_load(port: int, timing: Timing) -> list[str]:
     return [HOST, str(port), "50", "0.5", str(LINE_BYTES), str(timing.seconds), str(saturation_seconds)]
 
 
+paced_p99 = generated(GENERATORS / "paced_echo.c", paced_load, "latency_p99_microseconds")
+
+
 def throughput(connections: int, in_flight: int, names: str, aims: dict[str, float]) -> Case:
     return Case(
         f"echo-{connections}x{in_flight}",
@@ -66,7 +71,7 @@ def growth(connections: int) -> Case:
 
 
 CASES = (
-    throughput(50, 16, EVERYBODY, {"skynet": 3, "uvloop Protocol": 5}),
+    throughput(50, 16, f"{EVERYBODY}, uvloop Protocol joined", {"skynet": 3, "uvloop Protocol": 5}),
     throughput(50, 1, EVERYBODY, {"skynet": 1.1, "uvloop streams": 1.2}),
     throughput(500, 1, SOME, {"skynet": 1.1, "uvloop streams": 1.2}),
     Case(
@@ -85,7 +90,7 @@ CASES = (
         "lower",
         contenders(
             "echo",
-            generated(GENERATORS / "paced_echo.c", paced_load, "latency_p99_microseconds"),
+            paced_p99,
             "skypy, asyncio streams, uvloop streams, skynet",
         ),
         {"asyncio streams": 1},

@@ -16,7 +16,7 @@ IDLE_CONNECTIONS = 10_000
 ALL_WITH_ANSWER_SECONDS = 30.0
 
 
-def memory_load(port: int, pid: int, _: Timing) -> Measurement:
+def memory_load(port: int, pid: int, _timing: Timing) -> Measurement:
     """Bytes for each connection. Every one has had a line answered, so the server is known to have it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

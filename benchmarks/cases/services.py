@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from benchmarks.actor_programs import contenders, memory
-from benchmarks.model import Case
+from benchmarks.build import no_compiler
+from benchmarks.cases.echo import paced_p99
+from benchmarks.model import Case, Contender
+from benchmarks.socket_servers import Server, measure, skypy_command
 
 BOTH = "skypy, skynet"
 
 
-def workers(count: int, name: str) -> Case:
+def workers(count: int, name: str) -> Contender:
     (only,) = contenders("work", count, "skypy")
-    return Case("", "", "", "higher", (dataclasses.replace(only, name=name),))
+    return dataclasses.replace(only, name=name)
+
+
+def beside_a_blocked_worker(argument: str, name: str) -> Contender:
+    server = Server(name, lambda _, port: skypy_command(f"blocked {argument}", port))
+    return Contender(name, partial(measure, server, "echo", paced_p99), no_compiler)
 
 
 CASES = (
@@ -45,7 +54,15 @@ CASES = (
         "handlers of 5 ms of pure Python on two workers and on one",
         "handlers/s",
         "higher",
-        (*workers(2, "skypy").contenders, *workers(1, "skypy, 1 worker").contenders),
+        (workers(2, "skypy"), workers(1, "skypy, 1 worker")),
         {"skypy, 1 worker": 1.8},
+    ),
+    Case(
+        "blocked-worker",
+        "line echo by an actor of worker 2 while handlers of worker 1 block it for 1 s each: 99th percentile of latency",
+        "us",
+        "lower",
+        (beside_a_blocked_worker("blocking", "skypy"), beside_a_blocked_worker("quiet", "skypy, nothing blocks")),
+        {"skypy, nothing blocks": 0.5},
     ),
 )

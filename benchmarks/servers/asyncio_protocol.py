@@ -1,10 +1,11 @@
-"""The servers with an asyncio Protocol: callbacks, no tasks, no back-pressure; on uvloop when the last argument says so.
+"""The servers with an asyncio Protocol: callbacks, no tasks, no back-pressure; on uvloop if the last argument says so.
 
 `joined` is the echo with the answers to all lines of one read put into one write by hand.
 """
 
 import asyncio
 import sys
+from typing import cast
 
 MESSAGE_BYTES = 65536
 BLOCK = b"x" * (1 << 20)
@@ -17,8 +18,7 @@ class Base(asyncio.Protocol):
         self.rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # what uvloop brings is none by inheritance
 
     def lines(self, data: bytes) -> list[bytes]:
         *lines, self.rest = (self.rest + data).split(b"\n")

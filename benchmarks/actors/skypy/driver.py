@@ -65,7 +65,7 @@ async def send(width: int, seconds: float) -> float:
             *[skypy.call(sender, "send_to", target, SENDS_BETWEEN_CALLS[width], duration) for sender in senders]
         )
         elapsed = time.perf_counter() - started
-    return sum(counts) / elapsed
+    return float(sum(counts) / elapsed)
 
 
 async def start_services(width: int, seconds: float) -> float:
