@@ -80,9 +80,8 @@ ALL = {
         Server("asyncio streams", python_command("asyncio_streams.py")),
         Server("asyncio Protocol", python_command("asyncio_protocol.py")),
         Server("uvloop streams", python_command("asyncio_streams.py", "uvloop"), partial(rivals.no_package, "uvloop")),
-        Server(
-            "uvloop Protocol", python_command("asyncio_protocol.py", "uvloop"), partial(rivals.no_package, "uvloop")
-        ),
+        Server("uvloop Protocol", uvloop_protocol, partial(rivals.no_package, "uvloop")),
+        Server("uvloop Protocol joined", uvloop_joined, partial(rivals.no_package, "uvloop")),
         Server("gevent", python_command("gevent_server.py"), partial(rivals.no_package, "gevent")),
         Server("skynet", lambda mode, port: skynet_command("server", f"{mode} {HOST} {port}"), rivals.no_skynet),
         Server("Erlang", erlang_command, rivals.no_erlang),

@@ -1,4 +1,7 @@
-"""Actors by hand: a task that reads a queue and sets a future. python -m benchmarks.actors.asyncio_queue ACTIVITY WIDTH SECONDS [uvloop]"""
+"""Actors by hand: a task that reads a queue and sets a future.
+
+python -m benchmarks.actors.asyncio_queue ACTIVITY WIDTH SECONDS [uvloop]
+"""
 
 import asyncio
 import sys

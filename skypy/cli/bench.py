@@ -90,16 +90,13 @@ def python_result(host: str, port: int, load: Load) -> dict[str, float]:
 
 def report(result: dict[str, float | str]) -> str:
     """The result for people."""
+    name = "C" if result["generator"] == "c" else "Python (no C compiler was used)"
     share = float(result["generator_cpu_fraction"])
+    median, p99, largest = (float(result[f"latency_{key}_microseconds"]) for key in ("p50", "p99", "max"))
     lines = [
         f"{float(result['requests_per_second']):,.0f} lines/s",
-        "latency: "
-        + ", ".join(
-            f"{name} {float(result[f'latency_{key}_microseconds']):,.0f} us"
-            for name, key in (("median", "p50"), ("99 %", "p99"), ("largest", "max"))
-        ),
-        f"load generator: {'C' if result['generator'] == 'c' else 'Python (no C compiler was used)'}, "
-        f"{share:.0%} of one core",
+        f"latency: median {median:,.0f} us, 99 % {p99:,.0f} us, largest {largest:,.0f} us",
+        f"load generator: {name}, {share:.0%} of one core",
     ]
     if share >= BUSY_SHARE:
         lines.append("The load generator was busy nearly all the time: the server may be faster than this.")
