@@ -29,7 +29,7 @@ class Preset:
 
 PRESETS = {
     "quick": Preset(2, Timing(0.4, 0.15)),
-    "standard": Preset(3, Timing(0.5, 0.2)),
+    "standard": Preset(3, Timing(0.3, 0.15)),
     "all": Preset(5, Timing(1.0, 0.3), heavy=True),
 }
 
@@ -62,7 +62,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def chosen(options: argparse.Namespace) -> list[Case]:
     quick = [case for case in all_cases.ALL if case.quick]
-    selected: Sequence[Case] = options.cases or (quick if options.preset == "quick" else all_cases.ALL)
+    presets = {"quick": quick, "standard": [case for case in all_cases.ALL if not case.long], "all": all_cases.ALL}
+    selected: Sequence[Case] = options.cases or presets[options.preset]
     if options.contenders is None:
         return list(selected)
     names = [name.strip() for name in options.contenders.split(",")]

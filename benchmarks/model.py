@@ -50,6 +50,7 @@ class Case:
     contenders: tuple[Contender, ...]
     aims: Mapping[str, float] = dataclasses.field(default_factory=dict)
     quick: bool = False
+    long: bool = False  # only in the longest run
     guarded_by: str | None = None  # the rival whose ratio `make bench-guard` watches
 
 

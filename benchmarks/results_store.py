@@ -13,13 +13,15 @@ from typing import Any
 
 from benchmarks import plots, tables
 from benchmarks.model import Case, Sample
-from benchmarks.processes import FOLDER
+from benchmarks.processes import FOLDER, ROOT
 from benchmarks.runner import Outcome
 from benchmarks.summary import summarize
 
 RESULTS = FOLDER / "results"
 JSON = RESULTS / "results.json"
 MARKDOWN = RESULTS / "results.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 
 def load() -> dict[str, Any]:
@@ -45,11 +47,13 @@ def save(cases: Sequence[Case], outcome: Outcome, about: dict[str, Any], every_c
 
 def draw(stored: dict[str, Any], cases: Sequence[Case]) -> None:
     parts = ["# Results\n"]
+    told = []
     for case in cases:
         if case.name not in stored:
             continue
         entry = stored[case.name]
         rows = summarize(case, [Sample(**sample) for sample in entry["samples"]])
+        told.append((case, rows))
         picture = RESULTS / f"{case.name}.svg"
         picture.write_text(plots.bars(case, rows))
         parts += [tables.markdown(case, rows), f"![{case.name}]({picture.name})\n"]
@@ -57,6 +61,8 @@ def draw(stored: dict[str, Any], cases: Sequence[Case]) -> None:
             parts.append(tables.absent(entry["missing"] | dict.fromkeys(entry["failed"], "it failed")))
         parts.append(origin(entry))
     MARKDOWN.write_text("\n".join(parts))
+    before, _, rest = PERFORMANCE.read_text().partition(BEGIN)
+    PERFORMANCE.write_text(f"{before}{BEGIN}\n{tables.overview(told)}\n{END}{rest.partition(END)[2]}")
 
 
 def origin(entry: dict[str, Any]) -> str:

@@ -59,6 +59,21 @@ def markdown(case: Case, rows: Sequence[Row]) -> str:
     return f"### {case.name}\n\n{case.title[0].upper()}{case.title[1:]}.\n\n{table}\n"
 
 
+def overview(cases: Sequence[tuple[Case, Sequence[Row]]]) -> str:
+    """One line a case: skypy's figure, its advantage over those it is meant to be ahead of, and over a bare C server."""
+    lines = ["| case | skypy | beside the rivals aimed at | the others |", "| --- | ---: | --- | --- |"]
+    for case, rows in cases:
+        aimed = [f"{brief(row)} (aim {row.aim:g}, {'met' if row.aim_is_met else 'missed'})" for row in rows if row.aim]
+        others = [brief(row) for row in rows if row.times_better and not row.aim]
+        own = next((f"{number(row.value.median)} {case.unit}" for row in rows if row.times_better is None), "")
+        lines.append(f"| {case.name} | {own} | {'; '.join(aimed)} | {'; '.join(others)} |")
+    return "\n".join(lines) + "\n"
+
+
+def brief(row: Row) -> str:
+    return f"{row.times_better.median:.2f} x {row.contender}" if row.times_better else row.contender
+
+
 def absent(missing: Mapping[str, str]) -> str:
     """Who took no part, and why."""
     return "".join(f"{name} took no part: {why}\n" for name, why in sorted(missing.items()))

@@ -16,8 +16,9 @@ def main(_: str, width: int, seconds: float) -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     target = ray.remote(Target).remote()
     ray.get(target.plain.remote(1))
-    report(blocking_rate(lambda: ray.get([target.plain.remote(1) for _ in range(width)]), seconds, each=width))
+    value = blocking_rate(lambda: ray.get([target.plain.remote(1) for _ in range(width)]), seconds, each=width)
     ray.shutdown()
+    report(value)  # at the end: who has reported is stopped, and the actors have to be gone by then
 
 
 if __name__ == "__main__":

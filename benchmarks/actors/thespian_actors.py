@@ -25,9 +25,10 @@ def main(_: str, width: int, seconds: float) -> None:
                 if system.listen(10) is None:
                     raise TimeoutError("no answer within 10 s")
 
-        report(blocking_rate(call_some, seconds, each=width, between_looks=1))
+        value = blocking_rate(call_some, seconds, each=width, between_looks=1)
     finally:
         system.shutdown()
+    report(value)  # at the end: who has reported is stopped, and the actors have to be gone by then
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ def call(handler: str, width: int, aims: dict[str, float]) -> Case:
         contenders(f"call-{handler}", width, ONE_PROCESS),
         aims,
         quick=width == 1,
-        guarded_by="asyncio Queue",
+        long=width > 1,
+        guarded_by="asyncio Queue" if width == 1 else None,
     )
 
 

@@ -67,6 +67,7 @@ def growth(connections: int) -> Case:
         "us/line",
         "lower",
         contenders("echo", cost(connections), "skypy, asyncio streams, uvloop streams, skynet, C"),
+        long=True,
     )
 
 

@@ -59,7 +59,7 @@ CASES = (
     ),
     Case(
         "blocked-worker",
-        "line echo by an actor of worker 2 while a handler blocks worker 1 for 1 s at a time: 99th percentile of latency",
+        "line echo by an actor of worker 2 while handlers block worker 1 for 1 s each: 99th percentile of latency",
         "us",
         "lower",
         (beside_a_blocked_worker("blocking", "skypy"), beside_a_blocked_worker("quiet", "skypy, nothing blocks")),

@@ -96,7 +96,7 @@ def report(result: dict[str, float | str]) -> str:
     lines = [
         f"{float(result['requests_per_second']):,.0f} lines/s",
         f"latency: median {median:,.0f} us, 99 % {p99:,.0f} us, largest {largest:,.0f} us",
-        f"load generator: {name}, {share:.0%} of one core",
+        f"load generator: {name}, {share * 100:.0f} % of one core",
     ]
     if share >= BUSY_SHARE:
         lines.append("The load generator was busy nearly all the time: the server may be faster than this.")
