@@ -60,7 +60,7 @@ def markdown(case: Case, rows: Sequence[Row]) -> str:
 
 
 def overview(cases: Sequence[tuple[Case, Sequence[Row]]]) -> str:
-    """One line a case: skypy's figure, its advantage over those it is meant to be ahead of, and over a bare C server."""
+    """One line a case: skypy's figure, its advantage over those it is meant to be ahead of, and over the others."""
     lines = ["| case | skypy | beside the rivals aimed at | the others |", "| --- | ---: | --- | --- |"]
     for case, rows in cases:
         aimed = [f"{brief(row)} (aim {row.aim:g}, {'met' if row.aim_is_met else 'missed'})" for row in rows if row.aim]

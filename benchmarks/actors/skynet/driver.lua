@@ -63,7 +63,8 @@ activities["send"] = function(width, seconds)
 		total = 0
 		together(width, function(index)
 			local batch = SENDS_BETWEEN_CALLS[width]
-			total = total + skynet.call(senders[index], "lua", "send_to", target, batch, duration)
+			local count = skynet.call(senders[index], "lua", "send_to", target, batch, duration)
+			total = total + count -- not in one expression: others add while the call waits
 		end)
 		elapsed = now() - started
 	end

@@ -80,19 +80,13 @@ async def idle_services(width: int, seconds: float) -> float:
 
 
 async def work(width: int, seconds: float) -> float:
-    """Handlers of 5 ms of pure Python a second, on `width` workers."""
-    targets = [await skypy.newservice("target", worker=number % width + 1) for number in range(4)]
-    count = 0
-
-    async def repeat(target: int, until: float) -> None:
-        nonlocal count
-        while time.perf_counter() < until:
-            await skypy.call(target, "work", 0.005)
-            count += 1
-
+    """Handlers of 5 ms of pure Python a second, on `width` workers, called from within each."""
+    callers = [await skypy.newservice("target", worker=number) for number in range(1, width + 1)]
+    targets = [await skypy.newservice("target", worker=number) for number in range(1, width + 1)]
+    pairs = zip(callers, targets, strict=True)
     started = time.perf_counter()
-    await asyncio.gather(*[skypy.fork(repeat, target, started + seconds) for target in targets])
-    return count / (time.perf_counter() - started)
+    counts = await asyncio.gather(*[skypy.call(caller, "let_work", target, seconds) for caller, target in pairs])
+    return float(sum(counts) / (time.perf_counter() - started))
 
 
 ACTIVITIES = {

@@ -40,3 +40,13 @@ def work(cpu_seconds: float) -> None:
     until = time.thread_time() + cpu_seconds
     while time.thread_time() < until:
         sum(range(200))
+
+
+@skypy.command
+async def let_work(target: int, seconds: float) -> int:
+    until = time.perf_counter() + seconds
+    count = 0
+    while time.perf_counter() < until:
+        await skypy.call(target, "work", 0.005)
+        count += 1
+    return count
