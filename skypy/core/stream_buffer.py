@@ -66,13 +66,15 @@ class StreamBuffer:
 
         Raises BufferLimit, and takes nothing, as soon as more than `limit` bytes have no separator.
         """
-        if separator == self._separator and self._lines:
-            line = self._lines.pop()
-            if len(line) > limit:
-                self._lines.append(line)
-                raise _too_long(len(line), limit)
-            taken = len(line) + len(separator)
-            if self._lines:  # the last one has the rest of the work
+        lines = self._lines
+        if lines and separator == self._separator:
+            line = lines.pop()
+            length = len(line)
+            if length > limit:
+                lines.append(line)
+                raise _too_long(length, limit)
+            taken = length + len(separator)
+            if lines:  # the last one has the rest of the work
                 self.size -= taken
                 self._offset += taken
             else:

@@ -23,7 +23,6 @@ from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.socket_watch_api import connection
 
 _LARGEST_BACKLOG: Final = 65535
-_PRIORITIES: Final = {"high": HIGH, "low": LOW}
 
 
 # -- making sockets --
@@ -188,7 +187,7 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
 def _reading(fd: int) -> StreamSocket:
     """The actor's own socket, for one reader."""
     socket = current_actor().streams.get(fd)
-    if socket is None or socket.busy:
+    if socket is None or (socket.reader is not None and socket.busy):
         raise _not_readable(fd)
     return socket
 
@@ -202,14 +201,18 @@ def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high
     True: accepted, not yet delivered. False: this side is closed or known to be broken. Any actor may write to any
     socket; whole messages never interleave, and those of high priority go before those of low.
     """
-    level = _PRIORITIES.get(priority)
-    if level is None:
-        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
+    level = HIGH if priority == "high" else _level(priority)
     if type(data) is not bytes:
         data = _immutable(data)
     if len(data) > WRITE_SIZE_LIMIT:
         raise ValueError(f"{len(data)} bytes are too much for one write, the limit is {WRITE_SIZE_LIMIT}")
     return current_actor().worker.sockets.write(fd, data, level)
+
+
+def _level(priority: str) -> int:
+    if priority != "low":
+        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
+    return LOW
 
 
 def _immutable(data: object) -> bytes:
