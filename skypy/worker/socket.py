@@ -12,7 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import Waiter, resume
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor
@@ -90,7 +90,7 @@ class StreamSocket(Duplicate):
         self.started = False
         """Whether an actor has called start (or open): until then nothing is read."""
         self.unclaimed: asyncio.TimerHandle | None = None
-        self.reader: Waiter[None] | None = None
+        self.reader: asyncio.Future[None] | None = None
         self.wakes_at = 1
         """How many buffered bytes the waiting reader needs."""
         self.sized = False
@@ -122,19 +122,18 @@ class StreamSocket(Duplicate):
         """Whether more lies unread than its actor allows, and nobody waits for that much."""
         return self.buffer.size > self.unread_limit and not (self.sized and self.busy)
 
-    def readable(self, size: int = 1, *, sized: bool = False) -> Waiter[None]:
+    def readable(self, size: int = 1, *, sized: bool = False) -> asyncio.Future[None]:
         """A wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no less."""
         self.sized = sized
-        waiter: Waiter[None] = Waiter(self.loop)
-        self.reader = waiter
         self.wakes_at = size
+        self.reader = waiter = asyncio.Future(loop=self.loop)
         return waiter
 
     def wake_reader(self) -> None:
         """The reader has something to look at: it goes on at once, so no service's code may be running."""
         waiter, self.reader = self.reader, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            resume(waiter, None)
 
     def check_reader(self, actor: Actor) -> None:
         """After a wait. Raises SocketClosed when the socket was closed or has changed hands meanwhile."""
@@ -161,12 +160,10 @@ class StreamSocket(Duplicate):
     def _write_directly(self) -> tuple[int, int]:
         assert self.descriptor is not None
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
-        if len(buffers) == 1:
-            return os.write(self.descriptor, buffers[0]), len(buffers[0])
-        offered = sum(map(len, buffers))
-        if offered <= _JOIN_BELOW_BYTES:
-            return os.write(self.descriptor, b"".join(buffers)), offered
-        return os.writev(self.descriptor, buffers), offered
+        if self.corked.size <= _JOIN_BELOW_BYTES:
+            data = b"".join(buffers)
+            return os.write(self.descriptor, data), len(data)
+        return os.writev(self.descriptor, buffers), sum(map(len, buffers))
 
 
 class ListenerSocket:

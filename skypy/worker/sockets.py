@@ -22,7 +22,7 @@ from skypy.worker.socket import Claimant, ListenerSocket, SocketAddress, StreamS
 from skypy.worker.socket_lane import SocketLane
 from skypy.worker.socket_reports import SocketReports
 from skypy.worker.tasks import run_function
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import Resumption, Waiter
 
 if TYPE_CHECKING:
     from skypy.core.settings import SocketSettings
@@ -188,7 +188,7 @@ class Sockets:
 
     def _forget_owner(self, socket: StreamSocket) -> None:
         if socket.reader is not None:
-            self._scheduler.wake(socket.reader)  # it finds that the socket is not its actor's any more
+            self._scheduler.wake(Resumption(socket.reader))  # it finds that the socket is not its actor's any more
             socket.reader = None
         socket.forget_callbacks()
         socket.owner.sockets.discard(socket.id)
@@ -314,7 +314,7 @@ class Sockets:
     def _wake_reader(self, socket: StreamSocket) -> None:
         """Resume the reader, but not inside of the code that is running."""
         if socket.reader is not None:
-            self._scheduler.wake(socket.reader)
+            self._scheduler.wake(Resumption(socket.reader))
 
     # -- seeing --
 
