@@ -21,6 +21,7 @@ _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
 _JOIN_BELOW_BYTES: Final = 65536
 """Small messages are copied together for one write; that is cheaper than a long list of buffers."""
+_OWN: Final = Holding.OWN  # Python 3.11 calls a function for a member of an Enum, and each wait asks for this one
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
@@ -126,7 +127,8 @@ class StreamSocket(Duplicate):
         """A wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no less."""
         self.sized = sized
         self.wakes_at = size
-        self.reader = waiter = asyncio.Future(loop=self.loop)
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self.loop)
+        self.reader = waiter
         return waiter
 
     def wake_reader(self) -> None:
@@ -137,11 +139,14 @@ class StreamSocket(Duplicate):
 
     def check_reader(self, actor: Actor) -> None:
         """After a wait. Raises SocketClosed when the socket was closed or has changed hands meanwhile."""
-        if self.state is Holding.CLOSING:
+        state = self.state
+        if state is _OWN and self.started and self.owner is actor:
+            return
+        if state is Holding.CLOSING:
             raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
         if not self.started:
             raise SocketClosed(f"socket {self.id} was abandoned while a task was reading from it")
-        if self.owner is not actor or self.state is Holding.YIELDED:
+        if self.owner is not actor or state is Holding.YIELDED:
             raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
 
     def end_of_input(self) -> None:

@@ -23,6 +23,7 @@ from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.socket_watch_api import connection
 
 _LARGEST_BACKLOG: Final = 65535
+_OPEN: Final = Reading.OPEN  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
 
 
 # -- making sockets --
@@ -126,7 +127,7 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
         raise ValueError(f"{n} bytes cannot be read")
     buffer = socket.buffer
     while buffer.size < needed:
-        if socket.reading is not Reading.OPEN:
+        if socket.reading is not _OPEN:
             socket.end_of_input()
             return None
         socket.want(needed)
@@ -149,7 +150,7 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
     while (line := socket.buffer.read_line(sep, limit)) is None:
-        if socket.reading is not Reading.OPEN:
+        if socket.reading is not _OPEN:
             socket.end_of_input()
             return None
         socket.want(limit + len(sep))
@@ -167,7 +168,7 @@ async def readall(fd: int) -> bytes:
     Raises SocketBroken on a reset, keeping what came for `read(fd)`. For the rest see `read`.
     """
     socket = _reading(fd)
-    while socket.reading is Reading.OPEN:
+    while socket.reading is _OPEN:
         socket.want(socket.buffer.size + socket.window)
         owner = socket.owner
         await socket.readable(socket.buffer.size + socket.window // 2)
