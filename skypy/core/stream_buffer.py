@@ -77,6 +77,8 @@ class StreamBuffer:
             else:
                 self._consume(length + len(separator))
             return line
+        if not self.size:
+            return None
         if separator != self._separator:
             self._separator = separator
             self._lines.clear()
@@ -98,7 +100,9 @@ class StreamBuffer:
             return None
         if end - start > limit:
             raise _too_long(end - start, limit)
-        line = bytes(self._data[start:end])
+        line = self._data[start:end]
+        if type(line) is not bytes:
+            line = bytes(line)
         self._consume(end - start + len(separator))
         if self._in_lines and self.size > len(separator):
             self._cut_ahead(separator)
