@@ -18,6 +18,7 @@ FACADES = {"skypy", "skypy.socket"}
 RANK = {
     "version": 0,
     "core": 0,
+    "kernel": 0,
     "lane": 1,
     "net": 2,
     "bus": 2,

@@ -22,6 +22,7 @@ from skypy.core.settings import SocketSettings
 from skypy.core.socket_state import State
 from skypy.lane import Lane
 from skypy.net.connector import Connector
+from skypy.net.kernel import LINUX, SocketKernel
 from skypy.net.listener import Listener, Spare, bind_and_listen
 from skypy.net.reactor import Reactor
 from skypy.net.stream import Stream
@@ -34,10 +35,11 @@ RESERVED_DESCRIPTORS: Final = 64
 class SocketService:
     """The reactor with everything on it. `log` takes whole lines."""
 
-    def __init__(self, settings: SocketSettings, log: Callable[[str], None]) -> None:
+    def __init__(self, settings: SocketSettings, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
         self.settings = settings
-        self.reactor = Reactor(self._flush_lanes, log)
-        self.spare = Spare()
+        self.kernel = kernel
+        self.reactor = Reactor(self._flush_lanes, log, kernel)
+        self.spare = Spare(kernel)
         self.dropped: Counter[int] = Counter()
         """How often a request that crossed a close was dropped, by its kind."""
         self._log = log
@@ -99,7 +101,7 @@ class SocketService:
         error = errno.EADDRNOTAVAIL
         for address in addresses:
             try:
-                end = bind_and_listen(tuple(address), backlog)
+                end = bind_and_listen(tuple(address), backlog, self.kernel)
             except OSError as met:
                 error = met.errno or error
                 continue
@@ -134,7 +136,8 @@ class SocketService:
             opened = (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], peer)
             worker.emit_with_descriptor(opened, end.fileno())
 
-        connector = Connector(connection, [tuple(address) for address in addresses], self.reactor, done)
+        resolved = [tuple(address) for address in addresses]
+        connector = Connector(connection, resolved, self.reactor, done, self.kernel)
         self._connectors[worker, request] = connector
         connector.try_next()
 

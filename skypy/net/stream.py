@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import functools
 import os
 import socket
-import struct
-import termios
-import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -17,7 +13,7 @@ from skypy.core.connection import Connection
 from skypy.core.patience import Patience
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_state import DELIVERING, Effect, State
-from skypy.net.force_reset import force_reset
+from skypy.net.kernel import SocketKernel
 from skypy.net.poller import HANG_UP, READABLE, WRITABLE
 from skypy.net.reactor import Reactor
 
@@ -45,6 +41,7 @@ class Home(Protocol):
 
     reactor: Reactor
     settings: SocketSettings
+    kernel: SocketKernel
 
     def freed(self, stream: Stream) -> None:
         """The stream is gone."""
@@ -117,7 +114,7 @@ class Stream:
                 case Effect.LOG_LOST:
                     self._log_lost()
                 case Effect.RESET:
-                    force_reset(self._socket.fileno())
+                    self._home.kernel.force_reset(self._socket)
                 case Effect.FREE:
                     self._free()
 
@@ -125,7 +122,7 @@ class Stream:
         """Its code has raised: the peer gets a reset, the owner an error."""
         if self.connection.state is not State.CLOSED:
             self.connection.collapse(errno.EIO)
-            force_reset(self._socket.fileno())
+            self._home.kernel.force_reset(self._socket)
             self._free()
 
     def end_by_force(self) -> None:
@@ -202,7 +199,7 @@ class Stream:
                 self._log_lost()
 
     def _await_end(self) -> None:
-        now = time.monotonic()
+        now = self._home.reactor.now()
         settings = self._home.settings
         self._patience = Patience(
             now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
@@ -221,7 +218,7 @@ class Stream:
 
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""
-        outstanding: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        outstanding = self._home.kernel.unacknowledged(self._socket)
         if self._fin_sent and outstanding:
             outstanding -= 1  # the FIN itself
         return outstanding + self.connection.queue.size

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
+from skypy.kernel import Kernel
 from skypy.worker.waiter import Waiter
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class SocketAddress(str):
 class StreamSocket(Duplicate):
     """A TCP connection."""
 
-    __slots__ = ("local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
+    __slots__ = ("kernel", "local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
 
     def __init__(
         self,
@@ -53,8 +54,10 @@ class StreamSocket(Duplicate):
         loop: asyncio.AbstractEventLoop,
         owner: Actor,
         peer: SocketAddress,
+        kernel: Kernel,
     ) -> None:
         super().__init__(id, descriptor, window, emit)
+        self.kernel = kernel
         self.loop = loop
         self.owner = owner
         self.peer = peer
@@ -111,11 +114,11 @@ class StreamSocket(Duplicate):
         assert self.descriptor is not None
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if len(buffers) == 1:
-            return os.write(self.descriptor, buffers[0]), len(buffers[0])
+            return self.kernel.write(self.descriptor, buffers[0]), len(buffers[0])
         offered = sum(map(len, buffers))
         if offered <= _JOIN_BELOW_BYTES:
-            return os.write(self.descriptor, b"".join(buffers)), offered
-        return os.writev(self.descriptor, buffers), offered
+            return self.kernel.write(self.descriptor, b"".join(buffers)), offered
+        return self.kernel.writev(self.descriptor, buffers), offered
 
 
 class ListenerSocket:

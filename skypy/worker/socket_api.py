@@ -268,20 +268,13 @@ def local_address(fd: int) -> SocketAddress:
     """Our end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
     socket = _any(fd)
     if socket.local is None:
-        socket.local = _ask_kernel(socket)
+        socket.local = current_actor().worker.sockets.ask_local_address(socket)
     return socket.local
 
 
 def peer_address(fd: int) -> SocketAddress:
     """The peer's end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
     return _connection(fd).peer
-
-
-def _ask_kernel(socket: AnySocket) -> SocketAddress:
-    if socket.descriptor is None:
-        raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
-    with kernel.socket(fileno=os.dup(socket.descriptor)) as duplicate:
-        return SocketAddress(*duplicate.getsockname()[:2])
 
 
 def _any(fd: int) -> AnySocket:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core import messages
 from skypy.core.codec import MalformedFrame
 from skypy.core.duplicate import Holding
-from skypy.core.errors import InternalError, SocketBroken
+from skypy.core.errors import InternalError, SocketBroken, SocketClosed
 from skypy.core.holdings import Holdings
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN
+from skypy.kernel import Kernel
 from skypy.lane import Lane, LaneEnded
 from skypy.worker.actor import Life
 from skypy.worker.scheduler import Scheduler
@@ -53,10 +54,12 @@ class Sockets:
         settings: SocketSettings,
         log_error: Callable[[Actor, str], None],
         service_gone: Callable[[], None],
+        kernel: Kernel,
         *,
         alone: bool,
     ) -> None:
         """`alone`: the node has no other workers."""
+        self._kernel = kernel
         self._service_gone = service_gone
         self.settings = settings
         self.dropped: Counter[str] = Counter()
@@ -154,7 +157,7 @@ class Sockets:
         self._lane.close()
         for socket in list(self._own.values()):
             if (descriptor := socket.forgotten()) is not None:
-                os.close(descriptor)
+                self._kernel.close(descriptor)
             socket.input_ended(messages.SERVICE_GONE)
             socket.told = True
             self._wake_reader(socket)
@@ -308,7 +311,7 @@ class Sockets:
         """Whoever asked for this socket was cancelled."""
         del local
         if descriptor is not None:
-            os.close(descriptor)
+            self._kernel.close(descriptor)
         self._emit((ABORT if peer is not None else CLOSE, id_))
 
     def _failed(self, message: Sequence[Any]) -> None:
@@ -322,7 +325,7 @@ class Sockets:
         listener = self._listeners.get(listener_id)
         if listener is None or listener.accept is None:
             if descriptor is not None:
-                os.close(descriptor)
+                self._kernel.close(descriptor)
             self._emit((CLOSE, id_))
             return
         listener.accepted += 1
@@ -433,7 +436,7 @@ class Sockets:
             return
         descriptor = socket.forgotten()
         if descriptor is not None:
-            os.close(descriptor)
+            self._kernel.close(descriptor)
         if isinstance(socket, StreamSocket):
             self._holdings.wake_drainers(socket)
 
@@ -472,15 +475,23 @@ class Sockets:
 
     # --
 
+    def ask_local_address(self, socket: AnySocket) -> SocketAddress:
+        """Our end of a socket. Raises SocketClosed when nobody knows it any more."""
+        if socket.descriptor is None:
+            raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
+        return SocketAddress(*self._kernel.local_address(socket.descriptor))
+
     def _adopt(self) -> int | None:
         descriptor = self._lane.take_descriptor()
         if descriptor is not None and len(self._own) >= self._limit:
-            os.close(descriptor)
+            self._kernel.close(descriptor)
             return None
         return descriptor
 
     def _make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
-        return StreamSocket(id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer)
+        return StreamSocket(
+            id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer, self._kernel
+        )
 
     def _add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         self._own[id_] = socket = self._make(id_, descriptor, owner, peer)

@@ -17,6 +17,7 @@ from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.names import check_name
 from skypy.core.settings import NodeStart, Settings
 from skypy.core.values import unpack_arguments
+from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
 from skypy.worker.loader import create_module, find_service, unload
@@ -60,6 +61,7 @@ class Worker:
         node: NodeLink,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
         node_start: NodeStart,
+        kernel: Kernel = LINUX,
     ) -> None:
         """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
@@ -74,6 +76,7 @@ class Worker:
             settings.socket,
             self._log_socket_error,
             service_gone,
+            kernel,
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, Actor] = {}
