@@ -76,6 +76,11 @@ class SocketService:
         return len(self._streams) + len(self._connectors) >= self._limit
 
     @property
+    def connections(self) -> list[Connection]:
+        """Every connection there is."""
+        return [stream.connection for stream in self._streams.values()]
+
+    @property
     def busy(self) -> bool:
         """Whether a worker is connected or a connection still open."""
         return bool(self._lanes or self._streams)

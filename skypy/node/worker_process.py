@@ -117,6 +117,10 @@ class WorkerProcess:
         else:
             self._link.say((LAUNCHED, launch, address))
 
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """What runs here, for who ends this process by force."""
+        return [*self._launches, *self.worker.tasks()]
+
     def _service_gone(self) -> None:
         """Without the socket service nothing can be served: this process ends, and is replaced if the node lives."""
         self.exit_status = 1

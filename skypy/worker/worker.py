@@ -91,6 +91,10 @@ class Worker:
         self._context = contextvars.copy_context()  # for tasks that belong to no actor
         loop.set_task_factory(self.scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
 
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Those of the actors, and those that end actors."""
+        return [*self._ends, *(task for actor in self.actors.values() for task in actor.tasks)]
+
     # -- birth --
 
     async def launch(self, name: str, packed_arguments: bytes) -> Address:

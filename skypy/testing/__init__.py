@@ -1,0 +1,1 @@
+"""Test a service in five lines: see docs/testing.md. pytest finds the fixtures by itself."""
