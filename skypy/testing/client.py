@@ -6,8 +6,16 @@ import asyncio
 import contextlib
 import socket
 import struct
+from typing import Protocol
 
 from skypy.testing.network import TcpEnd
+
+
+class Connect(Protocol):
+    """What the fixture `connect` is."""
+
+    async def __call__(self, port: int, host: str = "127.0.0.1") -> Client:
+        """A client of whoever listens there. Raises OSError."""
 
 
 class Client:

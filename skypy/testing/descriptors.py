@@ -12,9 +12,9 @@ import os
 import random
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from skypy.net.poller import HANG_UP, READABLE, WRITABLE, Poller
+from skypy.net.poller import HANG_UP, Poller
 from skypy.testing.process import VirtualProcess, current_process
 
 FIRST_NUMBER: Final = 1 << 20

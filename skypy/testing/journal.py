@@ -16,12 +16,10 @@ class Journal(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.lines: list[str] = []
-        self.errors: list[str] = []
-        """Those that nobody has declared."""
+        self._errors: list[str] = []
         self.expected: list[re.Pattern[str]] = []
         self.allowed: re.Pattern[str] | None = None
         """Errors that may come and need not."""
-        self._met: set[str] = set()
         self.node = _NodeLog(self)
 
     def begin(self) -> None:
@@ -48,21 +46,19 @@ class Journal(logging.Handler):
 
     def add(self, text: str, *, error: bool) -> None:
         """An entry of the log: maybe several lines."""
+        text = text.encode("utf-8", "backslashreplace").decode()
         self.lines += text.split("\n")
-        if not error:
-            return
-        reasons = [pattern.pattern for pattern in self.expected if pattern.search(text)]
-        self._met.update(reasons)
-        if not reasons and not (self.allowed is not None and self.allowed.search(text)):
-            self.errors.append(text)
+        if error and not (self.allowed is not None and self.allowed.search(text)):
+            self._errors.append(text)
 
     def problems(self) -> list[str]:
         """What is wrong with it."""
-        problems = [f"an error that the test did not expect:\n{text}" for text in self.errors]
-        for pattern in self.expected:
-            if pattern.pattern not in self._met:
-                problems.append(f"no error matches {pattern.pattern!r}")
-        return problems
+        unexpected = [text for text in self._errors if not any(one.search(text) for one in self.expected)]
+        missing = [one.pattern for one in self.expected if not any(map(one.search, self.lines))]
+        return [
+            *(f"an error that the test did not expect:\n{text}" for text in unexpected),
+            *(f"no line of the log matches {pattern!r}" for pattern in missing),
+        ]
 
 
 class _NodeLog(LogSink):

@@ -31,28 +31,28 @@ class LaneEnd(Description):
 
     def __init__(self) -> None:
         super().__init__()
-        self._arrived: deque[_Chunk] = deque()
-        self._size = 0
-        self._closed = False
+        self.arrived: deque[_Chunk] = deque()
+        self.size = 0
+        self.closed = False
 
     def events(self) -> int:
-        events = READABLE if self._arrived or self.peer._closed else 0
-        if self.peer._closed or self.peer._size < _CAPACITY_BYTES // 2:
+        events = READABLE if self.arrived or self.peer.closed else 0
+        if self.peer.closed or self.peer.size < _CAPACITY_BYTES // 2:
             events |= WRITABLE
-        return events | (_HUNG_UP if self.peer._closed else 0)
+        return events | (_HUNG_UP if self.peer.closed else 0)
 
     def send(self, data: bytes | memoryview, descriptors: list[int] | None = None) -> int:
         """How much was taken. Raises OSError."""
-        if self.peer._closed:
+        if self.peer.closed:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        taken = bytes(data[: _CAPACITY_BYTES - self.peer._size])
+        taken = bytes(data[: _CAPACITY_BYTES - self.peer.size])
         if not taken:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         travelling = [description_of(number) for number in descriptors or ()]
         for description in travelling:
             description.references += 1
-        self.peer._arrived.append(_Chunk(taken, travelling))
-        self.peer._size += len(taken)
+        self.peer.arrived.append(_Chunk(taken, travelling))
+        self.peer.size += len(taken)
         self.peer.changed()
         return len(taken)
 
@@ -60,8 +60,8 @@ class LaneEnd(Description):
         """How many bytes came, and new numbers of the descriptors that came with them. Raises BlockingIOError."""
         count = 0
         numbers: list[int] = []
-        while self._arrived and count < len(buffer):
-            chunk = self._arrived[0]
+        while self.arrived and count < len(buffer):
+            chunk = self.arrived[0]
             if chunk.descriptors and count:
                 break  # they come with their own bytes
             size = min(len(chunk.data), len(buffer) - count)
@@ -73,23 +73,23 @@ class LaneEnd(Description):
                 description.references -= 1
             had, chunk.descriptors = chunk.descriptors, []
             if not chunk.data:
-                self._arrived.popleft()
+                self.arrived.popleft()
             if had:
                 break
-        if not count and not self.peer._closed:
+        if not count and not self.peer.closed:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._size -= count
+        self.size -= count
         self.peer.changed()
         return count, numbers
 
     def released(self) -> None:
-        self._closed = True
-        for chunk in self._arrived:
+        self.closed = True
+        for chunk in self.arrived:
             for description in chunk.descriptors:
                 number = install(description)
                 description.references -= 1
                 close(number)
-        self._arrived.clear()
+        self.arrived.clear()
         self.peer.changed()
 
 

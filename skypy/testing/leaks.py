@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 from skypy.testing.descriptors import all_numbers
 
@@ -20,7 +21,7 @@ class Inventory:
     def problems(self) -> list[str]:
         """What is there now and was not."""
         files = [f"{path} (descriptor {number})" for number, path in _files().items() if number not in self._files]
-        found = {
+        found: dict[str, list[Any]] = {
             "files left open": files,
             "processes left": sorted(_children() - self._children),
             "sockets left": sorted(all_numbers() - self._numbers),

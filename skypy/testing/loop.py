@@ -30,6 +30,9 @@ _CHANGE_ORDER: Final = 0.1
 """How often another process gets to be the fastest."""
 _HOLD_BACK: Final = 0.15
 """How often a descriptor is found ready later than another."""
+_BUSY: Final = 100
+_BUSY_SECONDS: Final = 0.001
+"""Somebody who runs for so many iterations and never waits is busy, and time passes while he is."""
 _REAL_WAIT_SECONDS: Final = 0.05
 
 
@@ -182,6 +185,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         self._memory_selector = selector
         self._ready = ReadyQueue(chance)
         self._threads = 0
+        self._busy = 0
         self._known_threads = set(threading.enumerate())
         self._idle: list[asyncio.Future[None]] = []
         self._until: float | None = None
@@ -218,10 +222,11 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         await future
 
     def _next_due(self) -> float | None:
-        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]
         return min(due, default=None)
 
     def _everything_waits(self, seconds: float | None) -> None:
+        self._busy = 0
         idle = [future for future in self._idle if not future.done()]
         self._idle.clear()
         if idle:
@@ -243,14 +248,16 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     # -- what does not happen in memory --
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         """As asyncio's; the clock does not jump while the thread works."""
         future = super().run_in_executor(executor, func, *args)
         self._threads += 1
         future.add_done_callback(self._thread_done)
         return future
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """As asyncio's."""
         del timeout
         self._threads += 1
@@ -277,6 +284,12 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         )
 
     def _run_once(self) -> None:
+        self._busy += 1
+        if self._busy > _BUSY:
+            self._now += _BUSY_SECONDS
+            if time.monotonic() > self.real_limit:
+                self._busy = 0
+                self._give_up("it goes on without end: something always runs, and what is waited for does not come")
         try:
             super()._run_once()  # type: ignore[misc]
         except (SystemExit, KeyboardInterrupt) as error:
@@ -292,7 +305,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         heapq.heapify(left)
         self._scheduled = left
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """Names in memory: localhost is known."""
         if host in ("localhost", b"localhost"):
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]

@@ -118,7 +118,7 @@ class TcpEnd(Description):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self._network = network
-        self.local: Address = ("0.0.0.0", 0)  # noqa: S104
+        self.local: Address = ("0.0.0.0", 0)
         self.remote: Address | None = None
         self.peer: TcpEnd | None = None
         self.connected = False
@@ -129,33 +129,33 @@ class TcpEnd(Description):
         self.held = False
         """Whether what is sent stays on its way."""
         self._sending = bytearray()
-        self._arrived = bytearray()
+        self.arrived = bytearray()
         self._finished = False  # our FIN is behind what is being sent
         self._fin_arrived = False
-        self._eof = False  # the peer's FIN has arrived
+        self.eof = False  # the peer's FIN has arrived
         self._reads = True
-        self._orphan = False
-        self._dead = False
+        self.orphan = False
+        self.dead = False
         self._error = 0
 
     # -- what its holders do --
 
     def events(self) -> int:
-        if not (self.connected or self._dead):
+        if not (self.connected or self.dead):
             return 0
         events = 0
-        if self._arrived or self._eof or self._dead or not self._reads:
+        if self.arrived or self.eof or self.dead or not self._reads:
             events |= READABLE
-        if self._finished or self._dead or len(self._sending) * 3 < BUFFER_BYTES * 2:
+        if self._finished or self.dead or len(self._sending) * 3 < BUFFER_BYTES * 2:
             events |= WRITABLE
-        if self._dead or (self._finished and (self._eof or not self._reads)):
+        if self.dead or (self._finished and (self.eof or not self._reads)):
             events |= _HANG_UP
         return events | (_ERROR if self._error else 0)
 
     def send(self, data: bytes | memoryview) -> int:
         """How many bytes were taken. Raises OSError."""
         self._raise_error()
-        if self._finished or self._dead:
+        if self._finished or self.dead:
             raise os_error(errno.EPIPE)
         if not self.connected:
             raise os_error(errno.ENOTCONN)
@@ -169,15 +169,15 @@ class TcpEnd(Description):
 
     def receive(self, size: int) -> bytes:
         """What has arrived; nothing at the end. Raises OSError."""
-        if self._arrived:
-            size = self._network.cut(min(size, len(self._arrived), self.piece or size))
-            data = bytes(self._arrived[:size])
-            del self._arrived[:size]
+        if self.arrived:
+            size = self._network.cut(min(size, len(self.arrived), self.piece or size))
+            data = bytes(self.arrived[:size])
+            del self.arrived[:size]
             if self.peer is not None:
                 self.peer.transmit()
             return data
         self._raise_error()
-        if self._eof or self._dead or not self._reads:
+        if self.eof or self.dead or not self._reads:
             return b""
         raise os_error(errno.EAGAIN)
 
@@ -188,7 +188,7 @@ class TcpEnd(Description):
 
     def shutdown(self, how: int) -> None:
         """Finish one half, or both. Raises OSError."""
-        if self._dead or not self.connected:
+        if self.dead or not self.connected:
             raise os_error(errno.ENOTCONN)
         if how in (1, 2):
             self._finished = True
@@ -199,22 +199,22 @@ class TcpEnd(Description):
 
     def force_reset(self) -> None:
         """connect(AF_UNSPEC)."""
-        if not self._dead and not (self._eof and self._fin_arrived) and self.peer is not None:
+        if not self.dead and not (self.eof and self._fin_arrived) and self.peer is not None:
             self.peer.broken(errno.ECONNRESET)
-        self._dead = True
+        self.dead = True
         self._sending.clear()
-        self._arrived.clear()
+        self.arrived.clear()
         self.changed()
 
     def unacknowledged(self) -> int:
         """Bytes on their way, and one for a FIN on its way."""
-        return len(self._sending) + (self._finished and not self._fin_arrived and not self._dead)
+        return len(self._sending) + (self._finished and not self._fin_arrived and not self.dead)
 
     def released(self) -> None:
-        if self._arrived and not self._dead:
+        if self.arrived and not self.dead:
             self.force_reset()
             return
-        self._orphan = True
+        self.orphan = True
         self._finished = True
         self.transmit()
 
@@ -223,30 +223,30 @@ class TcpEnd(Description):
     def transmit(self) -> None:
         """Move what may be moved."""
         peer = self.peer
-        if peer is None or self.held or self._dead:
+        if peer is None or self.held or self.dead:
             return
-        if self._sending and peer._orphan:
-            peer._dead = True
+        if self._sending and peer.orphan:
+            peer.dead = True
             self.broken(errno.ECONNRESET)
             return
         if self._sending:
-            size = min(len(self._sending), max(0, peer.capacity - len(peer._arrived)))
+            size = min(len(self._sending), max(0, peer.capacity - len(peer.arrived)))
             if size:
-                peer._arrived += self._sending[:size]
+                peer.arrived += self._sending[:size]
                 del self._sending[:size]
                 peer.changed()
                 self.changed()
         if self._finished and not self._sending and not self._fin_arrived:
             self._fin_arrived = True
-            peer._eof = True
+            peer.eof = True
             peer.changed()
 
     def broken(self, error: int) -> None:
         """A reset has come, or no connection."""
-        if self._dead or (self._eof and self._fin_arrived):
+        if self.dead or (self.eof and self._fin_arrived):
             return
-        self._dead = True
-        self._error = errno.EPIPE if self._eof else error
+        self.dead = True
+        self._error = errno.EPIPE if self.eof else error
         self._sending.clear()
         self.changed()
 

@@ -6,6 +6,7 @@ It is loaded by every pytest where skypy is installed, so it loads nothing befor
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import os
 import zlib
@@ -16,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from skypy.core.settings import Settings
-    from skypy.testing.client import Client
+    from skypy.testing.client import Connect
     from skypy.testing.clock import Clock
     from skypy.testing.probe import Probe
     from skypy.testing.system import System
@@ -55,11 +56,18 @@ def skypy_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def system(request: pytest.FixtureRequest, skypy_seed: int) -> Iterator[System]:
+def skypy_settings(request: pytest.FixtureRequest) -> Settings:
+    """What the node is, as the markers say; a fixture of the same name may change it."""
+    return _settings(request.node)
+
+
+@pytest.fixture
+def system(skypy_settings: Settings, skypy_seed: int) -> Iterator[System]:
     """A node in memory, which has started; see `skypy.testing.system.System`."""
     from skypy.testing.system import System
 
-    system = System(_settings(request.node), skypy_seed)
+    _forget_about_what_is_loaded()
+    system = System(skypy_settings, skypy_seed)
     try:
         system.begin()
         yield system
@@ -82,7 +90,7 @@ def probe(system: System) -> Callable[[], Awaitable[Probe]]:
 
 
 @pytest.fixture
-def connect(system: System) -> Callable[..., Awaitable[Client]]:
+def connect(system: System) -> Connect:
     """Connects to a port on which a service listens."""
     return system.connect
 
@@ -113,6 +121,13 @@ def pytest_runtest_makereport(
     return report
 
 
+@functools.cache
+def _forget_about_what_is_loaded() -> None:
+    """The collection after every test need not look at pytest and the tests themselves."""
+    gc.collect()
+    gc.freeze()
+
+
 def _marked(item: pytest.Item) -> dict[str, Any]:
     """What the markers of a test, its class and its module say; the closest wins."""
     values: dict[str, Any] = {}
@@ -124,7 +139,7 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
 def _settings(item: pytest.Item) -> Settings:
     from dataclasses import replace
 
-    from skypy import config
+    from skypy.config import load
     from skypy.core.settings import Settings, SocketSettings
 
     values = _marked(item)
@@ -132,7 +147,7 @@ def _settings(item: pytest.Item) -> Settings:
     folder = item.path.parent
     file = values.pop("config", None)
     if file is not None:
-        settings = config.load(os.path.relpath(folder / file), ())
+        settings = load(os.path.relpath(folder / file), ())
     else:
         settings = Settings("the settings of the test", "", 2, _service_path(item))
     if "service_path" in values:

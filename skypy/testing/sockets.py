@@ -19,7 +19,7 @@ class MemorySocket(socket.socket):
     def __init__(self, number: int, network: Network) -> None:
         self._number = number
         self._network = network
-        self._name = ("0.0.0.0", 0)  # noqa: S104
+        self._name = ("0.0.0.0", 0)
 
     @property
     def _end(self) -> Any:
@@ -46,7 +46,7 @@ class MemorySocket(socket.socket):
         if number >= 0:
             close(number)
 
-    def setblocking(self, flag: bool, /) -> None:  # noqa: FBT001
+    def setblocking(self, flag: bool, /) -> None:
         """It never blocks."""
 
     def gettimeout(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import random
@@ -21,15 +22,15 @@ from skypy.core.socket_state import State
 from skypy.node.socket_process import SocketProcess
 from skypy.testing.children import MemoryChild, MemoryNode, is_buried
 from skypy.testing.client import Client
+from skypy.testing.descriptors import install
+from skypy.testing.journal import Journal
 from skypy.testing.kernel import MemoryKernel
 from skypy.testing.leaks import Inventory
 from skypy.testing.loop import MemoryLoop, Stuck
-from skypy.testing.journal import Journal
-from skypy.testing.process import VirtualProcess
-from skypy.testing.probe import Probe
-from skypy.testing.sockets import MemorySocket
-from skypy.testing.descriptors import install
 from skypy.testing.network import TcpEnd
+from skypy.testing.probe import Probe
+from skypy.testing.process import VirtualProcess
+from skypy.testing.sockets import MemorySocket
 from skypy.worker import message_api
 from skypy.worker.actor import Actor
 from skypy.worker.worker import Worker
@@ -43,7 +44,7 @@ class System:
     def __init__(self, settings: Settings, seed: int, real_limit: float = 60.0) -> None:
         """`real_limit`: seconds of real time after which a test has lasted too long."""
         self.seed = seed
-        chance = random.Random(seed)  # noqa: S311
+        chance = random.Random(seed)
         self.settings = settings
         self.loop = MemoryLoop(chance)
         self.kernel = MemoryKernel(chance, self.loop.time)
@@ -64,9 +65,7 @@ class System:
         """Run a coroutine function as the test's actor to its end."""
         return self.run(function, self._actor.context.copy())
 
-    def run(
-        self, function: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context | None = None
-    ) -> Any:
+    def run(self, function: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context | None = None) -> Any:
         """Run a coroutine function to its end. Raises Stuck when it cannot get there."""
         self.loop.real_limit = time.monotonic() + self._real_limit
         task = self.loop.create_task(self._guarded(function), context=context)
@@ -132,7 +131,9 @@ class System:
         self.journal.allowed = _CLIENT_HAS_GONE
         for client in self._clients:
             client.close()
-        await self.loop.wait_idle()
+        with contextlib.suppress(TimeoutError):  # somebody is busy without end
+            async with asyncio.timeout(_TIME_TO_SETTLE_SECONDS):
+                await self.loop.wait_idle()
         if self._forgotten():
             await self.loop.advance(_TIME_TO_NOTICE_SECONDS)
         return [
@@ -247,7 +248,7 @@ class System:
 
     def expect_error(self, pattern: str) -> None:
         """The test causes error lines that match: at least one of them comes, and no others."""
-        self.journal.expected.append(re.compile(pattern))
+        self.journal.expected.append(re.compile(pattern, re.MULTILINE))
 
     @property
     def lines(self) -> list[str]:
@@ -255,6 +256,7 @@ class System:
         return self.journal.lines
 
 
+_TIME_TO_SETTLE_SECONDS: Final = 0.1
 _TIME_TO_NOTICE_SECONDS: Final = 60.0
 _CLIENT_HAS_GONE: Final = re.compile(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
 _PEER_HAS_ENDED: Final = frozenset({State.HALF_CLOSED_READ, State.HALF_CLOSED_READ_FINISHING, State.WRITE_BROKEN})

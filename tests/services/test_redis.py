@@ -2,10 +2,12 @@
 
 import pytest
 
+from skypy.testing import Connect
+
 pytestmark = pytest.mark.skypy(config="../../config/redis.toml")
 
 
-async def test_clients_of_different_agents_share_the_store(connect):
+async def test_clients_of_different_agents_share_the_store(connect: Connect) -> None:
     first, second = await connect(6380), await connect(6380)
     await first.send(b"SET a 1\r\n")
     assert await first.readline() == b"+OK\r\n"
@@ -14,7 +16,7 @@ async def test_clients_of_different_agents_share_the_store(connect):
 
 
 @pytest.mark.skypy(seeds=10)
-async def test_a_command_may_come_in_pieces(connect):
+async def test_a_command_may_come_in_pieces(connect: Connect) -> None:
     client = await connect(6380)
     await client.send(b"*1\r\n$4\r\nPI")
     await client.send(b"NG\r\n")
