@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ class Kernel:
         self.writev: Callable[[int, Any], int] = os.writev
         self.close: Callable[[int], None] = os.close
         self.duplicate: Callable[[int], int] = os.dup
+        self.now: Callable[[], float] = time.monotonic
         self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
@@ -33,6 +35,11 @@ class Kernel:
         with socket.socket(fileno=os.dup(descriptor)) as duplicate:
             host, port = duplicate.getsockname()[:2]
         return host, port
+
+    def tcp_info(self, descriptor: int, size: int) -> bytes:
+        """What the kernel knows of a connection: the bytes of `struct tcp_info`."""
+        with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+            return duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
 
     def wait(self, descriptor: int, *, writable: bool) -> None:
         """Block until there is something to read, or, where it is wanted, room to write."""

@@ -7,8 +7,6 @@ import os
 import socket
 import struct
 import termios
-import time
-from collections.abc import Callable
 from typing import Final
 
 from skypy.kernel import Kernel
@@ -18,10 +16,6 @@ from skypy.net.poller import Poller
 
 class SocketKernel(Kernel):
     """The calls of the service."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now: Callable[[], float] = time.monotonic
 
     def poller(self) -> Poller:
         """What tells readiness."""

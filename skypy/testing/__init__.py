@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from skypy.testing.client import Client, Connect
     from skypy.testing.clock import Clock
     from skypy.testing.loop import Stuck
-    from skypy.testing.probe import Message, Probe
+    from skypy.testing.probe import Message, Probe, StartProbe
     from skypy.testing.system import System
 
-__all__ = ["Client", "Clock", "Connect", "Message", "Probe", "Stuck", "System"]
+__all__ = ["Client", "Clock", "Connect", "Message", "Probe", "StartProbe", "Stuck", "System"]
 
 _WHERE = {
     "Client": "client",
@@ -23,6 +23,7 @@ _WHERE = {
     "Connect": "client",
     "Message": "probe",
     "Probe": "probe",
+    "StartProbe": "probe",
     "Stuck": "loop",
     "System": "system",
 }

@@ -20,7 +20,7 @@ class MemoryKernel(SocketKernel):
 
     def __init__(self, chance: random.Random, now: Callable[[], float]) -> None:
         self.chance = chance
-        self.network = Network(chance)
+        self.network = Network(chance, now)
         self.now = now
         self.write = lambda number, data: self._end(number).send(data)
         self.writev = lambda number, buffers: self._end(number).send(b"".join(buffers))
@@ -48,6 +48,11 @@ class MemoryKernel(SocketKernel):
         """Our end."""
         host, port = self._end(descriptor).local
         return host, port
+
+    def tcp_info(self, descriptor: int, size: int) -> bytes:
+        """What is known of a connection."""
+        info: bytes = self._end(descriptor).tcp_info()
+        return info[:size]
 
     def wait(self, descriptor: int, *, writable: bool) -> None:
         """Let the other side answer: nobody else can go on while this process blocks."""

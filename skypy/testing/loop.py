@@ -18,6 +18,7 @@ import selectors
 import socket
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -47,6 +48,8 @@ class ReadyQueue:
         self._chance = chance
         self._queues: dict[VirtualProcess | None, deque[asyncio.Handle]] = {}
         self._order: list[VirtualProcess | None] = []
+        self.fingerprint = 0
+        """Of the order in which processes have run so far."""
 
     def append(self, handle: asyncio.Handle) -> None:
         """One more; what belongs to a process that has died is dropped."""
@@ -66,6 +69,8 @@ class ReadyQueue:
         for process in self._order:
             queue = self._queues[process]
             if queue:
+                if process is not None:
+                    self.fingerprint = zlib.crc32(process.title.encode(), self.fingerprint)
                 return queue.popleft()
         return _NOTHING  # a process has died since they were counted
 
@@ -183,7 +188,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         selector.may_wait_for_real = self._may_wait_for_real
         super().__init__(selector)
         self._memory_selector = selector
-        self._ready = ReadyQueue(chance)
+        self._ready = self._queue = ReadyQueue(chance)
         self._threads = 0
         self._busy = 0
         self._known_threads = set(threading.enumerate())
@@ -202,6 +207,11 @@ class MemoryLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds on the clock of the test."""
         return self._now
+
+    @property
+    def fingerprint(self) -> int:
+        """Tells whether two runs have gone the same way."""
+        return self._queue.fingerprint
 
     async def advance(self, seconds: float) -> None:
         """Let so many seconds pass, everything that is due on the way in its order."""

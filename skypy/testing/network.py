@@ -11,10 +11,12 @@ import errno
 import itertools
 import os
 import random
+import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from skypy.net.poller import READABLE, WRITABLE
+from skypy.net.poller import PEER_FINISHED, READABLE, WRITABLE
 from skypy.testing.descriptors import Description
 
 BUFFER_BYTES: Final = 131072
@@ -36,8 +38,9 @@ def os_error(number: int) -> OSError:
 class Network:
     """Who listens where."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, now: Callable[[], float]) -> None:
         self._chance = chance
+        self.now = now
         self._listening: dict[int, Listening] = {}
         self._ports = itertools.count(_FIRST_FREE_PORT)
 
@@ -137,6 +140,11 @@ class TcpEnd(Description):
         self.orphan = False
         self.dead = False
         self._error = 0
+        self.refuses_fin = False
+        """Whether the peer's FIN is dropped."""
+        self._acknowledged = 0
+        self._received = 0
+        self._last_sent = self._last_received = network.now()
 
     # -- what its holders do --
 
@@ -146,6 +154,8 @@ class TcpEnd(Description):
         events = 0
         if self.arrived or self.eof or self.dead or not self._reads:
             events |= READABLE
+        if self.eof or self.dead:
+            events |= PEER_FINISHED
         if self._finished or self.dead or len(self._sending) * 3 < BUFFER_BYTES * 2:
             events |= WRITABLE
         if self.dead or (self._finished and (self.eof or not self._reads)):
@@ -164,11 +174,14 @@ class TcpEnd(Description):
             raise os_error(errno.EAGAIN)
         size = self._network.cut(min(room, len(data)))
         self._sending += data[:size]
+        self._last_sent = self._network.now()
         self.transmit()
         return size
 
-    def receive(self, size: int) -> bytes:
+    def receive(self, size: int, *, peek: bool = False) -> bytes:
         """What has arrived; nothing at the end. Raises OSError."""
+        if self.arrived and peek:
+            return bytes(self.arrived[:size])
         if self.arrived:
             size = self._network.cut(min(size, len(self.arrived), self.piece or size))
             data = bytes(self.arrived[:size])
@@ -233,13 +246,28 @@ class TcpEnd(Description):
             size = min(len(self._sending), max(0, peer.capacity - len(peer.arrived)))
             if size:
                 peer.arrived += self._sending[:size]
+                self._acknowledged += size
+                peer.took(size)
                 del self._sending[:size]
                 peer.changed()
                 self.changed()
-        if self._finished and not self._sending and not self._fin_arrived:
+        if self._finished and not self._sending and not self._fin_arrived and not peer.refuses_fin:
             self._fin_arrived = True
             peer.eof = True
             peer.changed()
+
+    def took(self, size: int) -> None:
+        """So many bytes have arrived."""
+        self._received += size
+        self._last_received = self._network.now()
+
+    def tcp_info(self) -> bytes:
+        """The part of Linux' `struct tcp_info` that skypy looks at."""
+        now = self._network.now()
+        sent, received = (int((now - when) * 1000) for when in (self._last_sent, self._last_received))
+        return struct.pack(
+            "=44xI4xI64xQQ", sent, received, self._acknowledged + self._fin_arrived, self._received + self.eof
+        )
 
     def broken(self, error: int) -> None:
         """A reset has come, or no connection."""

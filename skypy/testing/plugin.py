@@ -10,7 +10,7 @@ import gc
 import inspect
 import os
 import zlib
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skypy.core.settings import Settings
     from skypy.testing.client import Connect
     from skypy.testing.clock import Clock
-    from skypy.testing.probe import Probe
+    from skypy.testing.probe import StartProbe
     from skypy.testing.system import System
 
 _MARKER = (
@@ -84,7 +84,7 @@ def clock(system: System) -> Clock:
 
 
 @pytest.fixture
-def probe(system: System) -> Callable[[], Awaitable[Probe]]:
+def probe(system: System) -> StartProbe:
     """Starts a probe."""
     return system.probe
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections import deque
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from skypy.core.address import Address
 
@@ -18,6 +18,13 @@ class Message(NamedTuple):
     command: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+
+class StartProbe(Protocol):
+    """What the fixture `probe` is."""
+
+    async def __call__(self) -> Probe:
+        """Start one, in a process of its own."""
 
 
 class Probe(int):

@@ -6,11 +6,13 @@ import array
 import contextlib
 import errno
 import socket
-from typing import Any
+from typing import Any, Final
 
 from skypy.testing.descriptors import close, description_of, install, replace
 from skypy.testing.lanes import LaneEnd
 from skypy.testing.network import Listening, Network, TcpEnd, os_error
+
+_ATTACH_FILTER: Final = 26
 
 
 class MemorySocket(socket.socket):
@@ -53,10 +55,13 @@ class MemorySocket(socket.socket):
         return 0.0
 
     def setsockopt(self, *args: Any) -> None:
-        """Everything is as it is."""
+        """The one that matters is the filter that drops the peer's FIN."""
+        if args[:2] == (socket.SOL_SOCKET, _ATTACH_FILTER):
+            self._end.refuses_fin = True
 
     def getsockopt(self, level: int, option: int, size: int = 0, /) -> Any:
-        del size
+        if (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO):
+            return self._end.tcp_info()[:size]
         return self._end.take_error() if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR) else 0
 
     def getsockname(self) -> Any:
@@ -90,8 +95,7 @@ class MemorySocket(socket.socket):
         return int(self._end.send(memoryview(data)))
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        del flags
-        data: bytes = self._end.receive(size)
+        data: bytes = self._end.receive(size, peek=bool(flags & socket.MSG_PEEK))
         return data
 
     def shutdown(self, how: int, /) -> None:

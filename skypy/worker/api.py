@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, overload
@@ -13,6 +12,7 @@ from skypy.core.control import SET_SETTING, SHUT_DOWN
 from skypy.core.errors import ConfigError
 from skypy.worker.actor import Actor, current_actor, loading_actor
 from skypy.worker.scheduler import function_name
+from skypy.worker.tasks import run_function
 from skypy.worker.waiter import Waiter
 from skypy.worker.worker import EXITED
 
@@ -66,12 +66,7 @@ def fork(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> as
     A plain function works as well. Returns the task, which can be cancelled, and whose sleep `wakeup` can end.
     """
     actor = current_actor()
-    return actor.worker.scheduler.fork(actor, _call(function, *args, **kwargs), function_name(function))
-
-
-async def _call(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-    result = function(*args, **kwargs)
-    return await result if inspect.isawaitable(result) else result
+    return actor.worker.scheduler.fork(actor, run_function(function, *args, **kwargs), function_name(function))
 
 
 class Timeout:

@@ -22,6 +22,9 @@ MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
 
 
+SECONDS_PER_TURN: Final = 0.002
+"""As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
+
 STEPS_PER_MESSAGE: Final = 10_000
 """Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
 
@@ -29,8 +32,9 @@ STEPS_PER_MESSAGE: Final = 10_000
 class Scheduler:
     """Starts tasks for actors and keeps the order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self.loop = loop
+        self._now = now
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
@@ -63,8 +67,10 @@ class Scheduler:
 
     def _handle_messages(self) -> None:
         messages = self.messages
+        now = self._now
+        deadline = now() + SECONDS_PER_TURN
         for _ in range(MESSAGES_PER_TURN):
-            if not messages:
+            if not messages or now() > deadline:
                 return
             handle, message = messages.popleft()
             self.step(handle, message)

@@ -69,12 +69,11 @@ class Worker:
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
-        self.scheduler = Scheduler(loop)
+        self.scheduler = Scheduler(loop, kernel.now)
         self.sockets = Sockets(
             lane,
             self.scheduler,
             settings.socket,
-            self._log_socket_error,
             service_gone,
             kernel,
             alone=settings.workers == 1,
@@ -281,9 +280,6 @@ class Worker:
             return "start", str(error)
         free = error.port + 1 if 0 < error.port < 65535 else 8888
         return f"env.{keys[0]}", f"{error}; choose another, for example --set env.{keys[0]}={free}"
-
-    def _log_socket_error(self, actor: Actor, text: str) -> None:
-        log.error("%s", text, extra={"address": actor.address})
 
     def __repr__(self) -> str:
         return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from skypy.testing import Clock, Connect, Probe, Stuck, System
+from skypy.testing import Clock, Connect, System
 
 
 async def test_an_hour_passes_at_once(system: System, clock: Clock) -> None:
@@ -17,17 +17,17 @@ async def test_an_hour_passes_at_once(system: System, clock: Clock) -> None:
     assert time.monotonic() - began < 60
 
 
-async def test_timers_fire_in_their_order(system: System, probe) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    ear: Probe = await probe()
+async def test_timers_fire_in_their_order(system: System, probe) -> None:  # type: ignore[no-untyped-def]
+    ear = await probe()
     services = [await system.newservice("clockwork") for _ in range(3)]
     for service, seconds in zip(services, (3.0, 1.0, 2.0), strict=True):
         system.send(service, "alarm", seconds, ear)
     assert [(await ear.receive()).args[0] for _ in services] == [1.0, 2.0, 3.0]
 
 
-async def test_by_hand_it_goes_as_far_as_it_is_told(system: System, clock: Clock, probe) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+async def test_by_hand_it_goes_as_far_as_it_is_told(system: System, clock: Clock, probe) -> None:  # type: ignore[no-untyped-def]
     clock.autojump = False
-    ear: Probe = await probe()
+    ear = await probe()
     service = await system.newservice("clockwork")
     system.send(service, "alarm", 5.0, ear)
     await clock.advance(4.0)
@@ -35,19 +35,6 @@ async def test_by_hand_it_goes_as_far_as_it_is_told(system: System, clock: Clock
     await clock.advance(1.0)
     assert [message.command for message in ear.received] == ["ring"]
     assert clock.now == 5.0
-
-
-async def test_where_it_stands_still_who_waits_for_it_is_told(system: System, clock: Clock) -> None:
-    clock.autojump = False
-    service = await system.newservice("clockwork")
-    with pytest.raises(Stuck, match=r"the clock does not jump by itself"):
-        await system.stuck_in(system.call(service, "sleep", 1.0))
-
-
-async def test_who_waits_for_nothing_is_told_at_once(system: System) -> None:
-    service = await system.newservice("clockwork")
-    with pytest.raises(Stuck, match=r"everything waits.*(?s:.)*clockwork\.py"):
-        await system.stuck_in(system.call(service, "wait_for_ever"))
 
 
 async def test_a_thread_is_waited_for(system: System, clock: Clock) -> None:

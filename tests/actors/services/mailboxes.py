@@ -1,6 +1,7 @@
 """What waits for an actor is bounded: whoever sends more than its mailbox holds is told, and nothing is lost."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -119,3 +120,30 @@ async def test_many_replies_that_need_no_packing_are_bounded_as_well(others: Oth
     for reply in replies:
         assert isinstance(reply, bytes) or (isinstance(reply, skypy.RemoteError) and reply.type_name == "MailboxFull")
     assert len(await when_there_is_room(callee, "make", "medium")) == 60_000
+
+
+@skypy.command
+def compute_until_answered() -> None:
+    """Hold the worker for a moment, again and again, until the answer of another actor has been handled."""
+    time.sleep(0.02)
+    if not received:
+        skypy.send(skypy.self(), "compute_until_answered")
+
+
+@skypy.command
+async def ask_and_compute(other: int) -> None:
+    skypy.fork(skypy.call, other, "ask_back", skypy.self())
+    skypy.send(skypy.self(), "compute_until_answered")
+
+
+@skypy.command
+def ask_back(address: int) -> None:
+    skypy.send(address, "keep", "answer")
+
+
+async def test_handlers_that_compute_do_not_hold_back_what_was_sent(others: Others) -> None:
+    """A turn ends although messages are left: otherwise a thousand of these would be handled first, which is 20 s."""
+    one, two = await others.start("mailboxes"), await others.start("mailboxes")
+    await skypy.call(one, "ask_and_compute", two)
+    while await skypy.call(one, "what_was_received") != ["answer"]:
+        pass
