@@ -8,10 +8,9 @@ is no message; what it forks, wakes or writes is settled in a turn of its own in
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any, Final
 
 from skypy.core.waiting import Wakeable
@@ -63,7 +62,8 @@ class Scheduler:
     def post(self, handle: Callable[[Any], None], message: Any) -> None:
         """A message for an actor of this worker: `handle(message)` is called in the order of arrival."""
         self.messages.append((handle, message))
-        self.request_turn()
+        if not self._in_turn:
+            self.request_turn()
 
     def _handle_messages(self) -> None:
         messages = self.messages
@@ -73,7 +73,10 @@ class Scheduler:
             if not messages or now() > deadline:
                 return
             handle, message = messages.popleft()
-            self.step(handle, message)
+            try:  # noqa: SIM105 - see `step`
+                handle(message)
+            except (SystemExit, KeyboardInterrupt):
+                pass
             if self._wakeups or self._forks:
                 self.settle()
 
@@ -107,8 +110,10 @@ class Scheduler:
     @staticmethod
     def step(function: Callable[..., object], *args: Any) -> None:
         """Let a task go on. What SystemExit and KeyboardInterrupt it raises, it has itself: that is looked at there."""
-        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        try:  # noqa: SIM105 - contextlib.suppress costs as much as a short step
             function(*args)
+        except (SystemExit, KeyboardInterrupt):
+            pass
 
     # -- what starts code --
 
@@ -120,7 +125,7 @@ class Scheduler:
         context = actor.context.copy()
         try:
             result = context.run(function, *args)
-            if not inspect.iscoroutine(result):
+            if type(result) is not CoroutineType:
                 return
             task = start_eagerly(self.loop, result, name=name, context=context)
         except asyncio.CancelledError:
