@@ -1,6 +1,6 @@
 """Test a service in five lines: see docs/testing.md.
 
-pytest finds the fixtures `system`, `clock`, `probe` and `connect` by itself; these names are for annotations.
+pytest finds the fixtures `system`, `node`, `clock`, `probe` and `connect` by itself; these names are for annotations.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from skypy.testing.client import Client, Connect
     from skypy.testing.clock import Clock
     from skypy.testing.loop import Stuck
+    from skypy.testing.node import Node
     from skypy.testing.probe import Message, Probe, StartProbe
     from skypy.testing.system import System
 
-__all__ = ["Client", "Clock", "Connect", "Message", "Probe", "StartProbe", "Stuck", "System"]
+__all__ = ["Client", "Clock", "Connect", "Message", "Node", "Probe", "StartProbe", "Stuck", "System"]
 
 _WHERE = {
     "Client": "client",
     "Clock": "clock",
     "Connect": "client",
     "Message": "probe",
+    "Node": "node",
     "Probe": "probe",
     "StartProbe": "probe",
     "Stuck": "loop",

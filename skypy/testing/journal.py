@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Final
 
 from skypy.node.log_sink import LogSink
 from skypy.testing.process import current_process
 from skypy.worker.log import AddressFormatter
+
+CLIENT_HAS_GONE: Final = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
+"""What a service may meet when the clients of a test that has ended are closed."""
 
 
 class Journal(logging.Handler):
@@ -18,8 +22,7 @@ class Journal(logging.Handler):
         self.lines: list[str] = []
         self._errors: list[str] = []
         self.expected: list[re.Pattern[str]] = []
-        self.allowed: re.Pattern[str] | None = None
-        """Errors that may come and need not."""
+        self._allowed: list[re.Pattern[str]] = []
         self.node = _NodeLog(self)
 
     def begin(self) -> None:
@@ -48,17 +51,26 @@ class Journal(logging.Handler):
         """An entry of the log: maybe several lines."""
         text = text.encode("utf-8", "backslashreplace").decode()
         self.lines += text.split("\n")
-        if error and not (self.allowed is not None and self.allowed.search(text)):
+        if error and not any(one.search(text) for one in self._allowed):
             self._errors.append(text)
+
+    def allow(self, pattern: str) -> None:
+        """Errors that match may come from now on."""
+        self._allowed.append(re.compile(pattern, re.MULTILINE))
 
     def problems(self) -> list[str]:
         """What is wrong with it."""
-        unexpected = [text for text in self._errors if not any(one.search(text) for one in self.expected)]
-        missing = [one.pattern for one in self.expected if not any(map(one.search, self.lines))]
-        return [
-            *(f"an error that the test did not expect:\n{text}" for text in unexpected),
-            *(f"no line of the log matches {pattern!r}" for pattern in missing),
-        ]
+        return find_problems(self._errors, self.expected, self.lines)
+
+
+def find_problems(errors: list[str], expected: list[re.Pattern[str]], lines: list[str]) -> list[str]:
+    """Errors that nobody expected, and expected ones that have not come."""
+    unexpected = [text for text in errors if not any(one.search(text) for one in expected)]
+    missing = [one.pattern for one in expected if not any(map(one.search, lines))]
+    return [
+        *(f"an error that the test did not expect:\n{text}" for text in unexpected),
+        *(f"no line of the log matches {pattern!r}" for pattern in missing),
+    ]
 
 
 class _NodeLog(LogSink):

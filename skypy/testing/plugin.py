@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures `system`, `clock`, `probe` and `connect`, and async tests that use them.
+"""The pytest plugin: the fixtures `system`, `node`, `clock`, `probe` and `connect`, and async tests that use them.
 
 It is loaded by every pytest where skypy is installed, so it loads nothing before a test asks for it.
 """
@@ -11,6 +11,7 @@ import inspect
 import os
 import zlib
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from skypy.core.settings import Settings
     from skypy.testing.client import Connect
     from skypy.testing.clock import Clock
+    from skypy.testing.node import Node
     from skypy.testing.probe import StartProbe
     from skypy.testing.system import System
 
@@ -90,20 +92,33 @@ def probe(system: System) -> StartProbe:
 
 
 @pytest.fixture
+def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
+    """A node of real processes, which has started; see `skypy.testing.node.Node`."""
+    from skypy.testing.node import Node
+
+    node = Node(skypy_settings, tmp_path)
+    try:
+        node.begin()
+        yield node
+    finally:
+        node.end()
+
+
+@pytest.fixture
 def connect(system: System) -> Connect:
-    """Connects to a port on which a service listens."""
+    """Connects to a port on which a service of the system listens; `node.connect` is for a node."""
     return system.connect
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """An async test with the fixture `system` runs as an actor of it; afterwards nothing may be left."""
-    system: System | None = getattr(pyfuncitem, "funcargs", {}).get("system")
-    if system is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+    """An async test with `system` runs as an actor of it, one with `node` beside it; afterwards nothing may be left."""
+    place = _place(pyfuncitem)
+    if place is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    system.run_as_actor(functools.partial(pyfuncitem.obj, **arguments))
-    if problems := system.end():
+    place.run_test(functools.partial(pyfuncitem.obj, **arguments))
+    if problems := place.end():
         pytest.fail("\n".join(problems), pytrace=False)
     return True
 
@@ -114,11 +129,16 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     del call
     report = yield
-    system: System | None = getattr(item, "funcargs", {}).get("system")
-    if system is not None and report.failed:
-        text = f"skypy seed {system.seed}; repeat with --skypy-seed {system.seed}"
-        report.sections.append(("skypy", "\n".join([text, *system.lines])))
+    place = _place(item)
+    if place is not None and report.failed:
+        report.sections.append(("skypy", "\n".join([*place.how_to_repeat(), *place.lines])))
     return report
+
+
+def _place(item: pytest.Item) -> System | Node | None:
+    values = getattr(item, "funcargs", {})
+    place: System | Node | None = values.get("node") or values.get("system")
+    return place
 
 
 @functools.cache

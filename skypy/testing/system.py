@@ -23,7 +23,7 @@ from skypy.node.socket_process import SocketProcess
 from skypy.testing.children import MemoryChild, MemoryNode, is_buried
 from skypy.testing.client import Client
 from skypy.testing.descriptors import install
-from skypy.testing.journal import Journal
+from skypy.testing.journal import CLIENT_HAS_GONE, Journal
 from skypy.testing.kernel import MemoryKernel
 from skypy.testing.leaks import Inventory
 from skypy.testing.loop import MemoryLoop, Stuck
@@ -61,7 +61,7 @@ class System:
 
     # -- life --
 
-    def run_as_actor(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    def run_test(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run a coroutine function as the test's actor to its end."""
         return self.run(function, self._actor.context.copy())
 
@@ -128,7 +128,7 @@ class System:
 
     async def _settle(self) -> list[str]:
         """Clients go, which may be a reset to who still sends to them; services get time to notice."""
-        self.journal.allowed = _CLIENT_HAS_GONE
+        self.journal.allow(CLIENT_HAS_GONE)
         for client in self._clients:
             client.close()
         with contextlib.suppress(TimeoutError):  # somebody is busy without end
@@ -197,6 +197,10 @@ class System:
         worker: Worker = child.program.worker  # type: ignore[union-attr]
         return worker
 
+    def how_to_repeat(self) -> list[str]:
+        """What to say of a test that has failed."""
+        return [f"skypy seed {self.seed}; repeat with --skypy-seed {self.seed}"]
+
     # -- the verbs --
 
     async def newservice(self, name: str, /, *args: Any, worker: int | None = None) -> Address:
@@ -250,6 +254,10 @@ class System:
         """The test causes error lines that match: at least one of them comes, and no others."""
         self.journal.expected.append(re.compile(pattern, re.MULTILINE))
 
+    def allow_error(self, pattern: str) -> None:
+        """Error lines that match may come, and need not: the order of events decides."""
+        self.journal.allow(pattern)
+
     @property
     def lines(self) -> list[str]:
         """What the log says, as that of a node does."""
@@ -258,6 +266,5 @@ class System:
 
 _TIME_TO_SETTLE_SECONDS: Final = 0.1
 _TIME_TO_NOTICE_SECONDS: Final = 60.0
-_CLIENT_HAS_GONE: Final = re.compile(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
 _PEER_HAS_ENDED: Final = frozenset({State.HALF_CLOSED_READ, State.HALF_CLOSED_READ_FINISHING, State.WRITE_BROKEN})
 _NO_ARGUMENTS: Final = b"\x92\x90\x80"
