@@ -38,7 +38,7 @@ def save(cases: Sequence[Case], outcome: Outcome, about: dict[str, Any], every_c
         samples = [dataclasses.asdict(sample) for sample in outcome.samples if sample.case == case.name]
         if samples:
             missing = {c.name: outcome.missing[c.name] for c in case.contenders if c.name in outcome.missing}
-            failed = {name: why for (of, name), why in outcome.failed.items() if of == case.name}
+            failed = {name: why.splitlines()[0] for (of, name), why in outcome.failed.items() if of == case.name}
             stored[case.name] = about | {"unit": case.unit, "missing": missing, "failed": failed, "samples": samples}
     RESULTS.mkdir(exist_ok=True)
     JSON.write_text(json.dumps(stored, indent=1) + "\n")

@@ -12,6 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
+from skypy.kernel import Kernel
 from skypy.worker.waiter import Waiter, resume
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class StreamSocket(Duplicate):
 
     __slots__ = (
         "close_reason",
+        "kernel",
         "local",
         "loop",
         "on_close",
@@ -82,8 +84,10 @@ class StreamSocket(Duplicate):
         loop: asyncio.AbstractEventLoop,
         owner: Actor,
         peer: SocketAddress,
+        kernel: Kernel,
     ) -> None:
         super().__init__(id, descriptor, window, emit)
+        self.kernel = kernel
         self.loop = loop
         self.owner = owner
         self.peer = peer
@@ -167,8 +171,8 @@ class StreamSocket(Duplicate):
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if self.corked.size <= _JOIN_BELOW_BYTES:
             data = b"".join(buffers)
-            return os.write(self.descriptor, data), len(data)
-        return os.writev(self.descriptor, buffers), sum(map(len, buffers))
+            return self.kernel.write(self.descriptor, data), len(data)
+        return self.kernel.writev(self.descriptor, buffers), sum(map(len, buffers))
 
 
 class ListenerSocket:
