@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+IN_MEMORY := tests/actors/test_in_memory.py tests/services tests/testing
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit sockets nodes soak bench format diagram clean
+.PHONY: help run client test lint types unit memory sockets nodes soak bench bench-quick bench-all bench-guard format diagram clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another port)
 	@echo "Serving the half-close echo; Ctrl-C stops it. Talk to it from another terminal:"
@@ -21,7 +22,7 @@ run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another por
 client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
 	@exec $(BIN)/skypy client 127.0.0.1:$(or $(PORT),8888)
 
-test: lint types unit sockets nodes ## everything that must pass
+test: lint types unit memory sockets nodes ## everything that must pass
 
 lint: $(INSTALLED) ## style and formatting
 	$(BIN)/ruff check .
@@ -31,19 +32,34 @@ types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(INSTALLED) ## the pure core, the worker, config and command line
-	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors
+	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors $(IN_MEMORY:%=--ignore=%) --ignore=tests/contract
+
+memory: $(INSTALLED) ## whole nodes in memory: actors, the shipped services, the testing kit
+	$(BIN)/pytest -q $(IN_MEMORY)
 
 sockets: $(INSTALLED) ## the socket service on real sockets
 	$(BIN)/pytest -q tests/net
 
 nodes: $(INSTALLED) ## whole nodes, two at a time: real processes, the echo, actors, faults
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/node tests/actors
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/node tests/actors tests/contract --ignore=tests/actors/test_in_memory.py
 
 soak: $(INSTALLED) ## long runs
 	$(BIN)/pytest -q tests -m soak
 
-bench: $(INSTALLED) ## the echo beside asyncio and a bare C server (needs a C compiler)
-	$(BIN)/python -m benchmarks.echo
+bench: $(INSTALLED) ## every case beside its rivals, about 5 minutes; the table goes to benchmarks/results
+	$(BIN)/python -m benchmarks install
+	$(BIN)/python -m benchmarks run
+
+bench-quick: $(INSTALLED) ## the main cases, about a minute
+	$(BIN)/python -m benchmarks install
+	$(BIN)/python -m benchmarks run --preset quick
+
+bench-all: $(INSTALLED) ## every case, longer, with the heavy rivals as well
+	$(BIN)/python -m benchmarks install --heavy
+	$(BIN)/python -m benchmarks run --preset all
+
+bench-guard: $(INSTALLED) ## fails when skypy has become slower beside asyncio than committed
+	$(BIN)/python -m benchmarks guard
 
 format: $(INSTALLED) ## put the sources into shape
 	$(BIN)/ruff check --fix .
@@ -53,7 +69,7 @@ diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the
 	$(BIN)/python -m tests.diagram
 
 clean: ## remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
