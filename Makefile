@@ -16,7 +16,7 @@ help: ## list the targets
 run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another port)
 	@echo "Serving the half-close echo; Ctrl-C stops it. Talk to it from another terminal:"
 	@echo "    make client                                    (lines; quit, shut_r, shut_w are commands)"
-	@echo "    printf 'a\nb\n' | nc -N 127.0.0.1 $(or $(PORT),8888)      (if nc is installed)"
+	@printf '%s\n' "    printf 'a\nb\n' | nc -N 127.0.0.1 $(or $(PORT),8888)      (if nc is installed)"
 	@exec $(BIN)/skypy run config/echo.toml $(RUN_OPTIONS)
 
 client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
