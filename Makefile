@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit sockets nodes soak bench format diagram clean
+.PHONY: help run client test lint types unit sockets nodes conformance soak bench format diagram clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another por
 client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
 	@exec $(BIN)/skypy client 127.0.0.1:$(or $(PORT),8888)
 
-test: lint types unit sockets nodes ## everything that must pass
+test: lint types unit sockets nodes conformance ## everything that must pass
 
 lint: $(INSTALLED) ## style and formatting
 	$(BIN)/ruff check .
@@ -31,13 +31,16 @@ types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(INSTALLED) ## the pure core, the worker, config and command line
-	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors
+	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors --ignore=tests/conformance
 
 sockets: $(INSTALLED) ## the socket service on real sockets
 	$(BIN)/pytest -q tests/net
 
 nodes: $(INSTALLED) ## whole nodes, two at a time: real processes, the echo, actors, faults
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/node tests/actors
+
+conformance: $(INSTALLED) ## cases of Netty, Erlang and skynet over real TCP
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/conformance
 
 soak: $(INSTALLED) ## long runs
 	$(BIN)/pytest -q tests -m soak

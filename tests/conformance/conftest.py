@@ -1,0 +1,59 @@
+"""One node for all of these tests, with a subject that does what they say; what holds after every test is `check`ed."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skypy import socket
+from tests.conformance.subject import Subject
+from tests.node.conftest import node, pytest_runtest_makereport
+from tests.node.harness import RunningNode, running
+
+__all__ = ["node", "pytest_runtest_makereport"]
+
+LATER = re.compile(
+    r'"(events?|pause|resume|limit|abort|until_disconnected|disconnected|invalid|info|states|onwarning|watch)"|half_close='
+)
+"""What tests say that need a verb which is not there yet."""
+CONFIG = Path(__file__).parent / "services" / "node.toml"
+
+
+@pytest.fixture(scope="session")
+def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
+    """The node and the connection to its subject, which counts among what is held before the first test."""
+    with running(CONFIG, "start=subject") as node:
+        subject = Subject(node)
+        subject("forget_events", 0)  # it has accepted us
+        other = subject("another", 2)
+        subject("ask", other, "forget_events", 0)  # and the bus between the workers is there
+        subject("kill", other)
+        node.has_started()
+        yield node, subject
+        subject.close()
+
+
+@pytest.fixture(scope="session")
+def shared(with_subject: tuple[RunningNode, Subject]) -> RunningNode:
+    """The node."""
+    return with_subject[0]
+
+
+@pytest.fixture
+def subject(node: RunningNode, with_subject: tuple[RunningNode, Subject]) -> Iterator[Subject]:
+    """The subject; what a test has left open at its end is closed."""
+    # A client that leaves with our bytes unread resets the connection; the line may come behind the end of its test.
+    node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
+    yield with_subject[1]
+    with_subject[1]("tidy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a verb that is not there yet."""
+    if hasattr(socket, "onclose"):
+        return
+    for item in items:
+        if isinstance(item, pytest.Function) and LATER.search(inspect.getsource(item.function)):
+            item.add_marker(pytest.mark.skipif("conformance" in str(item.path), reason="its verbs are not there yet"))
