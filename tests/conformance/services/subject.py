@@ -106,6 +106,20 @@ async def do_serve_badly() -> tuple[int, int]:
     return listener, socket.local_address(listener).port
 
 
+async def do_serve_shortly(answer: bytes) -> tuple[int, int]:
+    """Listen; clients get an answer and are closed at once."""
+
+    async def accept(fd: int, address: socket.SocketAddress) -> None:
+        await socket.start(fd)
+        socket.write(fd, answer)
+        await socket.close(fd)
+
+    listener = await socket.listen("127.0.0.1", 0)
+    mine.append(listener)
+    await socket.start(listener, accept)
+    return listener, socket.local_address(listener).port
+
+
 def do_port_of(fd: int) -> int:
     return socket.local_address(fd).port
 

@@ -1,0 +1,42 @@
+"""Many short connections, and large answers closed at once: every byte comes, and nothing is left."""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+
+import pytest
+
+from tests.conformance.subject import Subject, digest, digest_to_end
+from tests.node.harness import SECONDS
+
+MIB = 1 << 20
+
+
+def serve_many(subject: Subject, count: int) -> None:
+    _, port = subject("serve_shortly", b"answer" * 100)
+    for _ in range(count):
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
+            assert digest_to_end(client)[0] == 600
+
+
+def test_a_thousand_short_connections_get_everything(subject: Subject) -> None:
+    serve_many(subject, 1000)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_ten_thousand_short_connections_get_everything(subject: Subject) -> None:
+    serve_many(subject, 10_000)
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["", "with_unread_input"])
+def test_64_mebibytes_closed_at_once_reach_a_slow_reader(subject: Subject, unread: bool) -> None:
+    """Small reads through a small window; also behind input that nobody reads."""
+    _, port = subject.serve()
+    with subject.client(port, receive_buffer=16384) as (client, held):
+        sender = Thread(target=client.sendall, args=(b"never read" * 100_000 * unread,))
+        sender.start()
+        held("pour_and_close", 64 * MIB)
+        assert digest_to_end(client, 65536) == digest(64 * MIB)
+        sender.join()

@@ -1,0 +1,111 @@
+"""The proxy that is shipped: every end passes through it as it was, and every byte."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import trio
+import trio.testing
+
+from tests.conformance.subject import digest_to_end
+from tests.node.clients import finish
+from tests.node.harness import ROOT, SECONDS, RunningNode, running
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[socket.socket]:
+    """What the proxy's clients are taken to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(SECONDS)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(target: socket.socket) -> Iterator[tuple[RunningNode, int]]:
+    """The node, and where the proxy listens."""
+    port = target.getsockname()[1]
+    with running(ROOT / "config" / "proxy.toml", "env.port=0", f"env.target_port={port}") as node:
+        node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
+        yield node, int(node.wait_for_line(r"proxy on 127\.0\.0\.1:(\d+) for")[1])
+
+
+def test_trios_kit_for_half_closeable_streams(target: socket.socket, proxy: tuple[RunningNode, int]) -> None:
+    async def ends() -> tuple[trio.SocketStream, trio.SocketStream]:
+        here = await trio.open_tcp_stream("127.0.0.1", proxy[1])
+        there, _ = await listener.accept()
+        return here, trio.SocketStream(there)
+
+    async def check() -> None:
+        nonlocal listener
+        listener = trio.socket.from_stdlib_socket(target.dup())
+        with listener, trio.fail_after(SECONDS):
+            # No clogged streams: how much two kernels and a proxy hold is not ours to say.
+            await trio.testing.check_half_closeable_stream(ends, None)
+
+    listener: trio.socket.SocketType
+    trio.run(check)
+    target.settimeout(SECONDS)
+
+
+def test_long_streams_in_both_directions_at_once(target: socket.socket, proxy: tuple[RunningNode, int]) -> None:
+    up, down = os.urandom(32 * MIB), os.urandom(32 * MIB)
+    with socket.create_connection(("127.0.0.1", proxy[1]), SECONDS) as client, target.accept()[0] as server:
+
+        def send(end: socket.socket, data: bytes) -> None:
+            end.sendall(data)
+            finish(end)
+
+        senders = [Thread(target=send, args=(client, up)), Thread(target=send, args=(server, down))]
+        came: list[tuple[int, str]] = []
+        receiver = Thread(target=lambda: came.append(digest_to_end(server)))
+        for thread in (*senders, receiver):
+            thread.start()
+        assert digest_to_end(client) == (len(down), hashlib.sha256(down).hexdigest())
+        for thread in (*senders, receiver):
+            thread.join()
+        assert came == [(len(up), hashlib.sha256(up).hexdigest())]
+
+
+@pytest.mark.parametrize("tool", ["nc", "socat"])
+def test_a_tool_that_half_closes_gets_its_answer(
+    target: socket.socket, proxy: tuple[RunningNode, int], tool: str, tmp_path: Path
+) -> None:
+    """The answer is made when the tool has finished sending: the checksum of what it sent, and 8 MiB."""
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    question, answer = os.urandom(8 * MIB), os.urandom(8 * MIB)
+    file = tmp_path / "question"
+    file.write_bytes(question)
+    place = {
+        "nc": ["nc", "-N", "127.0.0.1", str(proxy[1])],
+        "socat": ["socat", "-t", "20", "-", f"TCP:127.0.0.1:{proxy[1]}"],
+    }[tool]
+    with file.open("rb") as source, subprocess.Popen(place, stdin=source, stdout=subprocess.PIPE) as process:
+        with target.accept()[0] as server:
+            _, seen = digest_to_end(server)
+            server.sendall(seen.encode() + answer)
+        assert process.stdout is not None
+        assert process.stdout.read() == hashlib.sha256(question).hexdigest().encode() + answer
+
+
+def test_curl_gets_a_page(target: socket.socket, proxy: tuple[RunningNode, int]) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    page = os.urandom(4 * MIB)
+    with subprocess.Popen(["curl", "-sS", f"http://127.0.0.1:{proxy[1]}/"], stdout=subprocess.PIPE) as process:
+        with target.accept()[0] as server:
+            request = server.recv(65536)
+            server.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
+        assert process.stdout is not None
+        assert process.stdout.read() == page
+    assert request.startswith(b"GET / HTTP/1.1\r\n")
