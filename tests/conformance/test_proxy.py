@@ -40,19 +40,17 @@ def proxy(target: socket.socket) -> Iterator[tuple[RunningNode, int]]:
 
 
 def test_trios_kit_for_half_closeable_streams(target: socket.socket, proxy: tuple[RunningNode, int]) -> None:
-    async def ends() -> tuple[trio.SocketStream, trio.SocketStream]:
+    async def ends(listener: trio.socket.SocketType) -> tuple[trio.SocketStream, trio.SocketStream]:
         here = await trio.open_tcp_stream("127.0.0.1", proxy[1])
         there, _ = await listener.accept()
         return here, trio.SocketStream(there)
 
     async def check() -> None:
-        nonlocal listener
         listener = trio.socket.from_stdlib_socket(target.dup())
         with listener, trio.fail_after(SECONDS):
             # No clogged streams: how much two kernels and a proxy hold is not ours to say.
-            await trio.testing.check_half_closeable_stream(ends, None)
+            await trio.testing.check_half_closeable_stream(lambda: ends(listener), None)
 
-    listener: trio.socket.SocketType
     trio.run(check)
     target.settimeout(SECONDS)
 
