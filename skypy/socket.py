@@ -1,13 +1,14 @@
-"""TCP sockets for services; see `skypy.worker.socket_api` for what each verb promises."""
+"""TCP sockets for services; see `socket_api` and `socket_watch_api` in `skypy.worker` for what each verb promises."""
 
+from skypy.core.close_reason import CloseReason
+from skypy.core.socket_info import SocketInfo
 from skypy.worker.socket import SocketAddress
 from skypy.worker.socket_api import (
+    abort,
     close,
     drain,
     listen,
-    local_address,
     open,  # noqa: A004 - the verb of skynet
-    peer_address,
     read,
     readall,
     readline,
@@ -15,18 +16,47 @@ from skypy.worker.socket_api import (
     start,
     write,
 )
+from skypy.worker.socket_watch_api import (
+    abandon,
+    counters,
+    disconnected,
+    info,
+    invalid,
+    limit,
+    local_address,
+    netstat,
+    onclose,
+    onwarning,
+    pause,
+    peer_address,
+    resume,
+)
 
 __all__ = [
+    "CloseReason",
     "SocketAddress",
+    "SocketInfo",
+    "abandon",
+    "abort",
     "close",
+    "counters",
+    "disconnected",
     "drain",
+    "info",
+    "invalid",
+    "limit",
     "listen",
     "local_address",
+    "netstat",
+    "onclose",
+    "onwarning",
     "open",
+    "pause",
     "peer_address",
     "read",
     "readall",
     "readline",
+    "resume",
     "shutdown",
     "start",
     "write",

@@ -6,8 +6,11 @@ from typing import Any, Final
 
 import skypy
 
-COMMANDS: Final = frozenset({b"GET", b"SET", b"DEL", b"EXISTS", b"INCR", b"DECR", b"MGET", b"KEYS", b"FLUSHDB"})
+COMMANDS: Final = frozenset(
+    {b"GET", b"SET", b"DEL", b"EXISTS", b"INCR", b"DECR", b"INCRBY", b"DECRBY", b"MGET", b"KEYS", b"FLUSHDB"}
+)
 NUMBER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+NO_NUMBER: Final = "-ERR value is not an integer or out of range"
 SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1
 
 data: dict[bytes, bytes] = {}
@@ -33,6 +36,10 @@ def execute(name: bytes, arguments: list[bytes]) -> Any:  # noqa: C901 - one cas
             return add(key, 1)
         case b"DECR", [key]:
             return add(key, -1)
+        case b"INCRBY" | b"DECRBY", [key, amount]:
+            if not NUMBER.fullmatch(amount):
+                return NO_NUMBER
+            return add(key, int(amount) if name == b"INCRBY" else -int(amount))
         case b"MGET", [_, *_]:
             return [data.get(key) for key in arguments]
         case b"DEL", [_, *_]:
@@ -54,7 +61,7 @@ def add(key: bytes, amount: int) -> int | str:
     """The number of a key, which begins at 0, with something added."""
     text = data.get(key, b"0")
     if not NUMBER.fullmatch(text):
-        return "-ERR value is not an integer or out of range"
+        return NO_NUMBER
     number = int(text) + amount
     if not SMALLEST <= number <= LARGEST:
         return "-ERR increment or decrement would overflow"

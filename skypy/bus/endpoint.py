@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import zmq
@@ -27,7 +28,7 @@ _LARGEST_FRAME_BYTES: Final = 268435456
 class _Peer:
     """Another worker: the socket towards it, what waits for the end of the turn, and the bytes under way."""
 
-    __slots__ = ("acknowledged", "batch", "received", "reported", "sent", "size", "socket")
+    __slots__ = ("acknowledged", "batch", "handled", "met", "reported", "sent", "size", "socket")
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
@@ -35,19 +36,25 @@ class _Peer:
         self.size = 0  # of the batch, estimated
         self.sent = 0
         self.acknowledged = 0
-        self.received = 0
+        self.handled = 0
         self.reported = 0
+        self.met = False
+        """Whether it has said anything."""
 
 
 class Endpoint:
-    """Posts messages to other workers and receives theirs: `received(messages)` gets a batch at a time."""
+    """Posts messages to other workers and receives theirs.
+
+    `received(messages, handled)` gets a batch at a time and calls `handled()` when it is through with it. Until then
+    the sender takes it to be under way: who cannot keep up is sent no more than it can hold.
+    """
 
     def __init__(
         self,
         directory: str,
         token: bytes,
         number: int,
-        received: Callable[[list[Any]], None],
+        received: Callable[[list[Any], Callable[[], None]], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Binds `directory/number`. `token` is the node's secret, which every frame must carry."""
@@ -88,7 +95,7 @@ class Endpoint:
             return
         sent = False
         for peer in self._peers.values():
-            if peer.batch or peer.received - peer.reported >= _ACKNOWLEDGE_EVERY_BYTES:
+            if peer.batch or peer.handled - peer.reported >= _ACKNOWLEDGE_EVERY_BYTES:
                 self._send(peer)
                 sent = True
         if sent and int(self._inbox.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
@@ -120,7 +127,7 @@ class Endpoint:
     def unborn(self, number: int) -> None:
         """That number has not been given out: what was sent there is dropped. It may be a worker's later."""
         peer = self._peers.get(number)
-        if peer is not None and not peer.received:
+        if peer is not None and not peer.met:
             del self._peers[number]
             peer.socket.close(linger=0)
 
@@ -140,8 +147,8 @@ class Endpoint:
         return peer
 
     def _send(self, peer: _Peer) -> None:
-        frame = pack([self._token, self._number, peer.received, peer.batch])
-        peer.reported = peer.received
+        frame = pack([self._token, self._number, peer.handled, peer.batch])
+        peer.reported = peer.handled
         peer.batch.clear()
         peer.size = 0
         peer.sent += len(frame)
@@ -163,7 +170,13 @@ class Endpoint:
             self.dropped["dead"] += 1
             return
         peer = self._peers.get(number) or self._connect(number)
-        peer.received += len(frame)
+        peer.met = True
         peer.acknowledged = max(peer.acknowledged, acknowledged)
         if messages:
-            self._received(messages)
+            self._received(messages, partial(_count_handled, peer, len(frame)))
+        else:
+            _count_handled(peer, len(frame))
+
+
+def _count_handled(peer: _Peer, size: int) -> None:
+    peer.handled += size

@@ -63,6 +63,8 @@ def _aligned(sections: dict[str, Sequence[str]]) -> Iterator[str]:
             yield f"{'' if number else title:<{width}}  {line}"
 
 
-def _quantity(limit: float) -> str:
-    """Limits in seconds are floats, those in bytes are not."""
+def _quantity(limit: float | str) -> str:
+    """Limits in seconds are floats, those in bytes are whole numbers, choices are words."""
+    if isinstance(limit, str):
+        return f'"{limit}"'
     return f"{limit:g} s" if isinstance(limit, float) else f"{limit} bytes"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from skypy.config.entry import Entry, Table, toml_key
 from skypy.core.errors import ConfigError
@@ -69,7 +69,7 @@ def is_text(key: str) -> bool:
     """Whether the value of a dotted key is a string, so that the command line needs no quotes."""
     table, dot, _ = key.partition(".")
     if key in _KEYS:
-        return _KEYS[key].kind is str
+        return _KEYS[key].kind is str or get_origin(_KEYS[key].kind) is Literal
     return bool(dot) and table in _KEYS and _KEYS[table].kind == Mapping[str, str]
 
 
@@ -84,6 +84,8 @@ def _read(entry: Entry) -> Any:
     key = _KEYS.get(entry.key)
     if key is None:
         raise _unknown(entry)
+    if get_origin(key.kind) is Literal:
+        return _read_choice(entry, get_args(key.kind))
     if key.kind not in _READERS:  # a class of limits
         return key.kind(**{name: _read(inner) for name, inner in _read_table(entry).items()})
     value = _READERS[key.kind](entry)
@@ -97,6 +99,12 @@ def _read_text(entry: Entry) -> str:
     if not isinstance(entry.value, str):
         raise _mistyped(entry, "a string")
     return _expanded(entry, entry.value)
+
+
+def _read_choice(entry: Entry, choices: Sequence[str]) -> str:
+    if entry.value not in choices:
+        raise _mistyped(entry, " or ".join(f'"{choice}"' for choice in choices))
+    return str(entry.value)
 
 
 def _read_whole_number(entry: Entry) -> int:
@@ -217,7 +225,7 @@ def _unknown(entry: Entry) -> ConfigError:
 
 
 def _example(key: str) -> str:
-    return f"{key.rpartition('.')[2]} = {_EXAMPLES.get(key) or repr(_KEYS[key].field.default)}"
+    return f"{key.rpartition('.')[2]} = {_EXAMPLES.get(key) or json.dumps(_KEYS[key].field.default)}"
 
 
 def _found(value: Any) -> str:

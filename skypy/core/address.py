@@ -38,6 +38,13 @@ def format_address(address: Address) -> str:
     return f":{address:08x}"
 
 
+def format_endpoint(host: str, port: int) -> str:
+    """Where one end of a connection is, `127.0.0.1:8888` or `[::1]:8888`; "" when the kernel does not know any more."""
+    if not host:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def parse_address(text: str) -> Address:
     """The opposite of `format_address`. Raises ValueError with the form that is expected."""
     digits = text.removeprefix(":")

@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.messages import (
     DRAIN,
     DRAIN_BY,
     DRAIN_DONE,
+    FINISH,
     FORGET,
     GONE,
+    HANGUP,
     OWN,
     RECALL,
     REFUSED,
@@ -31,7 +34,17 @@ from skypy.core.messages import (
     Message,
 )
 from skypy.core.output_queue import OutputQueue
-from skypy.core.socket_state import ACCEPTING, DELIVERING, DISCARDING, WRITABLE, Effect, Input, State, step
+from skypy.core.socket_state import (
+    ACCEPTING,
+    DELIVERING,
+    DISCARDING,
+    TRANSITIONS,
+    WRITABLE,
+    Effect,
+    Input,
+    State,
+    step,
+)
 
 SMALLEST_READ: Final = 64
 LARGEST_READ: Final = 262144
@@ -64,6 +77,15 @@ class _Nobody:
 
 NOBODY: Final = _Nobody()
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
+_RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
+_BROKEN_BY_PEER: Final = frozenset({Input.RESET, Input.RESET_UNDELIVERED, Input.WRITE_FAILED})
+_TOO_LATE: Final = {
+    State.HALF_CLOSED_READ: CloseReason.HALF_CLOSE_TIMEOUT,
+    State.HALF_CLOSED_READ_FINISHING: CloseReason.FLUSH_TIMEOUT,
+    State.CLOSING: CloseReason.FLUSH_TIMEOUT,
+    State.CLOSING_HALF_CLOSED: CloseReason.FLUSH_TIMEOUT,
+}
+"""What a deadline means; in LINGERING it depends on what was acknowledged."""
 
 
 class Connection:
@@ -79,12 +101,15 @@ class Connection:
         "_recalled",
         "_writers",
         "error",
+        "half_close",
         "holder",
+        "hung_up",
         "id",
         "limit",
         "owner",
         "queue",
         "read",
+        "reason",
         "sent",
         "state",
     )
@@ -109,6 +134,12 @@ class Connection:
         self.limit = 0
         self.error = 0
         """The first errno met by any read or write: the kernel tells it only once."""
+        self.reason: CloseReason | None = None
+        """Why it has ended, or is being closed; None as long as nothing says so."""
+        self.half_close = True
+        """Whether the owner may go on writing when the peer has finished."""
+        self.hung_up = False
+        """Whether the owner has been told that the peer has ended it, ahead of the input that comes before."""
         self._read_size = SMALLEST_READ
 
     # -- what the reactor asks --
@@ -119,6 +150,11 @@ class Connection:
         if self.state in DELIVERING:
             return self.read < self.limit and not self._recalled
         return self.state in DISCARDING
+
+    @property
+    def may_meet_end(self) -> bool:
+        """Whether the end of input may be reported now although nothing may be read: it needs no credit."""
+        return self.state in DELIVERING and not self._recalled
 
     @property
     def wants_write(self) -> bool:
@@ -187,21 +223,36 @@ class Connection:
             self.holder.emit((SENT, self.id, self.sent))
         return self._flushed()
 
+    def hang_up(self) -> None:
+        """The peer has ended it, but input that the owner does not want yet comes before: tell that ahead, once."""
+        if not self.hung_up:
+            self.hung_up = True
+            self.holder.emit((HANGUP, self.id))
+
     def write_failed(self, error: int) -> tuple[Effect, ...]:
         """A write met an errno, or a hang-up told that none can succeed any more."""
         self.met(error)
         return self._apply(Input.WRITE_FAILED)
 
-    def deadline_passed(self, *, undelivered: bool = False) -> tuple[Effect, ...]:
-        """Nothing moved within the flush or linger time."""
-        late = undelivered and self.state is State.LINGERING
+    def deadline_passed(self, *, undelivered: bool = False, reason: CloseReason | None = None) -> tuple[Effect, ...]:
+        """Nothing moved within the flush, linger or half-close time, or (`reason`) there is no more time."""
+        late = undelivered and self.state in (State.LINGERING, State.HALF_CLOSED_READ)
+        lingered = CloseReason.FLUSH_TIMEOUT if late else CloseReason.LINGER
+        self.reason = reason or _TOO_LATE.get(self.state, lingered)
+        if undelivered:
+            self.met(errno.ETIMEDOUT)
         return self._apply(Input.DEADLINE_UNDELIVERED if late else Input.DEADLINE)
+
+    def delivered(self) -> tuple[Effect, ...]:
+        """The peer has acknowledged everything, our FIN included, and need not keep us in TIME_WAIT."""
+        return self._apply(Input.DELIVERED)
 
     def collapse(self, error: int) -> None:
         """The end outside of the table: something here is wrong that must not touch other connections."""
+        self.reason = CloseReason.INTERNAL_ERROR
         if self.owned:
             closed = self.state not in DELIVERING  # it has been told, and is told once
-            self.holder.emit((SOCKET_ERROR if closed else SOCKET_CLOSE, self.id, error))
+            self.holder.emit((SOCKET_ERROR if closed else SOCKET_CLOSE, self.id, error, self.reason))
         if self.state not in (State.LINGERING, State.CLOSED):
             self.holder.emit((FORGET, self.id))
         self.queue.clear()
@@ -242,16 +293,24 @@ class Connection:
             return self._apply(Input.STOP_READING)
         return self._apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
-    def close(self) -> tuple[Effect, ...]:
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> tuple[Effect, ...]:
         """The safe close: flush, FIN, wait for the peer's end. Also when the owner's worker has died."""
+        self.reason = reason
         if self.state is State.CONNECTING:
             return self._apply(Input.ABORT)
         return self._end(Input.CLOSE_UNSENT if self.queue.size else Input.CLOSE)
 
-    def abort(self, *, dropped: bool = False) -> tuple[Effect, ...]:
-        """Drop everything now. `dropped`: the owner's worker had bytes that it has dropped already."""
-        missing = self.queue.size or (dropped and self.state in WRITABLE)
-        return self._end(Input.ABORT_UNSENT if missing else Input.ABORT)
+    def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
+        """Drop everything now. `by_reset`: it was asked for, or the owner's worker had bytes that it has dropped."""
+        self.reason = reason
+        missing = self.queue.size or (by_reset and self.state in _RESETTABLE)
+        return self._end(Input.ABORT_BY_RESET if missing else Input.ABORT)
+
+    def break_off(self, error: int, reason: CloseReason) -> tuple[Effect, ...]:
+        """A limit of the owner was passed: a reset, reported as if the peer had done it."""
+        self.met(error)
+        self.reason = reason
+        return self._end(Input.BREAK)
 
     # -- other workers --
 
@@ -307,6 +366,8 @@ class Connection:
         """OWN has been said to the new owner: what the former one has not answered follows, and the next claim."""
         for source, request in self._drains:
             self.holder.emit((DRAIN_BY, self.id, source.number, request))
+        if self.hung_up:
+            self.holder.emit((HANGUP, self.id))
         effects = self._end_recall()
         self._recall()
         return effects
@@ -321,6 +382,11 @@ class Connection:
         return self.holder is dead and self.owned
 
     # --
+
+    @property
+    def _unusual_reason(self) -> tuple[CloseReason, ...]:
+        """What a report of the end says besides the errno."""
+        return () if self.reason in (None, CloseReason.RESET) else (self.reason,)
 
     @property
     def _accepting(self) -> bool:
@@ -370,6 +436,8 @@ class Connection:
 
     def _apply(self, given: Input) -> tuple[Effect, ...]:
         effects, self.state = step(self.state, given)
+        if given in _BROKEN_BY_PEER:
+            self.reason = CloseReason.RESET
         self._dismiss_others()
         return tuple(effect for effect in effects if not self._report(effect))
 
@@ -377,10 +445,12 @@ class Connection:
         match effect:
             case Effect.REPORT_CLOSE:
                 self.holder.emit((SOCKET_CLOSE, self.id, 0))
+                if not self.half_close:
+                    self.holder.emit((FINISH, self.id))
             case Effect.REPORT_RESET:
-                self.holder.emit((SOCKET_CLOSE, self.id, self.error))
+                self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
             case Effect.REPORT_ERROR:
-                self.holder.emit((SOCKET_ERROR, self.id, self.error))
+                self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
             case Effect.FORGET:
                 self.holder.emit((FORGET, self.id))
                 self._forget_previous()

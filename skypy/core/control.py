@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 # -- node → child --
-# process number, settings as plain values, directory and token of the bus; the first message, to a worker +fd: its lane
+# process number, settings as plain values, directory and token of the bus, when the node started (monotonic and Unix
+# time, seconds); the first message, to a worker +fd: its lane
 SETTINGS: Final = 1
 JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: its lane
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
@@ -28,6 +29,7 @@ LAUNCH_FAILED: Final = 22  # launch number, config key at fault, text
 ASK: Final = 23  # request, one of the verbs below, its arguments
 BORN: Final = 24  # address: an actor is being started
 GONE: Final = 25  # address: an actor has ended
+SHUT_DOWN: Final = 27  # address of the actor that wants the node to end
 WHO: Final = 26  # process number: DOWN or UNBORN comes if there is no such process
 
 # -- what a worker asks --
@@ -36,4 +38,6 @@ LAUNCH_UNIQUE: Final = "unique"  # name, packed arguments: address, of the one t
 QUERY_UNIQUE: Final = "query unique"  # name: address, once it exists
 REGISTER: Final = "register"  # name, address
 QUERY: Final = "query"  # name: address or None
+SET_SETTING: Final = "set"  # key, value: whether it was not there yet
+GET_SETTING: Final = "get"  # key: value or None
 FORGET: Final = "forget"  # address: None, once the names of an actor that has ended are free

@@ -13,13 +13,16 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
-from skypy.core.messages import ABORT, CLOSE, CREDIT, SHUTDOWN, WRITE, WRITE_SIZE_LIMIT, YIELD, Message
+from skypy.core.close_reason import CloseReason
+from skypy.core.messages import ABORT, BREAK, CLOSE, CREDIT, SHUTDOWN, WRITE, WRITE_SIZE_LIMIT, YIELD, Message
 from skypy.core.output_queue import OutputQueue
 from skypy.core.stream_buffer import StreamBuffer
 from skypy.core.waiting import Wakeable
 
+FIRST_WARNING: Final = 1048576
+"""Unsent bytes that are worth a warning, then twice as many, and so on: skynet's numbers."""
 _LARGEST_POSITION: Final = (1 << 63) - 1
 """More than any connection carries: what a reader may ask for, a peer may have chosen."""
 
@@ -29,6 +32,7 @@ class Holding(Enum):
 
     OWN = "own"  # an actor here owns the socket, or will start it
     CLOSING = "closing"  # CLOSE or ABORT sent: everything but FORGET is ignored
+    BREAKING = "breaking"  # BREAK sent: the actor still has it, and hears of the reset as of any other
     YIELDED = "yielded"  # YIELD sent: the same, and its actors are foreigners to it now
     DEAD = "dead"  # FORGET while owning: no descriptor, what is unread stays readable
 
@@ -53,6 +57,7 @@ class Duplicate:
         "emit",
         "error",
         "grant_above",
+        "hung_up",
         "id",
         "limit",
         "out",
@@ -60,6 +65,7 @@ class Duplicate:
         "received",
         "sent",
         "state",
+        "warns_at",
         "window",
         "writable",
     )
@@ -86,6 +92,10 @@ class Duplicate:
         self._met = 0  # by a direct write
         self.error = 0
         """The errno that broke the connection, 0 while nothing did."""
+        self.hung_up = False
+        """Whether the peer has ended it, ahead of the input that is still to come."""
+        self.warns_at = FIRST_WARNING
+        """How many unsent bytes are worth the next warning."""
         self.drainers: list[Wakeable] = []
         """Who waits until `drained`."""
 
@@ -110,6 +120,15 @@ class Duplicate:
             self._set_limit(consumed + max(size, self.window))
             if self.reading is Reading.OPEN and self.state is Holding.OWN:
                 self.emit((CREDIT, self.id, self.limit))
+
+    def pause(self) -> None:
+        """Grant nothing more until a reader waits, or `resume`; what was granted may still come."""
+        self.grant_above = _LARGEST_POSITION
+
+    def resume(self) -> None:
+        """Grant a window again."""
+        self.grant_above = -1
+        self.want()
 
     def _set_limit(self, limit: int) -> None:
         self.limit = limit = min(limit, _LARGEST_POSITION)
@@ -190,15 +209,36 @@ class Duplicate:
             self.reading = Reading.ENDED
             self.emit((SHUTDOWN, self.id, "r"))
 
-    def close(self) -> None:
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
         """The safe close; unread input is dropped. The corked bytes have been written or handed over before."""
-        self._let_go(CLOSE)
+        self._let_go(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
 
-    def abort(self) -> None:
+    def shutdown(self) -> None:
         """Drop everything now, corked bytes included."""
         self._let_go(ABORT, bool(self.corked.size))
 
-    def _let_go(self, kind: int, *fields: bool) -> None:
+    def abort(self) -> None:
+        """Drop everything now, and let the peer know by a reset."""
+        self._let_go(ABORT, True, CloseReason.ABORTED)
+
+    def break_off(self, error: int, reason: CloseReason) -> None:
+        """A limit was passed: the peer gets a reset, and the actor hears of it as if it had come from there."""
+        self.corked.clear()
+        self.writable = False
+        if self.state is Holding.OWN:
+            self.state = Holding.BREAKING
+            self.emit((BREAK, self.id, error, reason))
+
+    def overdue_warning(self) -> int:
+        """The unsent bytes, when they are worth a warning; 0 else."""
+        unsent = self.unsent
+        if unsent < self.warns_at:
+            return 0
+        while self.warns_at <= unsent:
+            self.warns_at *= 2
+        return unsent
+
+    def _let_go(self, kind: int, *fields: Any) -> None:
         self.corked.clear()
         self.buffer.clear()
         self.writable = False
@@ -262,6 +302,6 @@ class Duplicate:
         descriptor, self.descriptor = self.descriptor, None
         self.writable = False
         self.corked.clear()
-        if self.state is Holding.OWN:
+        if self.state in (Holding.OWN, Holding.BREAKING):
             self.state = Holding.DEAD
         return descriptor

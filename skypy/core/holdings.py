@@ -5,10 +5,12 @@ A connection that is closed or yielded is kept until FORGET: until then somebody
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from skypy.core.duplicate import Duplicate, Holding
+from skypy.core.close_reason import CloseReason
+from skypy.core.duplicate import FIRST_WARNING, Duplicate, Holding
 from skypy.core.foreign import Claim, ForeignSockets
 from skypy.core.messages import DRAINED, Message
 from skypy.core.waiting import Waiting, Wakeable
@@ -44,14 +46,21 @@ class Holdings(Generic[D, W]):
         request_turn: Callable[[], None],
         wake: Callable[[Wakeable], None],
         high_water: int,
+        write_limit: int,
+        backlog: Callable[[D, int], None],
         *,
         alone: bool = False,
     ) -> None:
-        """`emit` says something to the service, `request_turn` asks for a `flush`, `wake` resumes who waits."""
+        """`emit` says something to the service, `request_turn` asks for a `flush`, `wake` resumes who waits.
+
+        `backlog(socket, bytes)` hears of output that the peer does not take, and of its end (0).
+        """
         self._emit = emit
         self._request_turn = request_turn
         self._wake = wake
         self._high_water = high_water
+        self._write_limit = write_limit
+        self._backlog = backlog
         self.own: dict[int, D] = {}
         """Those that actors here have."""
         self.parting: dict[int, D] = {}
@@ -74,6 +83,9 @@ class Holdings(Generic[D, W]):
                 self._dirty.append(socket)
                 self._request_turn()
             socket.corked.append(data, priority)
+            if socket.unsent > self._write_limit:
+                socket.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+                return False
         return True
 
     def flush(self) -> None:
@@ -82,6 +94,8 @@ class Holdings(Generic[D, W]):
             dirty, self._dirty = self._dirty, []
             for socket in dirty:
                 socket.flush()
+                if socket.sent != socket.out and (unsent := socket.overdue_warning()):
+                    self._backlog(socket, unsent)
                 if socket.drainers:
                     self.wake_drainers(socket)
         self.foreign.flush()
@@ -91,16 +105,21 @@ class Holdings(Generic[D, W]):
         parting = self.parting.get(id_)
         self.foreign.claim(id_, waiter, yielded=parting is not None and parting.state is Holding.YIELDED)
 
-    def close(self, socket: D) -> None:
+    def close(self, socket: D, reason: CloseReason = CloseReason.CLOSED) -> None:
         """The safe close."""
         socket.flush()  # CLOSE must come behind its output
-        socket.close()
-        self._let_go(socket)
+        socket.close(reason)
+        self.let_go(socket)
+
+    def shutdown(self, socket: D) -> None:
+        """Drop everything now."""
+        socket.shutdown()
+        self.let_go(socket)
 
     def abort(self, socket: D) -> None:
-        """Drop everything now."""
+        """Drop everything now, by a reset."""
         socket.abort()
-        self._let_go(socket)
+        self.let_go(socket)
 
     def shutdown_write(self, socket: D) -> None:
         """What is queued, then FIN."""
@@ -114,7 +133,16 @@ class Holdings(Generic[D, W]):
                 self._wake(waiter)
             socket.drainers.clear()
 
-    def _let_go(self, socket: D) -> None:
+    def progressed(self, socket: D, position: int) -> None:
+        """SENT: output has left."""
+        socket.progressed(position)
+        if socket.warns_at > FIRST_WARNING and socket.sent == socket.out:
+            socket.warns_at = FIRST_WARNING
+            self._backlog(socket, 0)
+        self.wake_drainers(socket)
+
+    def let_go(self, socket: D) -> None:
+        """No actor has it any more; its descriptor waits for FORGET."""
         del self.own[socket.id]
         if socket.state is not Holding.DEAD:
             self.parting[socket.id] = socket
@@ -152,7 +180,7 @@ class Holdings(Generic[D, W]):
         if not socket.writable:
             self.foreign.gone(id_)  # nor will it be for any other owner
         socket.recalled()
-        self._let_go(socket)
+        self.let_go(socket)
         return socket
 
     def take_over(self, socket: D, claim: Claim[W], owner: int, fields: Sequence[Any]) -> None:

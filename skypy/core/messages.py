@@ -13,19 +13,23 @@ Message = tuple[Any, ...]
 
 
 # -- worker → socket service --
-LISTEN: Final = 1  # request, [(family, host, port), ...]: resolved addresses, the first that works; backlog
+# request, [(family, host, port), ...]: resolved addresses, the first that works; backlog, whether to avoid TIME_WAIT,
+# whether accepted connections stay open for writing when the peer has finished
+LISTEN: Final = 1
 CONNECT: Final = 2  # request, [(family, host, port), ...]: resolved addresses, tried in this order
 CANCEL: Final = 3  # request: a CONNECT that is no longer wanted
 CREDIT: Final = 4  # id, limit[, address of the owner]: input may be delivered, or clients accepted, up to this position
 WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kernel did not take from the worker, and why
 SHUTDOWN: Final = 6  # id, "w" or "r"
-CLOSE: Final = 7  # id
-ABORT: Final = 8  # id, whether written bytes were dropped
+CLOSE: Final = 7  # id[, reason, if it is not CLOSED]
+ABORT: Final = 8  # id, whether by a reset (written bytes were dropped, or it was asked for)[, reason]
 SEND: Final = 9  # id, [(priority, bytes), ...]: for a socket that another worker owns
 DRAIN: Final = 10  # id, request: a SEND that asks when everything before it has gone out
 DRAINED: Final = 11  # id, process number of who asked, request
 CLAIM: Final = 12  # id: an actor here wants to own it; once until OWN or REFUSED
 YIELD: Final = 13  # id, unread bytes, out, reading, errno, writable: the owner's last word, as the answer to RECALL
+BREAK: Final = 14  # id, errno, reason: reset it, and report that as if the peer had done it
+NETSTAT: Final = 15  # request: what there is
 
 # -- socket service → worker --
 SOCKET_OPEN: Final = 1  # request, id, local address, peer address (None: a listener) +fd
@@ -33,8 +37,10 @@ FAILED: Final = 2  # request, errno
 SOCKET_ACCEPT: Final = 3  # listener's id, id, peer address +fd
 SOCKET_DATA: Final = 4  # id, bytes
 SOCKET_MORE: Final = 5  # id, bytes: DATA that another message of this socket follows at once
-SOCKET_CLOSE: Final = 6  # id, errno: 0 is the peer's orderly end; at most once per owner, after all data
-SOCKET_ERROR: Final = 7  # id, errno: the write half is broken; on a listener, a client could not be accepted
+# id, errno: 0 is the peer's orderly end[, reason, if it is no reset]; at most once per owner, after all data
+SOCKET_CLOSE: Final = 6
+# id, errno[, reason, if it is no reset]: the write half is broken; on a listener, a client could not be accepted
+SOCKET_ERROR: Final = 7
 SENT: Final = 8  # id, position: how much of what was handed over the kernel has taken
 FORGET: Final = 9  # id: nothing depends on the worker's duplicate any more
 SENT_BY: Final = 10  # id, process number, [(priority, bytes), ...]: SEND of another worker
@@ -45,6 +51,9 @@ RECALL: Final = 14  # id: another worker claims it
 OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that others sent
 #                  meanwhile, peer address +fd: the claim succeeded
 REFUSED: Final = 16  # id: the claim failed, it is closed or unknown
+HANGUP: Final = 17  # id: the peer has finished or broken it, while nothing may be read; CLOSE follows the data
+FINISH: Final = 19  # id: behind CLOSE, where the owner's listener wants no half-closed connections
+SOCKETS: Final = 18  # request, [fields of a SocketInfo, ...], {name of a counter: count}
 
 WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, OWN})
 """The kinds from the service that take a descriptor."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,20 @@ class SocketSettings:
     """How much a socket may hold unread before reading pauses; skynet pauses at the same 128 KiB."""
     high_water: int = 1048576
     """How much may be unsent before drain() waits; skynet warns at the same 1 MiB."""
+    write_limit: int = 268435456
+    """How much may be unsent at all: a write beyond it resets the connection, or slow readers would eat the memory."""
+    half_close_timeout: float = 300.0
+    """How long a connection that the peer has finished may go without being written to before it is closed."""
+    time_wait: Literal["keep", "avoid"] = "keep"
+    """"avoid": what was closed and wholly acknowledged ends with a reset instead of a minute of TIME_WAIT."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStart:
+    """When the node started: the same moment on two clocks, in seconds."""
+
+    monotonic: float
+    unix: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,15 +54,17 @@ class Input(IntEnum):
     RESET_UNDELIVERED = 5  # the same after our FIN, while the peer had not acknowledged everything we sent
     WRITE_FAILED = 6  # an error met by a write, here or in the owner's worker, or told by a hang-up
     FLUSHED = 7  # the last unsent byte has gone into the kernel
-    DEADLINE = 8  # no progress within the flush or linger time
-    DEADLINE_UNDELIVERED = 9  # the same after our FIN, while the peer has not acknowledged everything we sent
+    DEADLINE = 8  # no progress within the flush, linger or half-close time
+    DEADLINE_UNDELIVERED = 9  # the same where all could be acknowledged, and is not
     FINISH = 10  # shutdown "w", nothing unsent
     FINISH_UNSENT = 11  # shutdown "w", bytes unsent
     STOP_READING = 12  # shutdown "r"
     CLOSE = 13  # close, nothing unsent; or the owner's worker has died
     CLOSE_UNSENT = 14  # close, bytes unsent; or the owner's worker has died
     ABORT = 15  # shutdown "rw", nothing unsent; a cancelled connect
-    ABORT_UNSENT = 16  # shutdown "rw", bytes unsent: only a reset can say that they are missing
+    ABORT_BY_RESET = 16  # abort; or shutdown "rw", bytes unsent: only a reset can say that they are missing
+    BREAK = 17  # a limit of the owner was passed: a reset, of which the owner hears as of any other
+    DELIVERED = 18  # after our FIN: the peer has acknowledged everything, and TIME_WAIT is to be avoided
 
 
 class Effect(IntEnum):
@@ -79,9 +81,11 @@ class Effect(IntEnum):
     SEND_FIN = 8  # shutdown(SHUT_WR)
     AWAIT_FLUSH = 9  # start the flush deadline
     AWAIT_END = 10  # start the linger deadline
-    LOG_LOST = 11  # nobody owns it any more: the service itself says that bytes were lost
-    RESET = 12  # force the connection to end with RST
-    FREE = 13  # deregister and close the descriptor
+    AWAIT_ANSWER = 11  # start the half-close deadline
+    LOG_LOST = 12  # nobody owns it any more: the service itself says that bytes were lost
+    LOG_FORGOTTEN = 13  # the service says that the owner has left a half-closed connection alone for too long
+    RESET = 14  # force the connection to end with RST
+    FREE = 15  # deregister and close the descriptor
 
 
 S, I, E = State, Input, Effect  # noqa: E741 - a table is read by its columns
@@ -92,7 +96,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.CONNECTING, I.ABORT): ((E.FREE,), S.CLOSED),
     # -- both halves open --
     (S.OPEN, I.DATA): ((E.REPORT_DATA,), S.OPEN),
-    (S.OPEN, I.EOF): ((E.REPORT_CLOSE,), S.HALF_CLOSED_READ),
+    (S.OPEN, I.EOF): ((E.REPORT_CLOSE, E.AWAIT_ANSWER), S.HALF_CLOSED_READ),
     (S.OPEN, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
     (S.OPEN, I.WRITE_FAILED): ((E.DROP_QUEUE, E.REPORT_ERROR), S.WRITE_BROKEN),
     (S.OPEN, I.FLUSHED): ((), S.OPEN),
@@ -102,16 +106,18 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.OPEN, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
     (S.OPEN, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
     (S.OPEN, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
-    (S.OPEN, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.OPEN, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.OPEN, I.BREAK): ((E.RESET, E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
     # -- the owner has finished writing, bytes are unsent --
     (S.FINISHING, I.DATA): ((E.REPORT_DATA,), S.FINISHING),
-    (S.FINISHING, I.EOF): ((E.REPORT_CLOSE,), S.HALF_CLOSED_READ_FINISHING),
+    (S.FINISHING, I.EOF): ((E.REPORT_CLOSE, E.AWAIT_FLUSH), S.HALF_CLOSED_READ_FINISHING),
     (S.FINISHING, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
     (S.FINISHING, I.WRITE_FAILED): ((E.DROP_QUEUE, E.REPORT_ERROR), S.WRITE_BROKEN),
     (S.FINISHING, I.FLUSHED): ((E.SEND_FIN,), S.HALF_CLOSED_WRITE),
     (S.FINISHING, I.STOP_READING): ((E.REPORT_CLOSE,), S.READ_STOPPED_FINISHING),
     (S.FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
-    (S.FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.FINISHING, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.FINISHING, I.BREAK): ((E.RESET, E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
     # -- half closed: we have finished --
     (S.HALF_CLOSED_WRITE, I.DATA): ((E.REPORT_DATA,), S.HALF_CLOSED_WRITE),
     (S.HALF_CLOSED_WRITE, I.EOF): ((E.REPORT_CLOSE, E.FORGET, E.FREE), S.CLOSED),
@@ -119,6 +125,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.HALF_CLOSED_WRITE, I.STOP_READING): ((E.REPORT_CLOSE, E.FORGET, E.AWAIT_END), S.LINGERING),
     (S.HALF_CLOSED_WRITE, I.CLOSE): ((E.FORGET, E.AWAIT_END), S.LINGERING),
     (S.HALF_CLOSED_WRITE, I.ABORT): ((E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_WRITE, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_WRITE, I.BREAK): ((E.RESET, E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
     # -- a write failed: read on to the end, which is then the error and never a clean end-of-file --
     (S.WRITE_BROKEN, I.DATA): ((E.REPORT_DATA,), S.WRITE_BROKEN),
     (S.WRITE_BROKEN, I.RESET): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
@@ -126,24 +134,30 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.WRITE_BROKEN, I.STOP_READING): ((E.REPORT_CLOSE, E.FORGET, E.FREE), S.CLOSED),
     (S.WRITE_BROKEN, I.CLOSE): ((E.FORGET, E.FREE), S.CLOSED),
     (S.WRITE_BROKEN, I.ABORT): ((E.FORGET, E.FREE), S.CLOSED),
-    # -- half closed: the peer has finished --
+    (S.WRITE_BROKEN, I.BREAK): ((E.REPORT_RESET, E.FORGET, E.FREE), S.CLOSED),
+    # -- half closed: the peer has finished; an owner that forgets it would leave it in CLOSE_WAIT for ever --
     (S.HALF_CLOSED_READ, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.HALF_CLOSED_READ, I.FLUSHED): ((), S.HALF_CLOSED_READ),
     (S.HALF_CLOSED_READ, I.FINISH): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
-    (S.HALF_CLOSED_READ, I.FINISH_UNSENT): ((), S.HALF_CLOSED_READ_FINISHING),
+    (S.HALF_CLOSED_READ, I.DEADLINE): ((E.LOG_FORGOTTEN, E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.DEADLINE_UNDELIVERED): ((E.RESET, E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.FINISH_UNSENT): ((E.AWAIT_FLUSH,), S.HALF_CLOSED_READ_FINISHING),
     (S.HALF_CLOSED_READ, I.STOP_READING): ((), S.HALF_CLOSED_READ),
     (S.HALF_CLOSED_READ, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
     (S.HALF_CLOSED_READ, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING_HALF_CLOSED),
     (S.HALF_CLOSED_READ, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
-    (S.HALF_CLOSED_READ, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ, I.BREAK): ((E.RESET, E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.HALF_CLOSED_READ_FINISHING, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.HALF_CLOSED_READ_FINISHING, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.DEADLINE): ((E.RESET, E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.HALF_CLOSED_READ_FINISHING, I.STOP_READING): ((), S.HALF_CLOSED_READ_FINISHING),
     (S.HALF_CLOSED_READ_FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING_HALF_CLOSED),
-    (S.HALF_CLOSED_READ_FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.HALF_CLOSED_READ_FINISHING, I.BREAK): ((E.RESET, E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     # -- the owner stopped reading: what comes is discarded, so that a later close cannot turn into a reset --
     (S.READ_STOPPED, I.DATA): ((), S.READ_STOPPED),
-    (S.READ_STOPPED, I.EOF): ((), S.HALF_CLOSED_READ),
+    (S.READ_STOPPED, I.EOF): ((E.AWAIT_ANSWER,), S.HALF_CLOSED_READ),
     (S.READ_STOPPED, I.RESET): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.READ_STOPPED, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.READ_STOPPED, I.FLUSHED): ((), S.READ_STOPPED),
@@ -152,14 +166,15 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.READ_STOPPED, I.CLOSE): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
     (S.READ_STOPPED, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
     (S.READ_STOPPED, I.ABORT): ((E.SEND_FIN, E.FORGET, E.FREE), S.CLOSED),
-    (S.READ_STOPPED, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED, I.BREAK): ((E.RESET, E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.READ_STOPPED_FINISHING, I.DATA): ((), S.READ_STOPPED_FINISHING),
-    (S.READ_STOPPED_FINISHING, I.EOF): ((), S.HALF_CLOSED_READ_FINISHING),
+    (S.READ_STOPPED_FINISHING, I.EOF): ((E.AWAIT_FLUSH,), S.HALF_CLOSED_READ_FINISHING),
     (S.READ_STOPPED_FINISHING, I.RESET): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.READ_STOPPED_FINISHING, I.WRITE_FAILED): ((E.REPORT_ERROR, E.FORGET, E.FREE), S.CLOSED),
     (S.READ_STOPPED_FINISHING, I.FLUSHED): ((E.SEND_FIN, E.FORGET, E.AWAIT_END), S.LINGERING),
     (S.READ_STOPPED_FINISHING, I.CLOSE_UNSENT): ((E.AWAIT_FLUSH,), S.CLOSING),
-    (S.READ_STOPPED_FINISHING, I.ABORT_UNSENT): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.READ_STOPPED_FINISHING, I.ABORT_BY_RESET): ((E.RESET, E.FORGET, E.FREE), S.CLOSED),
     # -- closed by the owner: flush, FIN, discard input to end-of-file --
     (S.CLOSING, I.DATA): ((), S.CLOSING),
     (S.CLOSING, I.EOF): ((), S.CLOSING_HALF_CLOSED),
@@ -175,6 +190,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.LINGERING, I.EOF): ((E.FREE,), S.CLOSED),
     (S.LINGERING, I.RESET): ((E.FREE,), S.CLOSED),
     (S.LINGERING, I.RESET_UNDELIVERED): ((E.LOG_LOST, E.FREE), S.CLOSED),
+    (S.LINGERING, I.DELIVERED): ((E.RESET, E.FREE), S.CLOSED),
     (S.LINGERING, I.DEADLINE): ((E.RESET, E.FREE), S.CLOSED),
     (S.LINGERING, I.DEADLINE_UNDELIVERED): ((E.LOG_LOST, E.RESET, E.FREE), S.CLOSED),
 }

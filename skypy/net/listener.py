@@ -44,12 +44,14 @@ class Spare:
 
     def __init__(self) -> None:
         self._descriptor = self._open()
+        self.turned_away = 0
 
     def turn_away(self, listening: socket.socket) -> None:
         """Accept one client and close it."""
         os.close(self._descriptor)
         try:
             listening.accept()[0].close()
+            self.turned_away += 1
         except OSError:
             pass
         finally:
@@ -86,19 +88,34 @@ class Listener:
         self._socket = end
         self._reactor = reactor
         self._room = room
-        self._accepted = accepted
+        self._report_accepted = accepted
         self._emit = emit
         self._count = 0
         self._limit = 0
         self._complained = 0.0
         self._closed = False
+        self.avoid_time_wait = False
+        self.half_close = True
+        self.owner = 0
+        """Address of the actor that accepts, for messages about it."""
 
     def fileno(self) -> int:
         """The kernel's number."""
         return self._socket.fileno()
 
-    def credit(self, limit: int) -> None:
+    def local_address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
+    def accepted(self) -> int:
+        """How many clients it has accepted."""
+        return self._count
+
+    def credit(self, limit: int, owner: int = 0) -> None:
         """The owner takes up to `limit` clients in total."""
+        self.owner = owner or self.owner
         self._limit = max(self._limit, limit)
         if self._closed:
             return
@@ -142,7 +159,7 @@ class Listener:
             return error.errno == errno.ECONNABORTED  # that client has gone; the next one may be there
         end.setblocking(False)
         self._count += 1
-        self._accepted(self, end, address[:2])
+        self._report_accepted(self, end, address[:2])
         return True
 
     def _complain(self, error: int) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
+PEER_FINISHED: Final = select.EPOLLRDHUP
+"""The end of input has arrived, whether or not what comes before has been read."""
 HANG_UP: Final = select.EPOLLHUP | select.EPOLLERR
 """Always watched, whatever the interest: it cannot be masked."""
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from skypy.core import messages
 from skypy.core.address import format_address
+from skypy.core.close_reason import CloseReason
 from skypy.core.connection import Connection
 from skypy.core.messages import FAILED, SOCKET_ACCEPT, SOCKET_OPEN
 from skypy.core.settings import SocketSettings
@@ -23,6 +24,7 @@ from skypy.core.socket_state import State
 from skypy.lane import Lane
 from skypy.net.connector import Connector
 from skypy.net.listener import Listener, Spare, bind_and_listen
+from skypy.net.netstat import row_of_listener, row_of_stream
 from skypy.net.reactor import Reactor
 from skypy.net.stream import Stream
 from skypy.net.worker_lane import Command, WorkerLane
@@ -40,6 +42,8 @@ class SocketService:
         self.spare = Spare()
         self.dropped: Counter[int] = Counter()
         """How often a request that crossed a close was dropped, by its kind."""
+        self.closed: Counter[CloseReason] = Counter()
+        """How many connections have ended, by the reason."""
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
@@ -60,6 +64,8 @@ class SocketService:
             messages.DRAINED: self._drained,
             messages.CLAIM: self._claim,
             messages.YIELD: self._of_stream,
+            messages.BREAK: self._of_stream,
+            messages.NETSTAT: self._netstat,
         }
 
     def add_lane(self, lane: Lane, number: int) -> WorkerLane:
@@ -81,6 +87,7 @@ class SocketService:
     def freed(self, stream: Stream) -> None:
         """A connection has come to its end."""
         del self._streams[stream.connection.id]
+        self.closed[stream.connection.reason or CloseReason.CLOSED] += 1
         stream.outlet.streams.pop(stream.connection.id, None)
 
     def end_by_force(self) -> None:
@@ -88,14 +95,14 @@ class SocketService:
         for stream in list(self._streams.values()):
             stream.end_by_force()
 
-    def log_lost(self, owner: int, id: int, reason: str) -> None:  # noqa: A002
-        """Say for the actor that closed it that bytes of a socket will never arrive."""
-        self._log(f"[{format_address(owner)}] socket: error on {id} {reason}")
+    def log_of(self, owner: int, text: str) -> None:
+        """Say something for the actor that owned a socket."""
+        self._log(f"[{format_address(owner)}] {text}")
 
     # -- requests --
 
     def _listen(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        _, request, addresses, backlog = message
+        _, request, addresses, backlog, avoid_time_wait, half_close = message
         error = errno.EADDRNOTAVAIL
         for address in addresses:
             try:
@@ -106,6 +113,8 @@ class SocketService:
             listener = Listener(
                 next(self._ids), end, self.reactor, self, lambda *client: self._accepted(worker, *client), worker.emit
             )
+            listener.avoid_time_wait = avoid_time_wait
+            listener.half_close = half_close
             worker.listeners[listener.id] = listener
             worker.emit_with_descriptor(
                 (SOCKET_OPEN, request, listener.id, end.getsockname()[:2], None), listener.fileno()
@@ -115,7 +124,8 @@ class SocketService:
 
     def _accepted(self, worker: WorkerLane, listener: Listener, end: socket.socket, address: tuple[str, int]) -> None:
         connection = Connection(next(self._ids), worker)
-        self._add(worker, connection, end)
+        connection.half_close = listener.half_close
+        self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
         worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
 
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
@@ -128,9 +138,11 @@ class SocketService:
         def done(connector: Connector, end: socket.socket | None, peer: tuple[str, int]) -> None:
             self._connectors.pop((worker, request), None)
             if end is None:
+                self.closed[CloseReason.NOT_CONNECTED] += 1
                 worker.emit((FAILED, request, connector.connection.error or errno.EIO))
                 return
-            self._add(worker, connection, end)
+            avoid = self.settings.time_wait == "avoid"
+            self._add(worker, connection, end, avoid_time_wait=avoid, connected_by_us=True)
             opened = (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], peer)
             worker.emit_with_descriptor(opened, end.fileno())
 
@@ -148,7 +160,7 @@ class SocketService:
         if stream is not None and stream.connection.owned:
             self.reactor.guarded(stream, self._do, worker, stream, messages.CREDIT, message[2:])
         elif message[1] in worker.listeners:
-            worker.listeners[message[1]].credit(message[2])
+            worker.listeners[message[1]].credit(*message[2:])
         else:
             self.dropped[messages.CREDIT] += 1
 
@@ -180,9 +192,13 @@ class SocketService:
             case messages.SHUTDOWN:
                 stream.perform(connection.shutdown(fields[0]))
             case messages.CLOSE:
-                stream.perform(connection.close())
+                stream.perform(connection.close(*map(CloseReason, fields)))
             case messages.ABORT:
-                stream.perform(connection.abort(dropped=fields[0]))
+                by_reset, *reason = fields
+                stream.perform(connection.abort(*map(CloseReason, reason), by_reset=by_reset))
+            case messages.BREAK:
+                error, reason = fields
+                stream.perform(connection.break_off(error, CloseReason(reason)))
             case messages.YIELD:
                 self._yield(worker, stream, fields)
         stream.update_interest()
@@ -218,7 +234,7 @@ class SocketService:
         own = connection.yielded(*last_words)
         taker = connection.holder
         if own is None or not isinstance(taker, WorkerLane):
-            stream.perform(connection.close())
+            stream.perform(connection.close(CloseReason.WORKER_DIED))
         else:
             stream.outlet = taker
             taker.streams[id_] = stream
@@ -228,8 +244,28 @@ class SocketService:
 
     # --
 
-    def _add(self, worker: WorkerLane, connection: Connection, end: socket.socket) -> None:
-        stream = Stream(connection, end, worker, self)
+    def _netstat(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        listeners = [listener for lane in self._lanes for listener in lane.listeners.values()]
+        rows = [row_of_listener(listener) for listener in listeners]
+        rows += [row_of_stream(stream) for stream in self._streams.values()]
+        worker.emit((messages.SOCKETS, message[1], rows, self._counters()))
+
+    def _counters(self) -> dict[str, int]:
+        counters = {f"closed: {reason}": count for reason, count in self.closed.items()}
+        counters["dropped requests"] = self.dropped.total()
+        counters["clients turned away"] = self.spare.turned_away
+        return counters
+
+    def _add(
+        self,
+        worker: WorkerLane,
+        connection: Connection,
+        end: socket.socket,
+        *,
+        avoid_time_wait: bool,
+        connected_by_us: bool = False,
+    ) -> None:
+        stream = Stream(connection, end, worker, self, avoid_time_wait=avoid_time_wait, connected_by_us=connected_by_us)
         self._streams[connection.id] = worker.streams[connection.id] = stream
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
@@ -243,7 +279,7 @@ class SocketService:
             self._connectors.pop((lane, request)).abandon()
         for stream in list(self._streams.values()):
             if stream.connection.holder_died(worker):
-                stream.perform(stream.connection.close())
+                stream.perform(stream.connection.close(CloseReason.WORKER_DIED))
                 stream.update_interest()
 
     def _flush_lanes(self) -> None:

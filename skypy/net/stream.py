@@ -13,18 +13,24 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from skypy.core.close_reason import CloseReason
 from skypy.core.connection import Connection
 from skypy.core.patience import Patience
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_state import DELIVERING, Effect, State
+from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
+from skypy.core.tcp_info import TcpInfo
 from skypy.net.force_reset import force_reset
-from skypy.net.poller import HANG_UP, READABLE, WRITABLE
+from skypy.net.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.net.reactor import Reactor
+from skypy.net.refuse_fin import refuse_fin
 
 _READ_BUDGET_BYTES: Final = 262144
 """What one socket may read in a turn, so that a fast peer does not starve the others."""
 _BUFFERS_PER_SEND: Final = 512
 """Well below what Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
+_SHORTEST_LOOK_SECONDS: Final = 0.005
+"""How soon to ask whether the peer has acknowledged our FIN; then ever more seldom."""
 
 
 class Outlet(Protocol):
@@ -49,22 +55,45 @@ class Home(Protocol):
     def freed(self, stream: Stream) -> None:
         """The stream is gone."""
 
-    def log_lost(self, owner: int, id: int, reason: str) -> None:  # noqa: A002
-        """Bytes of a closed socket will never arrive."""
+    def log_of(self, owner: int, text: str) -> None:
+        """Say something for the actor that owned a socket."""
 
 
 class Stream:
     """A connected socket, its Connection, and the way between them."""
 
-    __slots__ = ("_fin_sent", "_home", "_hung_up", "_patience", "_socket", "connection", "outlet")
+    __slots__ = (
+        "_connected_by_us",
+        "_fin_sent",
+        "_home",
+        "_hung_up",
+        "_patience",
+        "_refuses_fin",
+        "_socket",
+        "avoid_time_wait",
+        "connection",
+        "outlet",
+    )
 
-    def __init__(self, connection: Connection, end: socket.socket, outlet: Outlet, home: Home) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        end: socket.socket,
+        outlet: Outlet,
+        home: Home,
+        *,
+        avoid_time_wait: bool,
+        connected_by_us: bool,
+    ) -> None:
         self.connection = connection
+        self.avoid_time_wait = avoid_time_wait
         self.outlet = outlet
         self._socket = end
         self._home = home
         self._hung_up = False
         self._fin_sent = False
+        self._refuses_fin = False
+        self._connected_by_us = connected_by_us
         self._patience: Patience | None = None
 
     def fileno(self) -> int:
@@ -79,6 +108,20 @@ class Stream:
             return "", 0
         return host, port
 
+    def local_address(self) -> tuple[str, int]:
+        """Where our end is."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
+    def control_bytes(self) -> int:
+        """What TCP counts as sent besides our bytes: our SYN and our FIN."""
+        return self._connected_by_us + self._fin_sent
+
+    def tcp_info(self) -> TcpInfo:
+        """What the kernel knows of it."""
+        return TcpInfo.parse(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE))
+
     def handle(self, events: int) -> None:
         """The socket is ready: write first (it makes room), then read; a hang-up is told by reading where we read."""
         connection = self.connection
@@ -87,7 +130,7 @@ class Stream:
         if events & ~WRITABLE and connection.state is not State.CLOSED:
             if self._may_read():
                 self._read()
-            elif events & HANG_UP:
+            elif events & (HANG_UP | PEER_FINISHED):
                 self._hang_up()
         self.update_interest()
 
@@ -98,7 +141,12 @@ class Stream:
             return
         if connection.wants_read and self.outlet.full:
             self.outlet.stall(self)
-        events = READABLE if self._may_read() else 0
+        if self._may_read():
+            events = READABLE
+        elif connection.may_meet_end and not self._hung_up:
+            events = PEER_FINISHED  # the end is noticed at once, also while nothing is read
+        else:
+            events = 0
         if connection.wants_write:
             events |= WRITABLE
         if self._hung_up and not events:
@@ -114,8 +162,12 @@ class Stream:
                     self._send_fin()
                 case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
                     self._await_end()
+                case Effect.AWAIT_ANSWER:
+                    self._await_answer()
                 case Effect.LOG_LOST:
                     self._log_lost()
+                case Effect.LOG_FORGOTTEN:
+                    self._log_forgotten()
                 case Effect.RESET:
                     force_reset(self._socket.fileno())
                 case Effect.FREE:
@@ -131,14 +183,14 @@ class Stream:
     def end_by_force(self) -> None:
         """The time for closing is over: what the peer does not have yet is lost, and it is told so by a reset."""
         if not self.connection.owned and self.connection.state is not State.CLOSED:
-            self._run_out_of_time()
+            self._run_out_of_time(CloseReason.NODE_STOPPED)
 
     def _free(self) -> None:
         self._home.reactor.retire(self, self._socket)
         self._home.freed(self)
 
-    def _run_out_of_time(self) -> None:
-        self.perform(self.connection.deadline_passed(undelivered=self._undelivered() > 0))
+    def _run_out_of_time(self, reason: CloseReason | None = None) -> None:
+        self.perform(self.connection.deadline_passed(undelivered=self._undelivered() > 0, reason=reason))
 
     def _may_read(self) -> bool:
         return self.connection.wants_read and not (self.outlet.full and self.connection.state in DELIVERING)
@@ -169,8 +221,7 @@ class Stream:
         if pending:
             connection.deliver(pending)
         if error is not None:
-            undelivered = connection.state is State.LINGERING and self._undelivered() > 0
-            self.perform(connection.end_of_input(error or 0, undelivered=undelivered))
+            self._end_of_input(error)
 
     def _write(self) -> None:
         connection = self.connection
@@ -183,15 +234,36 @@ class Stream:
             return
         self.perform(connection.wrote(sent))
 
+    def _end_of_input(self, error: int) -> None:
+        connection = self.connection
+        undelivered = connection.state is State.LINGERING and self._undelivered() > 0
+        self.perform(connection.end_of_input(error, undelivered=undelivered))
+
     def _hang_up(self) -> None:
-        if self.connection.state in DELIVERING:
-            self._hung_up = True  # read to the end first, when credit comes; the error is met there
+        connection = self.connection
+        if connection.may_meet_end:
+            try:
+                waiting = self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return
+            except OSError as met:
+                self._end_of_input(met.errno or errno.EIO)
+                return
+            if not waiting:
+                self._end_of_input(0)
+                return
+            connection.hang_up()
+        if connection.state in DELIVERING:
+            self._hung_up = True  # read to the end first, when credit comes; an error is met there
             return
         # Both halves have ended without us, and nothing is read in this state: it can only be a reset.
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self.perform(self.connection.write_failed(error or errno.ECONNRESET))
+        self.perform(connection.write_failed(error or errno.ECONNRESET))
 
     def _send_fin(self) -> None:
+        if self.connection.state is State.LINGERING and self.avoid_time_wait:
+            self._refuses_fin = True
+            refuse_fin(self._socket)
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._fin_sent = True
@@ -207,26 +279,65 @@ class Stream:
         self._patience = Patience(
             now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
         )
-        self._look(self._patience, now)
+        self._look(self._patience, now, now)
 
-    def _look(self, patience: Patience, now: float) -> None:
+    def _look(self, patience: Patience, since: float, now: float) -> None:
         if self.connection.state is State.CLOSED or patience is not self._patience:
             return
         patience.linger = self._home.settings.linger  # shorter while the node stops
         again = patience.look(now, self._undelivered())
+        if self._refuses_fin:
+            if not self.outstanding():
+                self.perform(self.connection.delivered())
+                return
+            soon = now + max(_SHORTEST_LOOK_SECONDS, (now - since) / 2)
+            again = again and min(again, soon)
         if again is not None:
-            self._home.reactor.call_at(again, self, functools.partial(self._look, patience))
+            self._home.reactor.call_at(again, self, functools.partial(self._look, patience, since))
         else:
             self._run_out_of_time()
 
+    def _await_answer(self) -> None:
+        """The peer has finished: the owner has so long to write something, or to close."""
+        self._patience = None
+        self._home.reactor.call_at(
+            time.monotonic() + self._home.settings.half_close_timeout, self, self._look_for_answer
+        )
+
+    def _look_for_answer(self, now: float) -> None:
+        connection = self.connection
+        if connection.state is not State.HALF_CLOSED_READ:
+            return
+        timeout = self._home.settings.half_close_timeout
+        left = timeout - self.tcp_info().last_data_sent_seconds
+        if left > 0:
+            self._home.reactor.call_at(now + left, self, self._look_for_answer)
+        else:
+            self._run_out_of_time()
+
+    def outstanding(self) -> int:
+        """Bytes in the kernel that the peer has not acknowledged; our FIN counts as one."""
+        count: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        return count
+
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""
-        outstanding: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        outstanding = self.outstanding()
         if self._fin_sent and outstanding:
             outstanding -= 1  # the FIN itself
         return outstanding + self.connection.queue.size
 
     def _log_lost(self) -> None:
         connection = self.connection
-        reason = os.strerror(connection.error) if connection.error else "not delivered in time"
-        self._home.log_lost(connection.owner, connection.id, reason)
+        timed_out = connection.error in (0, errno.ETIMEDOUT)
+        reason = "not delivered in time" if timed_out else os.strerror(connection.error)
+        self._home.log_of(connection.owner, f"socket: error on {connection.id} {reason}")
+
+    def _log_forgotten(self) -> None:
+        connection = self.connection
+        timeout = self._home.settings.half_close_timeout
+        self._home.log_of(
+            connection.owner,
+            f"socket: {connection.id} was finished by its peer and nothing was written for "
+            f"half_close_timeout ({timeout:g} s): closed",
+        )

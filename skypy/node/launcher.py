@@ -11,6 +11,7 @@ from skypy.core.address import Address, process_number
 from skypy.core.control import (
     ANSWER,
     FORGET,
+    GET_SETTING,
     LAUNCH,
     LAUNCH_SERVICE,
     LAUNCH_UNIQUE,
@@ -19,6 +20,7 @@ from skypy.core.control import (
     QUERY_UNIQUE,
     REFUSAL,
     REGISTER,
+    SET_SETTING,
 )
 from skypy.core.errors import NameTaken
 from skypy.core.names import Names
@@ -49,11 +51,15 @@ class _Question:
 
 
 class Launcher:
-    """Answers what workers ask. `workers` is index → process number of those that run now."""
+    """Answers what workers ask.
 
-    def __init__(self, workers: Mapping[int, int], say: Say) -> None:
+    `workers` is index → process number of those that run now; `env` are the settings that the config begins with.
+    """
+
+    def __init__(self, workers: Mapping[int, int], say: Say, env: Mapping[str, str]) -> None:
         self._workers = workers
         self._say = say
+        self._env = dict(env)
         self._names: Names[_Question] = Names()
         self._launches: dict[int, tuple[int, Callable[[Address], None], Callable[[str, str], None]]] = {}
         self._numbers = itertools.count(1)
@@ -65,6 +71,8 @@ class Launcher:
             REGISTER: self._register,
             QUERY: self._query,
             FORGET: self._forget,
+            SET_SETTING: self._set_setting,
+            GET_SETTING: self._get_setting,
         }
 
     def asked(self, number: int, request: int, verb: str, *arguments: Any) -> None:
@@ -178,6 +186,14 @@ class Launcher:
     def _forget(self, question: _Question, address: Address) -> None:
         self._announce_free(self._names.forget(address))
         question.answer(None)
+
+    def _set_setting(self, question: _Question, key: str, value: str) -> None:
+        is_new = key not in self._env
+        self._env.setdefault(key, value)
+        question.answer(is_new)
+
+    def _get_setting(self, question: _Question, key: str) -> None:
+        question.answer(self._env.get(key))
 
     # --
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import setproctitle
 
 from skypy.core.control import SETTINGS
-from skypy.core.settings import Settings
+from skypy.core.settings import NodeStart, Settings
 from skypy.lane import Lane
 
 _LEFT_TO_THE_NODE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -27,6 +27,7 @@ class Beginning(NamedTuple):
     settings: Settings
     bus_directory: str
     bus_token: bytes
+    node_start: NodeStart
     messages: Sequence[Any]
     """What the node has said besides."""
 
@@ -44,10 +45,11 @@ def be_a_child(title: str) -> Beginning:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control = Lane(socket.socket(fileno=int(sys.argv[1])))
-    (kind, process_number, plain, bus_directory, bus_token), *messages = _first_messages(control)
+    (kind, process_number, plain, bus_directory, bus_token, started), *messages = _first_messages(control)
     if kind != SETTINGS:
         raise RuntimeError(f"the node sent {kind} before the settings")
-    return Beginning(control, process_number, Settings.from_plain(plain), bus_directory, bus_token, messages)
+    settings = Settings.from_plain(plain)
+    return Beginning(control, process_number, settings, bus_directory, bus_token, NodeStart(*started), messages)
 
 
 def _first_messages(control: Lane) -> list[Any]:

@@ -32,6 +32,7 @@ from skypy.core.control import (
     LAUNCHED,
     READY,
     SETTINGS,
+    SHUT_DOWN,
     STOP,
     STOP_NOW,
     UNBORN,
@@ -75,7 +76,8 @@ class Node:
         self._workers: dict[int, Child] = {}  # by process number
         self._indexes: dict[int, int] = {}  # index (from 1) → process number of the worker that has it now
         self._last_process_number = 0
-        self._launcher = Launcher(self._indexes, self._tell_worker)
+        self._launcher = Launcher(self._indexes, self._tell_worker, settings.env)
+        self._started = (time.monotonic(), time.time())
         self._bus_token = secrets.token_bytes(16)
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
@@ -87,7 +89,7 @@ class Node:
         if not self._log.is_standard_error:
             print(f"skypy: the log is in {self._settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
         self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
-        self._service.say((SETTINGS, 0, self._settings.to_plain(), self._bus_directory, self._bus_token))
+        self._service.say(self._settings_for(0))
         self._watch(self._watch_service(self._service))
         for index in range(1, self._settings.workers + 1):
             self._start_worker(index)
@@ -116,9 +118,11 @@ class Node:
         with ours, theirs:
             self._service.say((JOIN, number), ours.fileno())
             self._service.say((WATCH, number), worker.pidfd)
-            settings = (SETTINGS, number, self._settings.to_plain(), self._bus_directory, self._bus_token)
-            worker.say(settings, theirs.fileno())
+            worker.say(self._settings_for(number), theirs.fileno())
         self._watch(self._watch_worker(worker, index, number))
+
+    def _settings_for(self, number: int) -> tuple[Any, ...]:
+        return SETTINGS, number, self._settings.to_plain(), self._bus_directory, self._bus_token, self._started
 
     def _launch_start_service(self) -> None:
         name, *arguments = self._settings.start.split()
@@ -161,6 +165,8 @@ class Node:
             self._launcher.gone(*fields)
         elif kind == WHO:
             self._asked_who(child, *fields)
+        elif kind == SHUT_DOWN:
+            self._shut_down(*fields)
 
     def _asked_who(self, child: Child, number: int) -> None:
         if not 1 <= number <= self._last_process_number:
@@ -219,6 +225,11 @@ class Node:
             self._say("stopping; once more ends it at once")
             self._result.set_result(ExitCode.STOPPED)
         self._signalled_at = now
+
+    def _shut_down(self, address: Address) -> None:
+        if not self._result.done():
+            self._say(f"stopping: {format_address(address)} has asked for it")
+            self._result.set_result(ExitCode.STOPPED)
 
     def _hung_up(self) -> None:
         """The log was moved away, or the terminal is gone: a node that goes on unseen would keep its ports."""

@@ -51,6 +51,7 @@ class WorkerProcess:
             self._service_gone,
             self._link,
             self._post_to_process,
+            beginning.node_start,
         )
         self._endpoint = Endpoint(
             beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop

@@ -46,6 +46,7 @@ class Actor:
         "end_reason",
         "ended",
         "life",
+        "mailbox_bytes",
         "module",
         "requests",
         "sockets",
@@ -73,6 +74,8 @@ class Actor:
         self.thread_id = worker.thread_id
         self.waiting: dict[Any, Waiter[bool]] = {}
         """Who waits or sleeps, by token."""
+        self.mailbox_bytes = 0
+        """What waits for it from inside its worker, as far as that was weighed."""
         self.commands: dict[str, Callable[..., Any]] = {}
         self.dispatcher: Callable[..., Any] | None = None
         """Handles commands that have no function of their own."""

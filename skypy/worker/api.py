@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, overload
 
 from skypy.core.address import Address
+from skypy.core.control import SET_SETTING, SHUT_DOWN
 from skypy.core.errors import ConfigError
 from skypy.worker.actor import Actor, current_actor, loading_actor
 from skypy.worker.scheduler import function_name
+from skypy.worker.tasks import run_function
 from skypy.worker.waiter import Waiter
 from skypy.worker.worker import EXITED
 
@@ -65,12 +67,7 @@ def fork(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> as
     A plain function works as well. Returns the task, which can be cancelled, and whose sleep `wakeup` can end.
     """
     actor = current_actor()
-    return actor.worker.scheduler.fork(actor, _call(function, *args, **kwargs), function_name(function))
-
-
-async def _call(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-    result = function(*args, **kwargs)
-    return await result if inspect.isawaitable(result) else result
+    return actor.worker.scheduler.fork(actor, run_function(function, *args, **kwargs), function_name(function))
 
 
 class Timeout:
@@ -173,6 +170,15 @@ def exit() -> NoReturn:  # noqa: A001 - the verb of skynet
     raise asyncio.CancelledError("the actor exits")
 
 
+def shutdown_node() -> None:
+    """End the whole node in order, as SIGTERM does: every actor's stop functions run, what is queued is delivered.
+
+    Returns at once; the current actor ends with the others. `skypy run` ends with exit code 0.
+    """
+    actor = current_actor()
+    actor.worker.node.say((SHUT_DOWN, actor.address))
+
+
 @overload
 def getenv(key: str) -> str: ...
 @overload
@@ -182,12 +188,36 @@ def getenv(key: str, default: Any = _MISSING) -> Any:
 
     Raises ConfigError, which names the config file, for a key that is not there and has no default.
     """
-    settings = current_actor().worker.settings
-    value = settings.env.get(key, default)
-    if value is _MISSING:
+    worker = current_actor().worker
+    value = worker.setting(key)
+    if value is not None:
+        return value
+    if default is _MISSING:
         raise ConfigError(
-            settings.config_file,
+            worker.settings.config_file,
             f"env.{key}",
             f"a service needs it; add it under [env], or run with --set env.{key}=...",
         )
-    return value
+    return default
+
+
+def setenv(key: str, value: str) -> None:
+    """Add a setting that every service of the node can have with `getenv` from now on (skynet.setenv).
+
+    A setting never changes: raises ValueError for a key that is there already, TypeError for what is no text.
+    """
+    worker = current_actor().worker
+    if not (isinstance(key, str) and isinstance(value, str)):
+        raise TypeError(f"a setting is a str with a str for its key, not {key!r}: {value!r}")
+    if not worker.node.ask_now(SET_SETTING, key, value):
+        raise ValueError(f'the setting "{key}" is there already: a setting never changes')
+
+
+def now() -> float:
+    """Seconds since the node started; it never goes back, and is the same in all workers (skynet.now)."""
+    return time.monotonic() - current_actor().worker.node_start.monotonic
+
+
+def starttime() -> float:
+    """When the node started: seconds of Unix time, UTC (skynet.starttime)."""
+    return current_actor().worker.node_start.unix

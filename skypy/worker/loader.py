@@ -39,9 +39,9 @@ def find_service(name: str, service_path: Sequence[str]) -> str:
     check_service_name(name)
     parts = name.split("/")
     for folder in service_path:
-        file = Path(folder, *parts).with_suffix(".py")
-        if file.is_file():
-            return str(file)
+        file = os.path.join(folder, *parts) + ".py"
+        if os.path.isfile(file):
+            return file
     known = sorted(
         str(file.relative_to(folder).with_suffix("")) for folder in service_path for file in Path(folder).rglob("*.py")
     )

@@ -114,8 +114,12 @@ def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> 
     Raises TypeError or ValueError for values that no message carries, MailboxFull when too much is under way.
     """
     actor = current_actor()
-    _check_command(command)
-    return actor.worker.messenger.send(actor.address, actor.worker.resolve(address), command, args, kwargs)
+    worker = actor.worker
+    if type(command) is not str or not command.isascii():
+        _check_command(command)
+    if type(address) is not int or address not in worker.actors:  # those are good
+        address = worker.resolve(address)
+    return worker.messenger.send(actor.address, address, command, args, kwargs)
 
 
 async def call(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -125,8 +129,18 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
     TypeError or ValueError for values that no message carries. Time limits are `async with asyncio.timeout(seconds)`.
     """
     actor = current_actor()
-    _check_command(command)
-    return await actor.worker.messenger.call(actor.address, actor.worker.resolve(address), command, args, kwargs)
+    worker = actor.worker
+    messenger = worker.messenger
+    if type(command) is not str or not command.isascii():
+        _check_command(command)
+    if type(address) is not int or address not in worker.actors:  # those are good
+        address = worker.resolve(address)
+    session, reply = messenger.ask(actor.address, address, command, args, kwargs)
+    try:
+        return await reply
+    finally:
+        del reply  # it has the exception, whose traceback has this frame
+        messenger.sessions.close(session)
 
 
 def _check_command(command: str) -> None:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import Address, format_address, process_number
-from skypy.core.errors import ActorDead, RemoteError
+from skypy.core.address import INDEX_BITS, Address, format_address, process_number
+from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.sessions import Sessions
 from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
 from skypy.worker.actor import Actor, describe, text_of
 from skypy.worker.tasks import start_eagerly
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import resume, resume_with
 
 if TYPE_CHECKING:
     from skypy.worker.scheduler import Scheduler
@@ -31,14 +30,17 @@ ERROR: Final = 3  # destination, source, session, name of the exception's type, 
 DEAD: Final = 4  # destination, source, session, reason
 KILL: Final = 5  # destination, source, session
 
-# -- and inside of a worker, besides --
-SHARED: Final = 6  # destination, source, session, value: a reply that needs no packing
-
 ONE_WAY: Final = 0
-_OVERHEAD_BYTES: Final = 64
-"""What a message costs on the bus besides its payload, for the budget."""
+MAILBOX_BYTES: Final = 67108864
+"""What may wait for one actor from inside its worker: as much as may be under way to another worker."""
+_OVERHEAD_BYTES: Final = 256
+"""What a message that waits costs besides its payload."""
+_LIGHT_MESSAGES: Final = 1000
+_LIGHT_BYTES: Final = 65536
+"""As long as fewer and shorter ones than these wait in a worker they are not weighed: one turn handles them all."""
 _SMALL: Final = 0
 """The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
+_SIZED: Final = frozenset({str, bytes})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LONGEST_TEXT: Final = 100_000
 """Characters of an exception's text or traceback; longer ones are cut."""
@@ -92,14 +94,13 @@ class Messenger:
         self._actors = actors
         self._scheduler = scheduler
         self._post_to_process = post_to_process
-        self.sessions: Sessions[Waiter[Any]] = Sessions()
+        self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
         self._by_kind: dict[int, Callable[..., None]] = {
             REQUEST: self._request,
             REPLY: self._reply,
             ERROR: self._error,
             DEAD: self._dead,
             KILL: self._kill,
-            SHARED: self._shared,
         }
 
     # -- asking --
@@ -110,18 +111,23 @@ class Messenger:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
         return self._post(target, Request(source, ONE_WAY, command, args, kwargs))
 
-    async def call(
+    def ask(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
-        """The reply. Raises what the callee raised as RemoteError, and ActorDead."""
-        waiter: Waiter[Any] = Waiter(self._scheduler.loop)
+    ) -> tuple[int, asyncio.Future[Any]]:
+        """Send a request: its session, to be closed in any case, and the reply.
+
+        Who waits gets what the callee raised as RemoteError, or ActorDead. Raises ActorDead when there is no such
+        actor, TypeError and ValueError for bad values, MailboxFull.
+        """
+        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
             if not self._post(target, Request(source, session, command, args, kwargs)):
                 raise ActorDead(target, "there is no such actor")
-            return await waiter
-        finally:
+        except BaseException:
             self.sessions.close(session)
+            raise
+        return session, waiter
 
     async def kill(self, source: Address, target: Address) -> None:
         """End an actor, here or elsewhere; returns when it has ended, or was dead already."""
@@ -131,7 +137,7 @@ class Messenger:
             if actor is not None:
                 await asyncio.shield(self._end(actor))
             return
-        waiter: Waiter[Any] = Waiter(self._scheduler.loop)
+        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
             if self._post_to_process(number, (KILL, target, source, session), _SMALL):
@@ -139,23 +145,43 @@ class Messenger:
         except ActorDead:
             pass  # that is what was wanted
         finally:
+            del waiter
             self.sessions.close(session)
 
     def _post(self, target: Address, request: Request) -> bool:
         args, kwargs = request.args, request.kwargs
-        number = process_number(target)
+        number = target >> INDEX_BITS
         if number != self._own_process:
             payload = pack_arguments(args, kwargs)
             message = (REQUEST, target, request.source, request.session, request.command, payload)
             return self._post_to_process(number, message, len(payload) + len(request.command) + _OVERHEAD_BYTES)
+        size = 0
         if not (all(map(may_be_shared, args)) and (not kwargs or _may_all_be_shared(kwargs))):
             request.payload = pack_arguments(args, kwargs)
+            size = len(request.payload)
         actor = self._actors.get(target)
         if actor is None or actor.ended is not None:
             return False
         request.actor = actor
-        self._scheduler.post(self._handle, request)
+        if size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES:
+            self._post_weighed(actor, self._handle, request, size or _size_of_scalars((*args, *kwargs.values())))
+        else:
+            self._scheduler.post(self._handle, request)
         return True
+
+    def _post_weighed(self, actor: Actor, handle: Callable[[Any], None], message: Any, size: int) -> None:
+        """What makes a mailbox full is refused: so it can neither grow without end, nor lose anything."""
+        size += _OVERHEAD_BYTES
+        if actor.mailbox_bytes + size > MAILBOX_BYTES:
+            raise MailboxFull(f"{MAILBOX_BYTES} bytes wait for actor {format_address(actor.address)}")
+        actor.mailbox_bytes += size
+        self._scheduler.post(self._handle_weighed, (actor, size, handle, message))
+
+    @staticmethod
+    def _handle_weighed(weighed: tuple[Actor, int, Callable[[Any], None], Any]) -> None:
+        actor, size, handle, message = weighed
+        actor.mailbox_bytes -= size
+        handle(message)
 
     # -- handling --
 
@@ -170,7 +196,7 @@ class Messenger:
         context = actor.context.copy()
         try:
             result = context.run(self._invoke, actor, request)
-            if not inspect.iscoroutine(result):
+            if type(result) is not CoroutineType:
                 self.reply(request, result)
                 return
             task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
@@ -222,8 +248,8 @@ class Messenger:
         if not request.expects_answer:
             return False
         try:
-            if process_number(request.source) == self._own_process and may_be_shared(value):
-                return self._answer(request, SHARED, value)
+            if request.source >> INDEX_BITS == self._own_process and may_be_shared(value):
+                return self._answer_shared(request, value)
             payload = pack_value(value)
             return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
         except Exception as error:
@@ -244,13 +270,30 @@ class Messenger:
         if request.expects_answer:
             self._answer(request, DEAD, reason)
 
+    def _answer_shared(self, request: Request, value: Any) -> bool:
+        """Inside of the worker, with a value that needs no packing. Raises MailboxFull as `_answer` does."""
+        assert request.actor is not None
+        answer = (request.session, request.actor.address, value)
+        caller = self._actors.get(request.source)
+        if len(self._scheduler.messages) > _LIGHT_MESSAGES and caller is not None:
+            self._post_weighed(caller, self._shared, answer, _size_of_scalars((value,)))
+        else:
+            self._scheduler.post(self._shared, answer)
+        request.actor.requests.discard(request)
+        session, request.session = request.session, ONE_WAY
+        return session in self.sessions
+
     def _answer(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
         """Raises MailboxFull: the request is as it was then."""
         assert request.actor is not None
         message = (kind, request.source, request.actor.address, request.session, *fields)
-        number = process_number(request.source)
+        number = request.source >> INDEX_BITS
         if number == self._own_process:
-            self._scheduler.post(self.received, message)
+            caller = self._actors.get(request.source)
+            if size and caller and (size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES):
+                self._post_weighed(caller, self.received, message, _size_of_scalars(fields))
+            else:
+                self._scheduler.post(self.received, message)
             sent = request.session in self.sessions
         else:
             sent = self._post_to_process(number, message, size)
@@ -289,8 +332,8 @@ class Messenger:
         else:
             _resolve(waiter, value)
 
-    def _shared(self, target: Address, source: Address, session: int, value: Any) -> None:
-        del target
+    def _shared(self, answer: tuple[int, Address, Any]) -> None:
+        session, source, value = answer
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _resolve(waiter, value)
@@ -321,15 +364,19 @@ class Messenger:
         self._post_to_process(process_number(source), (DEAD, source, target, session, reason), _SMALL)
 
 
-def _resolve(waiter: Waiter[Any], value: Any) -> None:
+def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:
     if not waiter.done():  # it may have been cancelled since
-        waiter.set_result(value)
+        resume(waiter, value)
 
 
-def _reject(told: tuple[Waiter[Any], Exception]) -> None:
+def _reject(told: tuple[asyncio.Future[Any], Exception]) -> None:
     waiter, error = told
     if not waiter.done():
-        waiter.set_exception(error)
+        resume_with(waiter, error)
+
+
+def _size_of_scalars(values: Sequence[Any]) -> int:
+    return sum(len(value) for value in values if value.__class__ in _SIZED)
 
 
 def _may_all_be_shared(kwargs: Mapping[str, Any]) -> bool:

@@ -8,10 +8,10 @@ is no message; what it forks, wakes or writes is settled in a turn of its own in
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
+from time import monotonic
+from types import CoroutineType
 from typing import Any, Final
 
 from skypy.core.waiting import Wakeable
@@ -21,6 +21,9 @@ from skypy.worker.tasks import create_unstarted, start_eagerly
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
 
+
+SECONDS_PER_TURN: Final = 0.002
+"""As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
 
 STEPS_PER_MESSAGE: Final = 10_000
 """Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
@@ -34,7 +37,8 @@ class Scheduler:
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
-        self._messages: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.messages: deque[tuple[Callable[[Any], None], Any]] = deque()
+        """What waits to be handled."""
         self._in_turn = False
         self._turn_requested = False
 
@@ -52,21 +56,26 @@ class Scheduler:
         for hook in self.end_of_turn_hooks:
             hook()
         self._in_turn = False
-        if self.unsettled or self._messages:  # next time, so that nobody else starves
+        if self.unsettled or self.messages:  # next time, so that nobody else starves
             self.request_turn()
 
     def post(self, handle: Callable[[Any], None], message: Any) -> None:
         """A message for an actor of this worker: `handle(message)` is called in the order of arrival."""
-        self._messages.append((handle, message))
-        self.request_turn()
+        self.messages.append((handle, message))
+        if not self._in_turn:
+            self.request_turn()
 
     def _handle_messages(self) -> None:
-        messages = self._messages
+        messages = self.messages
+        deadline = monotonic() + SECONDS_PER_TURN
         for _ in range(MESSAGES_PER_TURN):
-            if not messages:
+            if not messages or monotonic() > deadline:
                 return
             handle, message = messages.popleft()
-            self.step(handle, message)
+            try:  # noqa: SIM105 - see `step`
+                handle(message)
+            except (SystemExit, KeyboardInterrupt):
+                pass
             if self._wakeups or self._forks:
                 self.settle()
 
@@ -100,8 +109,10 @@ class Scheduler:
     @staticmethod
     def step(function: Callable[..., object], *args: Any) -> None:
         """Let a task go on. What SystemExit and KeyboardInterrupt it raises, it has itself: that is looked at there."""
-        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        try:  # noqa: SIM105 - contextlib.suppress costs as much as a short step
             function(*args)
+        except (SystemExit, KeyboardInterrupt):
+            pass
 
     # -- what starts code --
 
@@ -113,7 +124,7 @@ class Scheduler:
         context = actor.context.copy()
         try:
             result = context.run(function, *args)
-            if not inspect.iscoroutine(result):
+            if type(result) is not CoroutineType:
                 return
             task = start_eagerly(self.loop, result, name=name, context=context)
         except asyncio.CancelledError:

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from skypy.core.address import format_endpoint
+from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
-from skypy.core.errors import SocketBroken, SocketClosed
+from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
 from skypy.worker.waiter import Waiter
 
@@ -19,6 +21,7 @@ _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
 _JOIN_BELOW_BYTES: Final = 65536
 """Small messages are copied together for one write; that is cheaper than a long list of buffers."""
+NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
 
@@ -33,16 +36,41 @@ class SocketAddress(str):
 
     def __new__(cls, host: str, port: int) -> SocketAddress:
         """The text of an address."""
-        address = super().__new__(cls, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        address = super().__new__(cls, format_endpoint(host, port))
         address.host = host
         address.port = port
         return address
 
 
+class Claimant(Waiter[None]):
+    """The wait of an actor that wants to own a socket."""
+
+    __slots__ = ("actor",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, actor: Actor) -> None:
+        super().__init__(loop)
+        self.actor = actor
+
+
 class StreamSocket(Duplicate):
     """A TCP connection."""
 
-    __slots__ = ("local", "loop", "owner", "peer", "reader", "started", "told", "unclaimed", "wakes_at")
+    __slots__ = (
+        "close_reason",
+        "local",
+        "loop",
+        "on_close",
+        "on_warning",
+        "owner",
+        "peer",
+        "reader",
+        "sized",
+        "started",
+        "told",
+        "unclaimed",
+        "unread_limit",
+        "wakes_at",
+    )
 
     def __init__(
         self,
@@ -65,8 +93,21 @@ class StreamSocket(Duplicate):
         self.reader: Waiter[None] | None = None
         self.wakes_at = 1
         """How many buffered bytes the waiting reader needs."""
+        self.sized = False
         self.told = False
         """Whether the error that broke it has been logged."""
+        self.close_reason: CloseReason | None = None
+        """Why it has ended; EOF when only the peer has finished."""
+        self.on_close: Callable[[int, str], Any] | None = None
+        self.on_warning: Callable[[int, int], Any] | None = None
+        self.unread_limit = NO_LIMIT
+        """How many bytes may lie unread."""
+
+    def forget_callbacks(self) -> None:
+        """What an actor has set up for it ends with its ownership."""
+        self.on_close = None
+        self.on_warning = None
+        self.unread_limit = NO_LIMIT
 
     # -- reading --
 
@@ -76,8 +117,14 @@ class StreamSocket(Duplicate):
         reader = self.reader
         return reader is not None and not reader.done()
 
-    def readable(self, size: int = 1) -> Waiter[None]:
-        """A wait for `size` buffered bytes, or for the end of input."""
+    @property
+    def overflows(self) -> bool:
+        """Whether more lies unread than its actor allows, and nobody waits for that much."""
+        return self.buffer.size > self.unread_limit and not (self.sized and self.busy)
+
+    def readable(self, size: int = 1, *, sized: bool = False) -> Waiter[None]:
+        """A wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no less."""
+        self.sized = sized
         waiter: Waiter[None] = Waiter(self.loop)
         self.reader = waiter
         self.wakes_at = size
@@ -93,16 +140,20 @@ class StreamSocket(Duplicate):
         """After a wait. Raises SocketClosed when the socket was closed or has changed hands meanwhile."""
         if self.state is Holding.CLOSING:
             raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
+        if not self.started:
+            raise SocketClosed(f"socket {self.id} was abandoned while a task was reading from it")
         if self.owner is not actor or self.state is Holding.YIELDED:
             raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
 
     def end_of_input(self) -> None:
         """For a reader that found the buffer at its end: return if that is end-of-file.
 
-        Raises SocketBroken once when a reset was the end.
+        Raises SocketBroken once when a reset was the end, BufferLimit when it had sent more than `limit` allows.
         """
         if self.reading is Reading.BROKEN:
             self.reading = Reading.ENDED
+            if self.close_reason is CloseReason.BUFFER_LIMIT:
+                raise BufferLimit(f"socket {self.id} was reset: more than {self.unread_limit} bytes were unread")
             raise SocketBroken(self.error, os.strerror(self.error))
 
     # -- writing --
@@ -151,7 +202,7 @@ class ListenerSocket:
         """Grant more clients when half of the last grant is used up."""
         if self.accepted + ACCEPT_WINDOW - self._limit >= ACCEPT_WINDOW // 2:
             self._limit = self.accepted + ACCEPT_WINDOW
-            self._emit((CREDIT, self.id, self._limit))
+            self._emit((CREDIT, self.id, self._limit, self.owner.address))
 
     def close(self) -> None:
         """Stop listening at once."""

@@ -20,7 +20,7 @@ from skypy.core.errors import ListenError, SocketBroken, SocketBusy, SocketClose
 from skypy.core.messages import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.actor import Actor, current_actor
 from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
-from skypy.worker.sockets import AnySocket
+from skypy.worker.socket_watch_api import connection
 
 _LARGEST_BACKLOG: Final = 65535
 _PRIORITIES: Final = {"high": HIGH, "low": LOW}
@@ -29,19 +29,33 @@ _PRIORITIES: Final = {"high": HIGH, "low": LOW}
 # -- making sockets --
 
 
-async def listen(host: str, port: int, backlog: int = 1024) -> int:
+async def listen(
+    host: str,
+    port: int,
+    backlog: int = 1024,
+    *,
+    half_close: bool = True,
+    time_wait: Literal["keep", "avoid"] | None = None,
+) -> int:
     """A listening socket, idle until `start`. Port 0 picks a free one; `local_address` tells which.
 
-    `host` "" is every IPv4 address of this machine. `backlog` clients may wait in the kernel.
+    `host` "" is every IPv4 address of this machine. `backlog` clients may wait in the kernel. With `half_close` False a
+    client that finishes its half is closed in both directions, once what was written has been delivered. `time_wait`
+    "avoid" ends what was closed and acknowledged with a reset, "keep" leaves it to TCP; None is `[socket] time_wait`.
     Raises ListenError, an OSError, when the address is taken, not allowed or not there.
     """
     actor = current_actor()
+    if time_wait not in (None, "keep", "avoid"):
+        raise ValueError(f'time_wait={time_wait!r}: it is "keep", "avoid" or None')
+    avoid = (time_wait or actor.worker.settings.socket.time_wait) == "avoid"
     backlog = min(max(operator.index(backlog), 1), _LARGEST_BACKLOG)
     try:
         addresses = await _resolve(actor, host or "0.0.0.0", port, kernel.AI_PASSIVE)
         # A name that means both: clients that were told of a port mostly try IPv4.
         addresses.sort(key=lambda address: address[0] != kernel.AF_INET)
-        return await actor.worker.sockets.listen(actor, addresses, backlog)
+        return await actor.worker.sockets.listen(
+            actor, addresses, backlog, half_close=bool(half_close), avoid_time_wait=avoid
+        )
     except OSError as error:
         raise ListenError(error.errno or 0, error.strerror or str(error), host, port) from error
 
@@ -118,7 +132,7 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
             return None
         socket.want(needed)
         owner = socket.owner
-        await socket.readable(needed)
+        await socket.readable(needed, sized=n is not None)
         socket.check_reader(owner)
     data = buffer.read(buffer.size if n is None else needed)
     if socket.received > socket.grant_above:
@@ -213,7 +227,7 @@ async def drain(fd: int) -> None:
     if actor.worker.sockets.get(fd) is None:
         await actor.worker.sockets.drain_foreign(fd)
         return
-    socket = _connection(fd)
+    socket = connection(fd)
     await actor.worker.sockets.wait_until_drained(socket)
     if socket.error:
         raise SocketBroken(socket.error, os.strerror(socket.error))
@@ -252,50 +266,21 @@ def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
     if socket is None:
         return
     if how == "rw":
-        sockets.abort(socket)
+        sockets.shutdown(socket)
     elif isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it has no half that could be shut down")
     elif how == "w":
-        sockets.shutdown_write(socket)
+        sockets.holdings.shutdown_write(socket)
     else:
         sockets.shutdown_read(socket)
 
 
-# -- who and where --
-
-
-def local_address(fd: int) -> SocketAddress:
-    """Our end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
-    socket = _any(fd)
-    if socket.local is None:
-        socket.local = _ask_kernel(socket)
-    return socket.local
-
-
-def peer_address(fd: int) -> SocketAddress:
-    """The peer's end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
-    return _connection(fd).peer
-
-
-def _ask_kernel(socket: AnySocket) -> SocketAddress:
-    if socket.descriptor is None:
-        raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
-    with kernel.socket(fileno=os.dup(socket.descriptor)) as duplicate:
-        return SocketAddress(*duplicate.getsockname()[:2])
-
-
-def _any(fd: int) -> AnySocket:
-    socket = current_actor().worker.sockets.get(fd)
-    if socket is None:
-        raise SocketClosed(f"socket {fd} is closed or was never open")
-    return socket
-
-
-def _connection(fd: int) -> StreamSocket:
-    socket = _any(fd)
-    if isinstance(socket, ListenerSocket):
-        raise TypeError(f"socket {fd} listens: it carries no bytes")
-    return socket
+def abort(fd: int) -> None:
+    """Drop everything now, and let the peer know by a reset that it is no orderly end. Harmless on a closed socket."""
+    sockets = current_actor().worker.sockets
+    socket = sockets.get(fd)
+    if socket is not None:
+        sockets.abort(socket)
 
 
 def _not_readable(fd: int) -> Exception:

@@ -8,6 +8,7 @@ standard one, and only who calls its first step is another.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Coroutine
@@ -23,6 +24,12 @@ else:  # the same look-up without asyncio.current_task, which is Python code the
     current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = _current_tasks.get
 
 T = TypeVar("T")
+
+
+async def run_function(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function, and wait for what it returns if it is a coroutine function."""
+    result = function(*args, **kwargs)
+    return await result if inspect.isawaitable(result) else result
 
 
 def start_eagerly(

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, check_address, format_address, make_address, parse_address
-from skypy.core.control import BORN, FORGET, GONE, QUERY
+from skypy.core.control import BORN, FORGET, GET_SETTING, GONE, QUERY
 from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.names import check_name
-from skypy.core.settings import Settings
+from skypy.core.settings import NodeStart, Settings
 from skypy.core.values import unpack_arguments
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
@@ -59,6 +59,7 @@ class Worker:
         service_gone: Callable[[], None],
         node: NodeLink,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
+        node_start: NodeStart,
     ) -> None:
         """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
@@ -71,13 +72,14 @@ class Worker:
             lane,
             self.scheduler,
             settings.socket,
-            self._log_socket_error,
             service_gone,
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, Actor] = {}
         self.messenger = Messenger(process_number, self._kill, self.actors, self.scheduler, post_to_process)
         self.node = node
+        self.node_start = node_start
+        self._added_settings: dict[str, str] = {}
         self._names: dict[str, Address] = {}
         self._process_number = process_number
         self._last_index = 0
@@ -231,6 +233,16 @@ class Worker:
         else:
             self._names[name] = address
 
+    def setting(self, key: str) -> str | None:
+        """A setting of the config, or one that a service has added since, on any worker. None when it is not there."""
+        for known in (self.settings.env, self._added_settings):
+            if key in known:
+                return known[key]
+        value: str | None = self.node.ask_now(GET_SETTING, key)
+        if value is not None:
+            self._added_settings[key] = value  # it never changes
+        return value
+
     async def kill(self, actor: Actor, target: Address) -> None:
         """End `target` on behalf of `actor`."""
         if target == actor.address:
@@ -242,11 +254,12 @@ class Worker:
     def _kill(self, actor: Actor) -> asyncio.Future[None]:
         return self.begin_end(actor, _KILLED)
 
-    def received(self, messages: Sequence[Any]) -> None:
-        """A batch of another worker."""
+    def received(self, messages: Sequence[Any], handled: Callable[[], None]) -> None:
+        """A batch of another worker; `handled` is called when each of its messages has been handled."""
         self.scheduler.begin_turn()
         for message in messages:
             self.scheduler.post(self.messenger.received, message)
+        self.scheduler.post(_call, handled)
         self.scheduler.end_turn()
 
     # --
@@ -261,9 +274,6 @@ class Worker:
         free = error.port + 1 if 0 < error.port < 65535 else 8888
         return f"env.{keys[0]}", f"{error}; choose another, for example --set env.{keys[0]}={free}"
 
-    def _log_socket_error(self, actor: Actor, text: str) -> None:
-        log.error("%s", text, extra={"address": actor.address})
-
     def __repr__(self) -> str:
         return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
 
@@ -272,6 +282,10 @@ def _is_being_cancelled() -> bool:
     """Whether somebody wants the current task to end, as against a CancelledError that a service has raised."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _call(function: Callable[[], None]) -> None:
+    function()
 
 
 def _exited(name: str) -> ExitedWhileStarting:

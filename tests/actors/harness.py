@@ -146,6 +146,10 @@ class RunningNode:
     def stop(self) -> int:
         """Ask it to stop; its exit code, once everything that wrote to its log has ended."""
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
         try:
             code = self._process.wait(SECONDS)
         except subprocess.TimeoutExpired:

@@ -29,8 +29,19 @@ class Bus:
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
     def join(self, number: int, received: Callable[[list[Any]], None] | None = None) -> Endpoint:
-        batches = self.batches.setdefault(number, [])
-        endpoint = Endpoint(self.directory, TOKEN, number, received or batches.append, self.loop)
+        """An endpoint that is through with a batch as soon as it has received it."""
+        take = received or self.batches.setdefault(number, []).append
+
+        def receive(messages: list[Any], handled: Callable[[], None]) -> None:
+            take(messages)
+            handled()
+
+        return self.join_slowly(number, receive)
+
+    def join_slowly(self, number: int, received: Callable[[list[Any], Callable[[], None]], None]) -> Endpoint:
+        """An endpoint that says itself when it is through with a batch."""
+        self.batches.setdefault(number, [])
+        endpoint = Endpoint(self.directory, TOKEN, number, received, self.loop)
         self.endpoints[number] = endpoint
         return endpoint
 

@@ -192,11 +192,12 @@ def test_one_way_traffic_is_acknowledged(bus: Bus) -> None:
     one = bus.join(1)
     arrived: list[int] = []
 
-    def received(messages: list[list[bytes]]) -> None:
+    def received(messages: list[list[bytes]], handled: Callable[[], None]) -> None:
         arrived.extend(len(data) for (data,) in messages)
+        handled()
         bus.endpoints[2].flush()
 
-    bus.join(2, received)
+    bus.join_slowly(2, received)
     data = b"x" * MEGABYTE
     sent = 0
     while sent < 300:
@@ -213,6 +214,23 @@ def test_one_way_traffic_is_acknowledged(bus: Bus) -> None:
 def _is_less_than_half_full(bus: Bus) -> bool:
     peer = bus.endpoints[1]._peers[2]
     return peer.sent - peer.acknowledged < BUDGET_BYTES // 2
+
+
+def test_what_has_arrived_and_was_not_handled_is_still_under_way(bus: Bus) -> None:
+    one = bus.join(1)
+    unhandled: list[Callable[[], None]] = []
+    two = bus.join_slowly(2, lambda _, handled: unhandled.append(handled))
+    fill(lambda data: one.post(2, [data], MEGABYTE))
+    one.flush()
+    bus.run_until(lambda: len(unhandled) == 1)
+    two.post(1, ["of something else"], SMALL)  # which would carry an acknowledgement
+    two.flush()
+    bus.run_until(lambda: len(bus.messages(1)) == 1)
+    with pytest.raises(BufferError):
+        one.post(2, ["more"], MEGABYTE)
+    unhandled.pop()()
+    two.flush()
+    bus.run_until(lambda: _has_room(bus))
 
 
 def test_the_largest_message_fits_whatever_has_not_been_acknowledged(bus: Bus) -> None:

@@ -99,12 +99,22 @@ def test_an_unknown_key_that_is_near_to_none_is_told_them_all(write: Write) -> N
     assert error.problem.startswith("unknown key; known are env, include, logger, ")
 
 
-@pytest.mark.parametrize("limit", [field.name for field in dataclasses.fields(SocketSettings)])
+LIMITS = [field.name for field in dataclasses.fields(SocketSettings) if field.name != "time_wait"]
+
+
+@pytest.mark.parametrize("limit", LIMITS)
 def test_every_socket_limit_must_be_a_number_above_zero(write: Write, limit: str) -> None:
     file = write(f"{START}[socket]\n{limit} = 1")
     assert getattr(load(file).socket, limit) == 1
     assert refused(file, f"socket.{limit}=-1").problem.endswith("found -1")
     assert refused(file, f"socket.{limit}=true").problem.endswith("found true")
+
+
+def test_a_choice_names_what_can_be_chosen(write: Write) -> None:
+    file = write(f'{START}[socket]\ntime_wait = "avoid"')
+    assert load(file).socket.time_wait == "avoid"
+    problem = refused(file, "socket.time_wait=never").problem
+    assert problem == 'must be "keep" or "avoid", like time_wait = "keep"; found "never"'
 
 
 @pytest.mark.parametrize("value", ['"' + "x" * 10_000 + '"', "0x" + "f" * 10_000])

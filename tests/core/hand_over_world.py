@@ -60,7 +60,9 @@ class Worker:
         """Whether the service has seen the end of its lane."""
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
-        self.holdings: Holdings[HeldSocket, Wait] = Holdings(self.say, lambda: None, self.wake, high_water=1)
+        self.holdings: Holdings[HeldSocket, Wait] = Holdings(
+            self.say, lambda: None, self.wake, high_water=1, write_limit=1 << 30, backlog=lambda *_: None
+        )
         self.accepted: list[tuple[bytes, bool]] = []  # messages that were written, and whether as the owner
         self.claims: list[Wait] = []
         self.drains: list[Wait] = []
@@ -68,7 +70,7 @@ class Worker:
             messages.SOCKET_DATA: self._data,
             messages.SOCKET_MORE: self._data,
             messages.SOCKET_CLOSE: self._closed,
-            messages.SOCKET_ERROR: lambda error: self._held(lambda socket: socket.write_broke(error)),
+            messages.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.write_broke(error)),
             messages.SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
             messages.FORGET: self._forget,
             messages.SENT_BY: lambda _, queued: self.holdings.sent_by(ID, queued),
@@ -203,7 +205,7 @@ class Worker:
         elif n < 120:
             self.close()
         elif n < 128:
-            self.holdings.abort(socket)
+            self.holdings.shutdown(socket)
             self.world.aborted = self.world.input_dropped = True
 
     def close(self) -> None:
@@ -257,7 +259,7 @@ class World:
             messages.WRITE: connection.write,
             messages.SHUTDOWN: connection.shutdown,
             messages.CLOSE: connection.close,
-            messages.ABORT: lambda dropped: connection.abort(dropped=dropped),
+            messages.ABORT: lambda dropped: connection.abort(by_reset=dropped),
             messages.YIELD: self._yield,
         }
 
@@ -373,6 +375,8 @@ class World:
                     self.kernel.fin_sent = True
                 case Effect.RESET:
                     self.kernel.reset = True
+                case Effect.AWAIT_ANSWER:
+                    pass  # no owner takes that long here
                 case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
                     self.impatient = True
                 case Effect.FREE:

@@ -134,7 +134,7 @@ def test_input_is_reported_as_data_or_as_more_when_another_piece_follows_at_once
 
 def test_peer_fin_leaves_the_write_side_open() -> None:
     made, heard = connection()
-    assert made.end_of_input() == ()
+    assert made.end_of_input() == (Effect.AWAIT_ANSWER,)
     assert heard == [(SOCKET_CLOSE, ID, 0)]
     assert made.owned
     assert not made.wants_read

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import pytest
 
+from skypy.core.close_reason import CloseReason
 from skypy.core.connection import SENT_STEP
 from skypy.core.errors import InternalError
 from skypy.core.messages import FORGET, HALF_SENT, HIGH, LOW, SENT, SOCKET_CLOSE, SOCKET_ERROR, Message
@@ -99,7 +101,7 @@ def test_an_empty_queue_is_always_told_once() -> None:
 def test_an_owner_that_finishes_hears_that_everything_is_sent_before_it_must_forget() -> None:
     made, heard = connection(queued=b"abc")
     made.end_of_input()
-    assert made.shutdown("w") == ()
+    assert made.shutdown("w") == (Effect.AWAIT_FLUSH,)
     assert made.wrote(3) == (Effect.SEND_FIN, Effect.FREE)
     assert heard == [(SOCKET_CLOSE, ID, 0), (SENT, ID, 3), (FORGET, ID)]
 
@@ -132,7 +134,7 @@ def test_a_request_means_what_the_queue_makes_of_it(
     request_: str, queued: bytes, effects: tuple[Effect, ...], reports: list[Message], state: State
 ) -> None:
     made, heard = connection(queued=queued)
-    requests = {"close": made.close, "abort": made.abort}
+    requests: dict[str, Callable[[], tuple[Effect, ...]]] = {"close": made.close, "abort": made.abort}
     requests |= {"finish": lambda: made.shutdown("w"), "stop reading": lambda: made.shutdown("r")}
     assert requests[request_]() == effects
     assert heard == reports
@@ -171,7 +173,7 @@ def test_what_was_queued_is_always_undelivered() -> None:
 
 def test_an_abort_whose_bytes_the_worker_dropped_is_a_reset() -> None:
     made, heard = connection()
-    assert made.abort(dropped=True) == (Effect.RESET, Effect.FREE)
+    assert made.abort(by_reset=True) == (Effect.RESET, Effect.FREE)
     assert heard == [(FORGET, ID)]
 
 
@@ -181,7 +183,7 @@ def test_an_abort_whose_bytes_the_worker_dropped_is_a_reset() -> None:
 def test_a_connection_that_collapses_tells_its_owner_and_drops_everything() -> None:
     made, heard = connection(queued=b"abc")
     made.collapse(errno.EIO)
-    assert heard == [(SOCKET_CLOSE, ID, errno.EIO), (FORGET, ID)]
+    assert heard == [(SOCKET_CLOSE, ID, errno.EIO, CloseReason.INTERNAL_ERROR), (FORGET, ID)]
     assert (made.state, made.wants_write, made.wants_read) == (State.CLOSED, False, False)
 
 

@@ -151,7 +151,7 @@ def test_a_reset_that_crossed_a_stop_is_no_news_to_the_reader() -> None:
     assert (made.reading, made.writable) == (Reading.ENDED, False)
 
 
-@pytest.mark.parametrize(("how", "kind", "fields"), [("close", CLOSE, ()), ("abort", ABORT, (True,))])
+@pytest.mark.parametrize(("how", "kind", "fields"), [("close", CLOSE, ()), ("shutdown", ABORT, (True,))])
 def test_letting_go_is_said_once_and_drops_what_is_unread_and_corked(
     how: str, kind: int, fields: tuple[bool, ...]
 ) -> None:
@@ -159,15 +159,15 @@ def test_letting_go_is_said_once_and_drops_what_is_unread_and_corked(
     made.data_received(b"unread")
     made.corked.append(b"corked", HIGH)
     for _ in range(2):
-        (made.close if how == "close" else made.abort)()
+        (made.close if how == "close" else made.shutdown)()
     assert heard == [(kind, ID, *fields)]
     assert (made.state, made.reading, made.writable) == (Holding.CLOSING, Reading.ENDED, False)
     assert (made.buffer.size, made.corked.size) == (0, 0)
 
 
-def test_an_abort_says_whether_it_dropped_anything() -> None:
+def test_a_shutdown_says_whether_it_dropped_anything() -> None:
     made, heard = started_duplicate()
-    made.abort()
+    made.shutdown()
     assert heard == [(ABORT, ID, False)]
 
 
@@ -202,13 +202,13 @@ def test_what_is_unread_survives_its_connection() -> None:
     assert made.buffer.read_all() == b"abc"
 
 
-@pytest.mark.parametrize("how", ["close", "abort"])
+@pytest.mark.parametrize("how", ["close", "shutdown"])
 def test_the_service_hears_nothing_of_what_it_has_forgotten(how: str) -> None:
     made, heard = started_duplicate()
     made.input_ended(0)
     made.forgotten()
     made.shutdown_write()
     made.shutdown_read()
-    (made.close if how == "close" else made.abort)()
+    (made.close if how == "close" else made.shutdown)()
     assert not heard
     assert made.state is Holding.DEAD

@@ -52,7 +52,7 @@ class BothEnds:
             messages.SOCKET_DATA: self.duplicate.data_received,
             messages.SOCKET_MORE: self.duplicate.data_received,
             messages.SOCKET_CLOSE: self.duplicate.input_ended,
-            messages.SOCKET_ERROR: self.duplicate.write_broke,
+            messages.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
             messages.SENT: self.duplicate.progressed,
             messages.FORGET: self.duplicate.forgotten,
         }
@@ -61,7 +61,7 @@ class BothEnds:
             messages.WRITE: self.connection.write,
             messages.SHUTDOWN: self.connection.shutdown,
             messages.CLOSE: self.connection.close,
-            messages.ABORT: lambda dropped: self.connection.abort(dropped=dropped),
+            messages.ABORT: lambda dropped: self.connection.abort(by_reset=dropped),
         }
         self.input = b""  # what the actor has read
         self.read_stopped = False
@@ -148,7 +148,7 @@ class BothEnds:
             case "close":
                 self.duplicate.close()
             case _:
-                self.duplicate.abort()
+                self.duplicate.shutdown()
         self.read_stopped = True
 
     def hear(self, _: int) -> None:
@@ -211,6 +211,8 @@ class BothEnds:
                     self.kernel.fin_sent = True
                 case Effect.RESET:
                     self.kernel.reset = True
+                case Effect.AWAIT_ANSWER:
+                    pass  # no owner takes that long here
                 case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
                     self.impatient = True
                 case Effect.FREE:

@@ -24,7 +24,7 @@ from tests.diagram import ARCHITECTURE, BLOCK
 
 CLOSE: Final = (Effect.REPORT_CLOSE, Effect.REPORT_RESET)
 REPORTS: Final = {effect for effect in Effect if effect.name.startswith("REPORT_")} | {Effect.FORGET}
-DEADLINES: Final = (Effect.AWAIT_FLUSH, Effect.AWAIT_END)
+DEADLINES: Final = (Effect.AWAIT_FLUSH, Effect.AWAIT_END, Effect.AWAIT_ANSWER)
 
 OWNED: Final = {
     State.OPEN,
@@ -97,22 +97,30 @@ def test_closed_is_absorbing() -> None:
 
 
 def test_a_deadline_can_pass_exactly_where_one_was_started() -> None:
-    assert {state for state, given in TRANSITIONS if given is Input.DEADLINE} == CLOSED_BY_OWNER
+    finished_by_peer = {State.HALF_CLOSED_READ, State.HALF_CLOSED_READ_FINISHING}
+    assert {state for state, given in TRANSITIONS if given is Input.DEADLINE} == CLOSED_BY_OWNER | finished_by_peer
     for (state, given), (effects, following) in TRANSITIONS.items():
         started = [effect for effect in effects if effect in DEADLINES]
         if following is State.LINGERING and state is not State.LINGERING:
             assert started == [Effect.AWAIT_END], (state, given)
         elif following in CLOSED_BY_OWNER and state in OWNED:
             assert started == [Effect.AWAIT_FLUSH], (state, given)
+        elif following in finished_by_peer and state is not following:
+            unsent = following is State.HALF_CLOSED_READ_FINISHING
+            assert started == [Effect.AWAIT_FLUSH if unsent else Effect.AWAIT_ANSWER], (state, given)
         else:
             assert started == [], (state, given)
 
 
-def test_only_behind_our_fin_it_matters_what_was_acknowledged_and_a_loss_is_always_told() -> None:
-    for given in (Input.RESET_UNDELIVERED, Input.DEADLINE_UNDELIVERED):
+def test_where_it_matters_what_was_acknowledged_a_loss_is_always_told() -> None:
+    told = {State.LINGERING: Effect.LOG_LOST, State.HALF_CLOSED_READ: Effect.REPORT_ERROR}
+    for given, states in (
+        (Input.RESET_UNDELIVERED, {State.LINGERING}),
+        (Input.DEADLINE_UNDELIVERED, {State.LINGERING, State.HALF_CLOSED_READ}),
+    ):
         rows = {state: effects for (state, at), (effects, _) in TRANSITIONS.items() if at is given}
-        assert list(rows) == [State.LINGERING]
-        assert Effect.LOG_LOST in rows[State.LINGERING]
+        assert set(rows) == states
+        assert all(told[state] in effects for state, effects in rows.items())
 
 
 def test_whoever_owns_it_can_close_and_abort_with_and_without_bytes_unsent() -> None:
@@ -121,20 +129,31 @@ def test_whoever_owns_it_can_close_and_abort_with_and_without_bytes_unsent() -> 
         unsent = Input.FLUSHED in {given for at, given in TRANSITIONS if at is state}
         nothing_unsent = not state.name.endswith("FINISHING")
         assert ((state, Input.CLOSE) in TRANSITIONS) == nothing_unsent == ((state, Input.ABORT) in TRANSITIONS)
-        assert ((state, Input.CLOSE_UNSENT) in TRANSITIONS) == unsent == ((state, Input.ABORT_UNSENT) in TRANSITIONS)
+        assert ((state, Input.CLOSE_UNSENT) in TRANSITIONS) == unsent
+        assert ((state, Input.ABORT_BY_RESET) in TRANSITIONS) == (state is not State.WRITE_BROKEN)
         assert unsent or nothing_unsent
     assert (State.CONNECTING, Input.ABORT) in TRANSITIONS
 
 
 def test_nobody_can_ask_anything_of_a_connection_that_was_closed() -> None:
     asked = {Input.FINISH, Input.FINISH_UNSENT, Input.STOP_READING, Input.CLOSE, Input.CLOSE_UNSENT}
-    asked |= {Input.ABORT, Input.ABORT_UNSENT}
+    asked |= {Input.ABORT, Input.ABORT_BY_RESET, Input.BREAK}
     assert not [cell for cell in TRANSITIONS if cell[0] in CLOSED_BY_OWNER and cell[1] in asked]
+
+
+def test_a_limit_that_is_passed_is_a_reset_of_which_the_owner_is_told() -> None:
+    broken = {state: row for (state, given), row in TRANSITIONS.items() if given is Input.BREAK}
+    assert set(broken) == OWNED - {State.READ_STOPPED_FINISHING}  # nothing is read there, and nothing can be written
+    for state, (effects, following) in broken.items():
+        told = Effect.REPORT_ERROR if state in READ_HALF_REPORTED else Effect.REPORT_RESET
+        assert following is State.CLOSED
+        assert told in effects, state
+        assert (Effect.RESET in effects) == (state is not State.WRITE_BROKEN), state
 
 
 def test_aborting_with_bytes_unsent_always_resets() -> None:
     for (state, given), (effects, following) in TRANSITIONS.items():
-        if given is Input.ABORT_UNSENT:
+        if given is Input.ABORT_BY_RESET:
             assert Effect.RESET in effects, state
             assert following is State.CLOSED
 

@@ -16,6 +16,7 @@ from skypy.core.messages import (
     CREDIT,
     FAILED,
     FORGET,
+    HANGUP,
     LISTEN,
     LOW,
     SENT,
@@ -125,7 +126,7 @@ class Held:
     def news(self) -> list[tuple[int, ...]]:
         """The reports as tuples, without SENT and without the bytes of DATA and MORE."""
         return [
-            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET) else (one[0], one[2])
+            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET, HANGUP) else (one[0], one[2])
             for one in self.reports
             if one[0] != SENT
         ]
@@ -244,9 +245,11 @@ class Worker:
         assert answer[0] == SOCKET_OPEN, f"failed: {os.strerror(answer[2])}"
         return self.held[answer[2]]
 
-    def listen(self, backlog: int = 64, *, credit: int = 0) -> Held:
+    def listen(
+        self, backlog: int = 64, *, credit: int = 0, avoid_time_wait: bool = False, half_close: bool = True
+    ) -> Held:
         """A listening socket on a free port, which may accept up to `credit` clients."""
-        listener = self.opened(self.request(LISTEN, [(socket.AF_INET, HOST, 0)], backlog))
+        listener = self.opened(self.request(LISTEN, [(socket.AF_INET, HOST, 0)], backlog, avoid_time_wait, half_close))
         if credit:
             listener.say(CREDIT, credit)
         return listener

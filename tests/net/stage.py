@@ -62,9 +62,11 @@ class Stage:
         """One more worker."""
         return Worker(self)
 
-    def patience(self, *, linger: float = 5.0, flush_timeout: float = 30.0) -> None:
-        """Give the service other deadlines, for what is closed from now on."""
-        self.service.settings = replace(self.service.settings, linger=linger, flush_timeout=flush_timeout)
+    def patience(self, *, linger: float = 5.0, flush_timeout: float = 30.0, half_close_timeout: float = 300.0) -> None:
+        """Give the service other deadlines, for what is closed or half closed from now on."""
+        self.service.settings = replace(
+            self.service.settings, linger=linger, flush_timeout=flush_timeout, half_close_timeout=half_close_timeout
+        )
 
     # -- turning the reactor --
 
@@ -149,10 +151,12 @@ class Stage:
         self.peers.append(end)
         return end
 
-    def pair(self, worker: Worker | None = None, *, credit: int = CREDIT_FOR_ALL) -> tuple[Held, socket.socket]:
+    def pair(
+        self, worker: Worker | None = None, *, credit: int = CREDIT_FOR_ALL, listener: Held | None = None
+    ) -> tuple[Held, socket.socket]:
         """A tight connection: what the service accepted for a worker, and its peer. Credit 0: not started."""
         worker = worker or self.worker
-        listener = self._listeners.get(worker)
+        listener = listener or self._listeners.get(worker)
         if listener is None:
             listener = self._listeners[worker] = worker.listen(credit=CREDIT_FOR_ALL)
         before = len(worker.accepted(listener))

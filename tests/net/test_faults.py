@@ -53,8 +53,8 @@ def test_a_request_that_makes_no_sense_ends_the_connection_that_it_is_about(
     "wrong",
     [
         (CONNECT, 1, [(socket.AF_INET, HOST, 70000)]),
-        (LISTEN, 1, [(socket.AF_INET, HOST, 70000)], 16),
-        (LISTEN, 1, [(socket.AF_INET, HOST, 0)], 1 << 40),
+        (LISTEN, 1, [(socket.AF_INET, HOST, 70000)], 16, False, True),
+        (LISTEN, 1, [(socket.AF_INET, HOST, 0)], 1 << 40, False, True),
     ],
 )
 def test_a_number_that_the_kernel_cannot_be_told_ends_the_worker_that_said_it(

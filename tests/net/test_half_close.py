@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from skypy.core.messages import FORGET, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
+from skypy.core.messages import FORGET, HANGUP, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
 from skypy.core.socket_state import State
 from tests.net.players import PLENTY
 from tests.net.stage import Stage
@@ -107,7 +107,7 @@ def test_a_paused_socket_is_half_closed_like_any_other(stage: Stage) -> None:
     assert stage.read_to_end(peer) == (PLENTY, 0)
     peer.shutdown(socket.SHUT_WR)
     stage.settle()  # both halves have ended, which cannot be masked, and the owner does not read
-    assert held.news == []
+    assert held.news == [(HANGUP,)]
     held.credit()
     stage.until(lambda: held.forgotten, "FORGET")
     assert held.input == b"b"

@@ -13,7 +13,7 @@ from tests.net.stage import Stage
 
 
 def test_a_listener_on_port_0_is_told_the_port_that_it_got(stage: Stage) -> None:
-    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16)
+    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16, False, True)
     kind, answered, id_, address, peer = stage.worker.answer(number)
     assert (kind, answered, peer) == (SOCKET_OPEN, number, None)
     assert tuple(address) == stage.worker.held[id_].address
@@ -22,23 +22,23 @@ def test_a_listener_on_port_0_is_told_the_port_that_it_got(stage: Stage) -> None
 
 def test_a_port_that_is_in_use_fails_with_its_errno(stage: Stage) -> None:
     _, port = stage.server()
-    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16)
+    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True)
     assert stage.worker.answer(number) == [FAILED, number, errno.EADDRINUSE]
 
 
 def test_an_address_of_another_machine_fails_with_its_errno(stage: Stage) -> None:
-    number = stage.worker.request(LISTEN, [(socket.AF_INET, "203.0.113.1", 0)], 16)
+    number = stage.worker.request(LISTEN, [(socket.AF_INET, "203.0.113.1", 0)], 16, False, True)
     assert stage.worker.answer(number) == [FAILED, number, errno.EADDRNOTAVAIL]
 
 
 def test_listening_on_no_address_at_all_fails(stage: Stage) -> None:
-    number = stage.worker.request(LISTEN, [], 16)
+    number = stage.worker.request(LISTEN, [], 16, False, True)
     assert stage.worker.answer(number) == [FAILED, number, errno.EADDRNOTAVAIL]
 
 
 def test_the_first_address_that_can_be_had_is_listened_on(stage: Stage) -> None:
     _, busy = stage.server()
-    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, busy), (socket.AF_INET, HOST, 0)], 16)
+    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, busy), (socket.AF_INET, HOST, 0)], 16, False, True)
     assert stage.worker.opened(number).address[1] != busy
 
 
@@ -109,5 +109,5 @@ def test_a_port_can_be_listened_on_again_right_after_its_listener_was_closed(sta
     assert listener.address[1] == port
     listener.close()
     stage.until(lambda: listener.forgotten, "FORGET")
-    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16)
+    number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True)
     assert stage.worker.opened(number).address == (HOST, port)

@@ -80,7 +80,7 @@ def test_a_crowded_service_turns_clients_away_until_a_socket_is_gone() -> None:
 def test_listening_and_connecting_fail_when_no_descriptor_is_left(stage: Stage) -> None:
     _, port = stage.server()
     with limit_of(limit_with_free(0)):
-        listening = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16)
+        listening = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16, False, True)
         connecting = stage.worker.connect(port)
         assert stage.worker.answer(listening) == [FAILED, listening, errno.EMFILE]
         assert stage.worker.answer(connecting) == [FAILED, connecting, errno.EMFILE]

@@ -7,7 +7,7 @@ import select
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
+from skypy.core.messages import CLOSE, FORGET, HANGUP, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
 from skypy.core.socket_state import State
 from tests.net.players import PLENTY
 from tests.net.stage import Stage, await_kernel, reset
@@ -116,7 +116,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> Non
     stage.settle()
     held.close()
     stage.until_state(held, State.CLOSED)
-    assert held.news == [FORGOTTEN]
+    assert held.news == [(HANGUP,), FORGOTTEN]
     assert stage.lines == []
 
 
@@ -127,7 +127,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_stop_reading(stage: Stage) -> 
     stage.settle()
     held.shutdown("r")
     stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_CLOSE, 0), BROKE, FORGOTTEN]
+    assert held.news == [(HANGUP,), (SOCKET_CLOSE, 0), BROKE, FORGOTTEN]
 
 
 @pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET])

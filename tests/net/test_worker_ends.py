@@ -92,7 +92,7 @@ def test_a_new_worker_can_have_the_port_of_the_one_that_died(stage: Stage) -> No
     assert stage.read_to_end(peer) == (b"", 0)
     stage.settle()
     successor = stage.add_worker()
-    listener = successor.opened(successor.request(LISTEN, [(socket.AF_INET, HOST, port)], 16))
+    listener = successor.opened(successor.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True))
     listener.say(CREDIT, 1)
     newcomer = stage.peer(port)
     stage.until(lambda: successor.accepted(listener), "the client")

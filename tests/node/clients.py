@@ -25,7 +25,10 @@ def read_to_end(client: socket.socket) -> bytes:
 
 def read_exactly(client: socket.socket, size: int) -> bytes:
     """So many bytes, or fewer at end-of-file."""
-    return client.recv(size, socket.MSG_WAITALL)
+    data = bytearray()
+    while len(data) < size and (more := client.recv(size - len(data))):  # MSG_WAITALL waits not with a time limit
+        data += more
+    return bytes(data)
 
 
 def finish(client: socket.socket) -> None:

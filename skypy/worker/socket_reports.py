@@ -1,0 +1,241 @@
+"""What the socket service reports, as the worker takes it: to readers, writers, claimants and the log."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skypy.core import messages
+from skypy.core.close_reason import CloseReason
+from skypy.core.duplicate import Holding
+from skypy.core.errors import InternalError, SocketBroken
+from skypy.core.messages import CLOSE
+from skypy.worker.actor import Life
+from skypy.worker.socket import SocketAddress, StreamSocket
+
+if TYPE_CHECKING:
+    from skypy.worker.actor import Actor
+    from skypy.worker.sockets import Sockets
+
+_Report = Sequence[Any]
+
+
+class SocketReports:
+    """A handler for each kind of message from the service. One that crossed a close is dropped and counted."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self.by_kind: dict[int, Callable[[_Report], None]] = {
+            messages.SOCKET_OPEN: self._opened,
+            messages.FAILED: self._failed,
+            messages.SOCKET_ACCEPT: self._accepted,
+            messages.SOCKET_DATA: self._data,
+            messages.SOCKET_MORE: self._more,
+            messages.SOCKET_CLOSE: self._closed,
+            messages.SOCKET_ERROR: self._error,
+            messages.FINISH: self._finish,
+            messages.HANGUP: self._hung_up,
+            messages.SENT: self._sent,
+            messages.FORGET: self._forget,
+            messages.SENT_BY: self._sent_by,
+            messages.DRAIN_BY: lambda message: sockets.holdings.drain_by(*message[1:]),
+            messages.DRAIN_DONE: lambda message: sockets.holdings.foreign.end_drain(message[2]),
+            messages.GONE: lambda message: sockets.holdings.foreign.gone(message[1]),
+            messages.RECALL: self._recall,
+            messages.OWN: self._take_over,
+            messages.REFUSED: lambda message: sockets.holdings.foreign.refused(message[1]),
+            messages.SOCKETS: self._answered,
+        }
+
+    # -- answers --
+
+    def _opened(self, message: _Report) -> None:
+        _, request, id_, local, peer = message
+        descriptor = self._sockets.adopt()
+        if not self._sockets.lane.answered(request, (id_, descriptor, local, peer)):
+            self._sockets.refuse(id_, descriptor, local, peer)
+
+    def _failed(self, message: _Report) -> None:
+        self._sockets.lane.refused(message[1], OSError(message[2], os.strerror(message[2])))
+
+    def _answered(self, message: _Report) -> None:
+        _, request, *answer = message
+        self._sockets.lane.answered(request, answer)
+
+    # -- new clients --
+
+    def _accepted(self, message: _Report) -> None:
+        _, listener_id, id_, peer = message
+        sockets = self._sockets
+        descriptor = sockets.adopt()
+        listener = sockets.listeners.get(listener_id)
+        if listener is None or listener.accept is None:
+            if descriptor is not None:
+                os.close(descriptor)
+            sockets.lane.emit((CLOSE, id_))
+            return
+        listener.accepted += 1
+        listener.want()
+        actor = listener.owner
+        socket = sockets.add(id_, descriptor, actor, SocketAddress(*peer))
+        actor.sockets.add(id_)
+        sockets.run(actor, f"accept of {socket.peer}", self._accept, listener.accept, socket)
+        if not socket.started and socket.state is Holding.OWN and socket.unclaimed is None:
+            sockets.await_claim(socket)
+
+    async def _accept(self, accept: Callable[[int, SocketAddress], Any], socket: StreamSocket) -> None:
+        actor = socket.owner  # it may give the client to others, and fail afterwards
+        try:
+            result = accept(socket.id, socket.peer)
+            if inspect.iscoroutine(result):
+                await result
+        except asyncio.CancelledError:
+            if actor.ended is None and self._is_of(socket, actor):
+                self._sockets.close_socket(socket)  # nobody else would
+            raise
+        except BaseException as error:
+            _accept_failed(actor, accept, socket, error)
+            if self._is_of(socket, actor):
+                self._sockets.shutdown(socket)
+
+    def _is_of(self, socket: StreamSocket, actor: Actor) -> bool:
+        return self._sockets.own.get(socket.id) is socket and socket.owner is actor
+
+    # -- input --
+
+    def _data(self, message: _Report) -> None:
+        sockets = self._sockets
+        socket = sockets.own.get(message[1])
+        if socket is None:
+            sockets.dropped["DATA"] += 1
+            return
+        socket.data_received(message[2])
+        if socket.reader is not None and socket.buffer.size >= socket.wakes_at:
+            socket.wake_reader()
+        if socket.overflows:
+            socket.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+
+    def _more(self, message: _Report) -> None:
+        """DATA of the same socket follows at once: it wakes the reader, once for all of it."""
+        socket = self._sockets.own.get(message[1])
+        if socket is not None:
+            socket.data_received(message[2])
+        else:
+            self._sockets.dropped["MORE"] += 1
+
+    def _hung_up(self, message: _Report) -> None:
+        socket = self._sockets.own.get(message[1])
+        if socket is not None:
+            socket.hung_up = True
+
+    def _closed(self, message: _Report) -> None:
+        _, id_, error, *reason = message
+        socket = self._held(id_)
+        if socket is None:
+            self._sockets.dropped["CLOSE"] += 1
+            return
+        socket.input_ended(error)
+        self._ended(socket, *reason)
+        socket.wake_reader()
+
+    def _finish(self, message: _Report) -> None:
+        """The peer has finished, and its listener wants no half-closed connections."""
+        socket = self._sockets.own.get(message[1])
+        if socket is not None:
+            self._sockets.holdings.shutdown_write(socket)
+
+    # -- output --
+
+    def _error(self, message: _Report) -> None:
+        _, id_, error, *reason = message
+        socket = self._held(id_)
+        if socket is not None:
+            socket.write_broke(error)
+            self._ended(socket, *reason)
+        elif id_ in self._sockets.listeners:
+            owner = self._sockets.listeners[id_].owner
+            self._sockets.log_error(owner, f"socket: error on {id_} {os.strerror(error)}")
+        else:
+            self._sockets.dropped["ERROR"] += 1
+
+    def _held(self, id_: int) -> StreamSocket | None:
+        """The socket with an id, even when its actor has closed it and FORGET has not come yet."""
+        return self._sockets.own.get(id_) or self._sockets.holdings.parting.get(id_)
+
+    def _ended(self, socket: StreamSocket, reason: str = CloseReason.RESET) -> None:
+        """The read half has ended or the connection is broken: those who wait or asked are told, and the log."""
+        error = socket.error
+        self._sockets.ended(socket, CloseReason(reason) if error else CloseReason.EOF)
+        if not error:
+            return
+        if not socket.told:
+            socket.told = True
+            why = "" if reason == CloseReason.RESET else f" ({reason})"
+            self._sockets.log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(error)}{why}")
+        self._sockets.holdings.wake_drainers(socket)
+
+    def _sent(self, message: _Report) -> None:
+        socket = self._sockets.own.get(message[1])
+        if socket is not None:
+            self._sockets.holdings.progressed(socket, message[2])
+        else:
+            self._sockets.dropped["SENT"] += 1
+
+    def _forget(self, message: _Report) -> None:
+        sockets = self._sockets
+        socket = sockets.holdings.forget(message[1]) or sockets.closed_listeners.pop(message[1], None)
+        if socket is None:
+            sockets.dropped["FORGET"] += 1
+            return
+        descriptor = socket.forgotten()
+        if descriptor is not None:
+            os.close(descriptor)
+        if isinstance(socket, StreamSocket):
+            sockets.holdings.wake_drainers(socket)
+
+    # -- sockets that change hands --
+
+    def _sent_by(self, message: _Report) -> None:
+        _, id_, source, queued = message
+        del source
+        if not self._sockets.holdings.sent_by(id_, queued):
+            self._sockets.dropped["SEND"] += 1
+
+    def _recall(self, message: _Report) -> None:
+        socket = self._sockets.holdings.recall(message[1])
+        if socket is not None:
+            socket.forget_callbacks()
+            self._sockets.disown(socket)
+        else:
+            self._sockets.dropped["RECALL"] += 1
+
+    def _take_over(self, message: _Report) -> None:
+        _, id_, *fields, peer = message
+        sockets = self._sockets
+        descriptor = sockets.adopt()
+        claim = sockets.holdings.foreign.take_claim(id_)
+        if claim is None:
+            raise InternalError(f"socket {id_} came without having been claimed")
+        waiting = [waiter for waiter in claim.waiters if not waiter.done() and waiter.actor.life is not Life.ENDED]
+        actor = (waiting or claim.waiters)[0].actor
+        socket = sockets.make(id_, descriptor, actor, SocketAddress(*peer))
+        sockets.holdings.take_over(socket, claim, actor.address, fields)
+        socket.told = bool(socket.error)
+        sockets.belongs_to(socket, actor)
+        if not waiting:
+            sockets.log_error(actor, f"socket: {id_} came when nobody waited for it any more: closed")
+            sockets.close_socket(socket)
+        for waiter in waiting:
+            waiter.set_result(None)
+
+
+def _accept_failed(
+    actor: Actor, accept: Callable[[int, SocketAddress], Any], socket: StreamSocket, error: BaseException
+) -> None:
+    if isinstance(error, SocketBroken) and socket.told and error.errno == socket.error:
+        return  # the peer's reset of this very socket has been logged in one line
+    actor.failed(f"in accept of {socket.peer}", error, accept)

@@ -1,0 +1,213 @@
+"""What the node decides as launcher of services: driven directly, without processes."""
+
+from typing import Any
+
+import pytest
+
+from skypy.core.address import Address, make_address
+from skypy.core.control import ANSWER, LAUNCH, NAMED, REFUSAL
+from skypy.node.launcher import WORKER_DIED, Launcher
+
+ARGUMENTS = b"packed"
+
+
+class Stage:
+    """A launcher, the workers 1 and 2 as processes 11 and 12, and what each has been told."""
+
+    def __init__(self) -> None:
+        self.workers = {1: 11, 2: 12}
+        self.told: dict[int, list[tuple[Any, ...]]] = {11: [], 12: []}
+        self.launcher = Launcher(self.workers, lambda number, message: self.told[number].append(message), {"a": "b"})
+        self._requests = 0
+
+    def ask(self, number: int, verb: str, *arguments: Any) -> int:
+        """A worker asks something; the number of its request."""
+        self._requests += 1
+        self.launcher.asked(number, self._requests, verb, *arguments)
+        return self._requests
+
+    def answers(self, number: int, request: int) -> list[Any]:
+        """What a worker was told about its request."""
+        return [fields for kind, asked, *fields in self.told[number] if kind in (ANSWER, REFUSAL) and asked == request]
+
+    def launches(self, number: int) -> list[int]:
+        """The numbers of the launches that a worker was told."""
+        return [message[1] for message in self.told[number] if message[0] == LAUNCH]
+
+    def start(self, asker: int, worker: int | None, index: int) -> Address:
+        """Start a service and let it be born; its address."""
+        before = {number: len(self.launches(number)) for number in self.told}
+        self.ask(asker, "launch", worker, "echo", ARGUMENTS)
+        (number,) = [number for number in self.told if len(self.launches(number)) > before[number]]
+        address = make_address(number, index)
+        self.launcher.born(address)
+        self.launcher.launched(self.launches(number)[-1], address)
+        return address
+
+    def replace(self, worker: int, number: int) -> None:
+        """A worker dies and has a successor."""
+        died = self.workers[worker]
+        self.workers[worker] = number
+        self.told[number] = []
+        self.launcher.worker_died(died, "was killed")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+# -- placement ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_starts_on_the_worker_with_the_fewest_actors(stage: Stage) -> None:
+    placed = [stage.start(11, None, index) >> 24 for index in range(1, 5)]
+    assert placed == [11, 12, 11, 12]
+    stage.launcher.gone(make_address(12, 2))
+    stage.launcher.gone(make_address(12, 4))
+    assert [stage.start(11, None, index) >> 24 for index in (5, 6)] == [12, 12]
+
+
+def test_what_is_being_started_counts_as_well(stage: Stage) -> None:
+    for _ in range(4):
+        stage.ask(11, "launch", None, "echo", ARGUMENTS)
+    assert (len(stage.launches(11)), len(stage.launches(12))) == (2, 2)
+
+
+def test_a_launch_that_failed_counts_no_more(stage: Stage) -> None:
+    request = stage.ask(12, "launch", None, "echo", ARGUMENTS)
+    stage.launcher.launch_failed(stage.launches(11)[0], "start", "it is broken")
+    assert stage.answers(12, request) == [["ServiceError", "it is broken"]]
+    stage.ask(12, "launch", None, "echo", ARGUMENTS)
+    assert len(stage.launches(11)) == 2
+
+
+def test_a_service_starts_on_the_worker_that_was_named(stage: Stage) -> None:
+    assert [stage.start(11, 2, index) >> 24 for index in (1, 2, 3)] == [12, 12, 12]
+
+
+def test_a_new_worker_has_no_actors(stage: Stage) -> None:
+    for index in range(1, 5):
+        stage.start(11, None, index)
+    stage.replace(2, 13)
+    assert [stage.start(11, None, index) >> 24 for index in (5, 6)] == [13, 13]
+
+
+# -- the ends of launches ----------------------------------------------------------------------------------------------
+
+
+def test_who_asked_gets_the_address(stage: Stage) -> None:
+    request = stage.ask(12, "launch", 1, "echo", ARGUMENTS)
+    assert stage.told[11] == [(LAUNCH, 1, "echo", ARGUMENTS)]
+    assert stage.answers(12, request) == []
+    stage.launcher.launched(1, make_address(11, 1))
+    assert stage.answers(12, request) == [[make_address(11, 1)]]
+
+
+def test_a_service_that_exits_while_starting_has_failed(stage: Stage) -> None:
+    request = stage.ask(12, "launch", 1, "echo", ARGUMENTS)
+    stage.launcher.launched(1, 0)
+    text = 'service "echo" has ended before its start function had finished'
+    assert stage.answers(12, request) == [["ServiceError", text]]
+
+
+def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -> None:
+    outcomes: list[tuple[str, str]] = []
+    stage.launcher.launch(2, "echo", ARGUMENTS, lambda _: None, lambda *failure: outcomes.append(failure))
+    here, there = stage.ask(11, "launch", 1, "echo", ARGUMENTS), stage.ask(11, "launch", 2, "echo", ARGUMENTS)
+    stage.replace(2, 13)
+    assert outcomes == [(WORKER_DIED, "its worker was killed")]
+    assert stage.answers(11, here) == []
+    assert stage.answers(11, there) == [["ServiceError", "its worker was killed"]]
+
+
+# -- unique services ---------------------------------------------------------------------------------------------------
+
+
+def test_a_unique_service_is_started_once_for_all_who_ask(stage: Stage) -> None:
+    asked = [(number, stage.ask(number, "unique", "store", ARGUMENTS)) for number in (11, 12, 12)]
+    asked.append((11, stage.ask(11, "query unique", "store")))
+    assert len(stage.launches(11) + stage.launches(12)) == 1
+    stage.launcher.launched(1, make_address(11, 1))
+    assert [stage.answers(*one) for one in asked] == [[[make_address(11, 1)]]] * 4
+    assert stage.answers(12, stage.ask(12, "unique", "store", ARGUMENTS)) == [[make_address(11, 1)]]
+    assert len(stage.launches(11) + stage.launches(12)) == 1
+
+
+def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stage) -> None:
+    request = stage.ask(12, "query unique", "store")
+    assert stage.launches(11) + stage.launches(12) == []
+    stage.ask(11, "unique", "store", ARGUMENTS)
+    assert stage.answers(12, request) == []
+    stage.launcher.launched(1, make_address(11, 1))
+    assert stage.answers(12, request) == [[make_address(11, 1)]]
+
+
+@pytest.mark.parametrize("how", ["fails", "exits", "worker dies"])
+def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_next_starts_it_again(
+    stage: Stage, how: str
+) -> None:
+    waiting = [stage.ask(12, "query unique", "store"), stage.ask(12, "unique", "store", ARGUMENTS)]
+    if how == "fails":
+        stage.launcher.launch_failed(1, "start", "it is broken")
+    elif how == "exits":
+        stage.launcher.launched(1, 0)
+    else:
+        stage.replace(1, 13)
+    assert [[error for error, _ in stage.answers(12, request)] for request in waiting] == [["ServiceError"]] * 2
+    again = stage.ask(12, "unique", "store", ARGUMENTS)
+    stage.launcher.launched(2, make_address(12, 1))
+    assert stage.answers(12, again) == [[make_address(12, 1)]]
+
+
+@pytest.mark.parametrize("how", ["ends", "worker dies"])
+def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) -> None:
+    stage.ask(12, "unique", "store", ARGUMENTS)
+    stage.launcher.born(make_address(11, 1))
+    stage.launcher.launched(1, make_address(11, 1))
+    if how == "ends":
+        stage.launcher.gone(make_address(11, 1))
+    else:
+        stage.replace(1, 13)
+    query, again = stage.ask(12, "query unique", "store"), stage.ask(12, "unique", "store", ARGUMENTS)
+    stage.launcher.launched(2, make_address(12, 1))
+    assert stage.answers(12, query) == stage.answers(12, again) == [[make_address(12, 1)]]
+
+
+# -- names and settings ------------------------------------------------------------------------------------------------
+
+
+def test_all_workers_are_told_of_a_name_before_its_owner_is(stage: Stage) -> None:
+    address = make_address(11, 1)
+    request = stage.ask(11, "register", ".store", address)
+    assert stage.told == {11: [(NAMED, ".store", address), (ANSWER, request, None)], 12: [(NAMED, ".store", address)]}
+    assert stage.answers(12, stage.ask(12, "query", ".store")) == [[address]]
+    assert stage.answers(12, stage.ask(12, "query", ".nobody")) == [[None]]
+
+
+def test_a_taken_name_is_refused(stage: Stage) -> None:
+    stage.ask(11, "register", ".store", make_address(11, 1))
+    request = stage.ask(12, "register", ".store", make_address(12, 1))
+    assert stage.answers(12, request) == [["NameTaken", 'the name ".store" belongs to :0b000001']]
+
+
+@pytest.mark.parametrize("how", ["ends", "is forgotten", "worker dies"])
+def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, how: str) -> None:
+    stage.ask(11, "register", ".store", make_address(11, 1))
+    if how == "ends":
+        stage.launcher.gone(make_address(11, 1))
+    elif how == "is forgotten":
+        stage.ask(12, "forget", make_address(11, 1))
+    else:
+        stage.replace(1, 13)
+    assert [message for message in stage.told[12] if message[0] == NAMED][-1] == (NAMED, ".store", None)
+    stage.ask(12, "register", ".store", make_address(12, 1))
+    assert stage.answers(12, stage.ask(12, "query", ".store")) == [[make_address(12, 1)]]
+
+
+def test_a_setting_is_set_once(stage: Stage) -> None:
+    assert stage.answers(11, stage.ask(11, "get", "c")) == [[None]]
+    assert stage.answers(11, stage.ask(11, "set", "c", "d")) == [[True]]
+    assert stage.answers(12, stage.ask(12, "set", "c", "d")) == [[False]]
+    assert stage.answers(12, stage.ask(12, "set", "a", "x")) == [[False]]
+    assert [stage.answers(12, stage.ask(12, "get", key)) for key in "ac"] == [[["b"]], [["d"]]]
