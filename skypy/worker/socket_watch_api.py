@@ -164,10 +164,10 @@ def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
     current_actor().worker.sockets.tell_of_end(socket, function)
 
 
-def onwarning(fd: int, function: Callable[[int, int], Any]) -> None:
+def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
     """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
 
-    Without it there is a line in the log instead. It goes with the actor's ownership.
+    Without a function (None) there is a line in the log instead. It goes with the actor's ownership.
     """
     connection(fd).on_warning = function
 

@@ -1,23 +1,16 @@
 """One node for all of these tests, with a subject that does what they say; what holds after every test is `check`ed."""
 
-import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from skypy import socket
 from tests.conformance.subject import Subject
 from tests.node.conftest import node, pytest_runtest_makereport
 from tests.node.harness import RunningNode, running
 
 __all__ = ["node", "pytest_runtest_makereport"]
 
-LATER = re.compile(
-    r'"(events?|pause|resume|limit|abort|until_disconnected|disconnected|invalid|info|states|onwarning|watch)"|half_close='
-)
-"""What tests say that need a verb which is not there yet."""
 CONFIG = Path(__file__).parent / "services" / "node.toml"
 
 
@@ -48,12 +41,3 @@ def subject(node: RunningNode, with_subject: tuple[RunningNode, Subject]) -> Ite
     node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
     yield with_subject[1]
     with_subject[1]("tidy")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs a verb that is not there yet."""
-    if hasattr(socket, "onclose"):
-        return
-    for item in items:
-        if isinstance(item, pytest.Function) and LATER.search(inspect.getsource(item.function)):
-            item.add_marker(pytest.mark.skipif("conformance" in str(item.path), reason="its verbs are not there yet"))

@@ -12,13 +12,12 @@ import inspect
 import random
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import skypy
 from skypy import socket
 
 COMMAND_SIZE_LIMIT = 1 << 24
-api: Any = socket
 
 clients: dict[int, asyncio.Future[int]] = defaultdict(asyncio.Future)
 """The sockets of accepted clients, by the port at their end."""
@@ -153,9 +152,8 @@ def watch(fd: int) -> None:
 
 
 def do_watch(fd: int) -> None:
-    if hasattr(socket, "onclose"):
-        api.onclose(fd, tell)
-        api.onwarning(fd, tell)
+    socket.onclose(fd, tell)
+    socket.onwarning(fd, tell)
 
 
 def tell(fd: int, event: Any) -> None:
@@ -164,7 +162,6 @@ def tell(fd: int, event: Any) -> None:
 
 
 def do_events(fd: int) -> list[Any]:
-    assert api.onclose
     return events[fd]
 
 
@@ -174,14 +171,13 @@ def do_forget_events(fd: int) -> None:
 
 async def do_event(fd: int, event: Any) -> list[Any]:
     """What was said of a socket, as soon as it includes an event."""
-    assert api.onclose
     while event not in events[fd]:
         await skypy.wait(f"event {fd}")
     return events[fd]
 
 
 async def do_until_disconnected(fd: int) -> None:
-    while not api.disconnected(fd):
+    while not socket.disconnected(fd):
         await skypy.sleep(0.001)
 
 
@@ -303,9 +299,9 @@ def do_write_ones(fd: int, size: int) -> bool:
     return socket.write(fd, b"1" * size, "low")
 
 
-def do_write_both(fd: int, messages: list[tuple[str, bytes]]) -> bool:
+def do_write_both(fd: int, messages: list[tuple[Literal["high", "low"], bytes]]) -> bool:
     """Messages with their priorities, in one turn."""
-    accepted = [api.write(fd, data, priority) for priority, data in messages]
+    accepted = [socket.write(fd, data, priority) for priority, data in messages]
     return all(accepted)
 
 
@@ -322,13 +318,13 @@ async def do_cancelled_open(port: int) -> None:
 
 
 def do_info(fd: int) -> dict[str, Any]:
-    info = api.info(fd)
+    info = socket.info(fd)
     return {name: getattr(info, name) for name in ("state", "owner", "unread", "received", "sent", "queued")}
 
 
 async def do_states() -> list[tuple[int, str, str]]:
     """The id, kind and state of every socket of the node."""
-    return [(info.id, info.kind, info.state) for info in await api.netstat()]
+    return [(info.id, info.kind, info.state) for info in await socket.netstat()]
 
 
 # -- others of its kind ------------------------------------------------------------------------------------------------
