@@ -82,6 +82,19 @@ def test_a_half_closed_socket_changes_hands(subject: Subject, ends: Ends) -> Non
     assert read_to_end(client) == b"answer"
 
 
+def test_a_new_owner_is_told_of_an_end_that_came_before(subject: Subject, ends: Ends) -> None:
+    client, held = ends
+    finish(client)
+    held("event", "eof")
+    other = subject("another", 2)
+    subject("ask", other, "start", held.fd)
+    assert subject("ask", other, "disconnected", held.fd)
+    subject("ask", other, "watch", held.fd)
+    assert subject("ask", other, "event", held.fd, "eof") == ["eof"]
+    subject("kill", other)
+    assert read_to_end(client) == b""
+
+
 # -- shutdown and close with output that has not gone ------------------------------------------------------------------
 
 
@@ -284,6 +297,17 @@ def test_the_end_is_told_once_with_its_reason(ends: Ends, node: RunningNode, end
     assert callable(ends_it)
     ends_it(client, held)
     assert held("events") == [reason]
+
+
+def test_a_reset_behind_the_end_is_told_as_well(ends: Ends, node: RunningNode) -> None:
+    """The owner still means to answer, and learns that there is nobody left."""
+    node.expect_trouble(RESET_LINE)
+    client, held = ends
+    finish(client)
+    held("event", "eof")
+    reset(client)
+    assert held("event", "reset") == ["eof", "reset"]
+    assert not held.write(b"answer")
 
 
 # -- descriptors that run out ------------------------------------------------------------------------------------------
