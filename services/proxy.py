@@ -5,6 +5,7 @@ one hears of it behind the last byte, and may go on answering.
 """
 
 import asyncio
+from functools import partial
 
 import skypy
 from skypy import socket
@@ -29,16 +30,18 @@ async def serve(client: int, address: str) -> None:
         server = await socket.open(*target(), timeout=float(skypy.getenv("connect_timeout")))
     except OSError as error:  # TimeoutError is one
         skypy.log.info("turned %s away: %s", address, error)
-        socket.shutdown(client)
+        socket.abort(client)
         return
     await socket.start(client)  # reading begins now, when there is somebody to read for
+    for end, other in ((client, server), (server, client)):
+        socket.onclose(end, partial(pass_on_reset, other))
     try:
         async with asyncio.TaskGroup() as directions:
             directions.create_task(copy(client, server))
             directions.create_task(copy(server, client))
     except* skypy.SocketError:
-        socket.shutdown(client)
-        socket.shutdown(server)
+        socket.abort(client)
+        socket.abort(server)
     else:
         await socket.close(client)
         await socket.close(server)
@@ -50,3 +53,9 @@ async def copy(source: int, sink: int) -> None:
         socket.write(sink, data)
         await socket.drain(sink)  # a sink that takes nothing stops the reading, and TCP stops the source
     socket.shutdown(sink, "w")
+
+
+def pass_on_reset(other: int, fd: int, reason: str) -> None:
+    """One side is broken: so is the other one, even while neither is read from or written to."""
+    if reason != "eof":
+        socket.abort(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -15,9 +16,9 @@ import pytest
 import trio
 import trio.testing
 
-from tests.conformance.subject import digest_to_end
-from tests.node.clients import finish
-from tests.node.harness import ROOT, SECONDS, RunningNode, running
+from tests.conformance.subject import digest_to_end, take
+from tests.node.clients import finish, reset
+from tests.node.harness import ROOT, SECONDS, RunningNode, free_port, running
 
 MIB = 1 << 20
 
@@ -36,6 +37,13 @@ def proxy(target: socket.socket) -> Iterator[tuple[RunningNode, int]]:
     port = target.getsockname()[1]
     with running(ROOT / "config" / "proxy.toml", "env.port=0", f"env.target_port={port}") as node:
         node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
+        yield node, int(node.wait_for_line(r"proxy on 127\.0\.0\.1:(\d+) for")[1])
+
+
+@pytest.fixture
+def node_without_target() -> Iterator[tuple[RunningNode, int]]:
+    """A node whose proxy finds nobody."""
+    with running(ROOT / "config" / "proxy.toml", "env.port=0", f"env.target_port={free_port()}") as node:
         yield node, int(node.wait_for_line(r"proxy on 127\.0\.0\.1:(\d+) for")[1])
 
 
@@ -72,6 +80,42 @@ def test_long_streams_in_both_directions_at_once(target: socket.socket, proxy: t
         for thread in (*senders, receiver):
             thread.join()
         assert came == [(len(up), hashlib.sha256(up).hexdigest())]
+
+
+@pytest.mark.parametrize("who", ["the client", "the server"])
+@pytest.mark.parametrize("when", ["at once", "behind bytes", "behind its end"])
+def test_a_reset_goes_through_as_a_reset(
+    target: socket.socket, proxy: tuple[RunningNode, int], who: str, when: str
+) -> None:
+    """Also from a side that had finished sending."""
+    with socket.create_connection(("127.0.0.1", proxy[1]), SECONDS) as client, target.accept()[0] as server:
+        server.settimeout(SECONDS)
+        breaks, other = (client, server) if who == "the client" else (server, client)
+        if when != "at once":
+            breaks.sendall(b"before")
+            assert take(other, 6) == b"before"
+        if when == "behind its end":
+            finish(breaks)
+            assert other.recv(1) == b""
+        reset(breaks)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            wait_for_reset(other)
+
+
+def wait_for_reset(end: socket.socket) -> None:
+    """Raises what the end meets: ECONNRESET, or EPIPE, as Linux calls a reset behind a FIN."""
+    poll = select.poll()
+    poll.register(end, select.POLLERR)
+    assert poll.poll(SECONDS * 1000), "the end has met nothing"
+    error = end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    raise OSError(error, os.strerror(error))
+
+
+def test_a_client_is_reset_when_the_target_is_not_there(node_without_target: tuple[RunningNode, int]) -> None:
+    node, port = node_without_target
+    with pytest.raises(ConnectionResetError), socket.create_connection(("127.0.0.1", port), SECONDS) as client:
+        client.recv(1)  # if the reset has not met connect already
+    node.wait_for_line(r"turned 127\.0\.0\.1:\d+ away: .*Connection refused")
 
 
 @pytest.mark.parametrize("tool", ["nc", "socat"])
