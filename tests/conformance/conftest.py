@@ -1,6 +1,7 @@
 """One node for all of these tests, with a subject that does what they say; what holds after every test is `check`ed."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ __all__ = ["node", "pytest_runtest_makereport"]
 CONFIG = Path(__file__).parent / "services" / "node.toml"
 
 
-@pytest.fixture(scope="session")
-def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
-    """The node and the connection to its subject, which counts among what is held before the first test."""
-    with running(CONFIG, "start=subject") as node:
+@contextmanager
+def running_subject(*overrides: str) -> Iterator[tuple[RunningNode, Subject]]:
+    """A node and the connection to its subject, which counts among what is held before the first test."""
+    with running(CONFIG, "start=subject", *overrides) as node:
         subject = Subject(node)
         subject("forget_events", 0)  # it has accepted us
         other = subject("another", 2)
@@ -26,6 +27,13 @@ def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
         node.has_started()
         yield node, subject
         subject.close()
+
+
+@pytest.fixture(scope="session")
+def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
+    """The node that most of these tests share, and its subject."""
+    with running_subject() as both:
+        yield both
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ async def do_serve_badly() -> tuple[int, int]:
     return listener, socket.local_address(listener).port
 
 
-async def do_serve_shortly(answer: bytes) -> tuple[int, int]:
+async def do_serve_shortly(answer: bytes, options: dict[str, Any]) -> tuple[int, int]:
     """Listen; clients get an answer and are closed at once."""
 
     async def accept(fd: int, address: socket.SocketAddress) -> None:
@@ -113,7 +113,7 @@ async def do_serve_shortly(answer: bytes) -> tuple[int, int]:
         socket.write(fd, answer)
         await socket.close(fd)
 
-    listener = await socket.listen("127.0.0.1", 0)
+    listener = await socket.listen("127.0.0.1", 0, **options)
     mine.append(listener)
     await socket.start(listener, accept)
     return listener, socket.local_address(listener).port
@@ -325,6 +325,11 @@ def do_info(fd: int) -> dict[str, Any]:
 async def do_states() -> list[tuple[int, str, str]]:
     """The id, kind and state of every socket of the node."""
     return [(info.id, info.kind, info.state) for info in await socket.netstat()]
+
+
+async def do_counter(name: str) -> int:
+    """One of the counters."""
+    return (await socket.counters()).get(name, 0)
 
 
 # -- others of its kind ------------------------------------------------------------------------------------------------
