@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.subject import Subject
+from tests.conformance.subject import RESET_LINE, Ends, Subject
 from tests.node.conftest import node, pytest_runtest_makereport
 from tests.node.harness import RunningNode, running
 
@@ -43,9 +43,16 @@ def shared(with_subject: tuple[RunningNode, Subject]) -> RunningNode:
 
 
 @pytest.fixture
+def ends(subject: Subject) -> Iterator[Ends]:
+    """A client, and what the subject holds of it."""
+    with subject.client(subject.serve()[1]) as ends:
+        yield ends
+
+
+@pytest.fixture
 def subject(node: RunningNode, with_subject: tuple[RunningNode, Subject]) -> Iterator[Subject]:
     """The subject; what a test has left open at its end is closed."""
     # A client that leaves with our bytes unread resets the connection; the line may come behind the end of its test.
-    node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
+    node.allow_trouble(RESET_LINE)
     yield with_subject[1]
     with_subject[1]("tidy")

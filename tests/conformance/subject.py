@@ -13,6 +13,11 @@ from typing import Any
 
 from tests.node.harness import SECONDS, RunningNode
 
+MIB = 1 << 20
+WINDOW = 131072
+"""`read_window`: what a socket may hold unread."""
+RESET_LINE = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
+
 
 class Failed(Exception):
     """A command raised: `name` is the name of the exception's class."""
@@ -152,6 +157,10 @@ class Held:
         except Failed as failed:
             return failed.name
         raise AssertionError(f"{name} gave {value!r} and did not fail")
+
+
+Ends = tuple[socket.socket, Held]
+"""A client, and what the subject holds of it."""
 
 
 def digest(size: int, seed: int = 0) -> tuple[int, str]:

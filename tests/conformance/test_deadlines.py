@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.conftest import running_subject
-from tests.conformance.subject import Failed, Held, Subject, digest_to_end, take
+from tests.conformance.subject import MIB, Failed, Held, Subject, digest_to_end, take
 from tests.node.clients import finish, read_to_end
 from tests.node.harness import RunningNode
 
-MIB = 1 << 20
 LIMIT = 4 * MIB
 
 

@@ -7,11 +7,9 @@ from threading import Thread
 
 import pytest
 
-from tests.conformance.subject import Subject, digest, digest_to_end
+from tests.conformance.subject import MIB, Subject, digest, digest_to_end
 from tests.node.harness import SECONDS
 from tests.time_wait import in_time_wait
-
-MIB = 1 << 20
 
 
 def serve_many(subject: Subject, count: int, **options: str) -> int:

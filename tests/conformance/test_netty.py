@@ -17,14 +17,9 @@ from threading import Thread
 
 import pytest
 
-from tests.conformance.subject import Failed, Held, Subject, fill, take
+from tests.conformance.subject import MIB, RESET_LINE, WINDOW, Ends, Failed, Held, Subject, fill, take
 from tests.node.clients import finish, random_pieces, read_to_end, reset
 from tests.node.harness import RunningNode, free_port
-
-MIB = 1 << 20
-WINDOW = 131072
-"""`read_window`: what a socket may hold unread."""
-RESET_LINE = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
 
 
 @pytest.fixture
@@ -38,9 +33,6 @@ def ends(subject: Subject, port: int) -> Iterator[tuple[socket.socket, Held]]:
     """A client, and what the subject holds of it."""
     with subject.client(port) as ends:
         yield ends
-
-
-Ends = tuple[socket.socket, Held]
 
 
 class TestSocketCloseForcibly:

@@ -21,12 +21,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.subject import Held, Subject, take
+from tests.conformance.subject import RESET_LINE, Held, Subject, take
 from tests.node.clients import finish, read_to_end, reset
 from tests.node.harness import RunningNode
 
 DATA = os.urandom(16384)
-RESET_LINE = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
 
 auto_read = pytest.mark.parametrize("auto_read", [True, False], ids=["auto_read", "manual_read"])
 half_closure = pytest.mark.parametrize("half_closure", [True, False], ids=["half_closure", "full_closure"])
@@ -119,7 +118,8 @@ class TestSocketHalfClosed:
             with contextlib.suppress(ConnectionError):
                 while held.write(bytes(100)):
                     pass
-            assert len(held("events")) == 1
+            # The answer may overtake the FIN: then it is the only end there was.
+            assert held("events") in (["eof"], ["reset"], ["eof", "reset"])
 
     @half_closure
     @auto_read

@@ -16,11 +16,9 @@ import pytest
 import trio
 import trio.testing
 
-from tests.conformance.subject import digest_to_end, take
+from tests.conformance.subject import MIB, digest_to_end, take
 from tests.node.clients import finish, reset
 from tests.node.harness import ROOT, SECONDS, RunningNode, free_port, running
-
-MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
