@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit sockets nodes conformance soak bench format diagram clean
+.PHONY: help run client test lint types unit sockets nodes conformance soak bench bench-quick bench-all bench-guard format diagram clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another port)
 	@echo "Serving the half-close echo; Ctrl-C stops it. Talk to it from another terminal:"
@@ -45,8 +45,20 @@ conformance: $(INSTALLED) ## cases of Netty, Erlang and skynet over real TCP
 soak: $(INSTALLED) ## long runs
 	$(BIN)/pytest -q tests -m soak
 
-bench: $(INSTALLED) ## the echo beside asyncio and a bare C server (needs a C compiler)
-	$(BIN)/python -m benchmarks.echo
+bench: $(INSTALLED) ## every case beside its rivals, about 5 minutes; the table goes to benchmarks/results
+	$(BIN)/python -m benchmarks install
+	$(BIN)/python -m benchmarks run
+
+bench-quick: $(INSTALLED) ## the main cases, about a minute
+	$(BIN)/python -m benchmarks install
+	$(BIN)/python -m benchmarks run --preset quick
+
+bench-all: $(INSTALLED) ## every case, longer, with the heavy rivals as well
+	$(BIN)/python -m benchmarks install --heavy
+	$(BIN)/python -m benchmarks run --preset all
+
+bench-guard: $(INSTALLED) ## fails when skypy has become slower beside asyncio than committed
+	$(BIN)/python -m benchmarks guard
 
 format: $(INSTALLED) ## put the sources into shape
 	$(BIN)/ruff check --fix .
@@ -56,7 +68,7 @@ diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the
 	$(BIN)/python -m tests.diagram
 
 clean: ## remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -19,6 +19,7 @@ Example:
   skypy check config/echo.toml
   skypy run config/echo.toml
   skypy client 127.0.0.1:8888
+  skypy bench 127.0.0.1:8888
 """
 
 _RUN = """\b
@@ -58,6 +59,19 @@ Example:
 Exit codes:
   0    the server has finished
   1    no connection, or it broke
+  2    bad usage
+  130  Ctrl-C
+"""
+
+_BENCH = """\b
+Example:
+  skypy bench 127.0.0.1:8888
+  skypy bench 127.0.0.1:8888 --connections 500 --in-flight 1 --seconds 10
+
+\b
+Exit codes:
+  0    measured
+  1    no connection, it broke, or a line came back changed
   2    bad usage
   130  Ctrl-C
 """
@@ -134,5 +148,45 @@ def client(address: str) -> None:
         from skypy.cli.client import talk
 
         talk(address)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@main.command(epilog=_BENCH, short_help="Measure an echo server: lines per second and latency.")
+@click.argument("address", metavar="HOST:PORT")
+@click.option("--connections", type=click.IntRange(1, 60000), default=50, show_default=True)
+@click.option("--in-flight", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines on each of them.")
+@click.option(
+    "--line-bytes", type=click.IntRange(2, 65536), default=32, show_default=True, help="With the newline at its end."
+)
+@click.option("--seconds", type=click.FloatRange(0.05, 3600), default=5.0, show_default=True)
+@click.option("--warmup", type=click.FloatRange(0, 600), default=0.5, show_default=True, help="Seconds of load before.")
+@click.option(
+    "--generator",
+    type=click.Choice(["auto", "c", "python"]),
+    default="auto",
+    show_default=True,
+    help="The program that makes the load: C where there is a compiler.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bench(
+    address: str,
+    connections: int,
+    in_flight: int,
+    line_bytes: int,
+    seconds: float,
+    warmup: float,
+    generator: Literal["auto", "c", "python"],
+    as_json: bool,
+) -> None:
+    """Send lines to the echo server at HOST:PORT and measure how many come back, and how soon.
+
+    Every connection keeps a fixed number of lines outstanding. Every byte that comes back is compared.
+    """
+    from skypy.cli.bench import Load
+    from skypy.cli.bench import bench as measure
+
+    try:
+        measure(address, Load(connections, in_flight, line_bytes, seconds, warmup), generator, as_json)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -444,9 +444,9 @@ class Connection:
     def _report(self, effect: Effect) -> bool:
         match effect:
             case Effect.REPORT_CLOSE:
-                self.holder.emit((SOCKET_CLOSE, self.id, 0))
                 if not self.half_close:
-                    self.holder.emit((FINISH, self.id))
+                    self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
+                self.holder.emit((SOCKET_CLOSE, self.id, 0))
             case Effect.REPORT_RESET:
                 self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
             case Effect.REPORT_ERROR:

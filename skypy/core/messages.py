@@ -52,7 +52,7 @@ OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, [(
 #                  meanwhile, peer address +fd: the claim succeeded
 REFUSED: Final = 16  # id: the claim failed, it is closed or unknown
 HANGUP: Final = 17  # id: the peer has finished or broken it, while nothing may be read; CLOSE follows the data
-FINISH: Final = 19  # id: behind CLOSE, where the owner's listener wants no half-closed connections
+FINISH: Final = 19  # id: right before CLOSE, where the owner's listener wants no half-closed connections
 SOCKETS: Final = 18  # request, [fields of a SocketInfo, ...], {name of a counter: count}
 
 WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, OWN})

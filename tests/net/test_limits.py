@@ -118,4 +118,4 @@ def test_an_owner_that_wants_no_half_closed_connections_is_told_to_finish(stage:
     peer.shutdown(1)
     stage.until(lambda: held.ends, "the end")
     assert held.input == b"all of it"
-    assert [one[0] for one in held.reports][-2:] == [SOCKET_CLOSE, FINISH]
+    assert [one[0] for one in held.reports][-2:] == [FINISH, SOCKET_CLOSE]
