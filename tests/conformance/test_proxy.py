@@ -116,6 +116,21 @@ def test_a_client_is_reset_when_the_target_is_not_there(node_without_target: tup
     node.wait_for_line(r"turned 127\.0\.0\.1:\d+ away: .*Connection refused")
 
 
+def send_and_read(server: socket.socket, answer: bytes, process: subprocess.Popen[bytes]) -> bytes:
+    """Answer a tool, and read what it prints meanwhile: it takes no more than its pipe does."""
+
+    def send() -> None:
+        server.sendall(answer)
+        finish(server)
+
+    sender = Thread(target=send)
+    sender.start()
+    assert process.stdout is not None
+    printed = process.stdout.read()
+    sender.join()
+    return printed
+
+
 @pytest.mark.parametrize("tool", ["nc", "socat"])
 def test_a_tool_that_half_closes_gets_its_answer(
     target: socket.socket, proxy: tuple[RunningNode, int], tool: str, tmp_path: Path
@@ -130,22 +145,23 @@ def test_a_tool_that_half_closes_gets_its_answer(
         "nc": ["nc", "-N", "127.0.0.1", str(proxy[1])],
         "socat": ["socat", "-t", "20", "-", f"TCP:127.0.0.1:{proxy[1]}"],
     }[tool]
-    with file.open("rb") as source, subprocess.Popen(place, stdin=source, stdout=subprocess.PIPE) as process:
-        with target.accept()[0] as server:
-            _, seen = digest_to_end(server)
-            server.sendall(seen.encode() + answer)
-        assert process.stdout is not None
-        assert process.stdout.read() == hashlib.sha256(question).hexdigest().encode() + answer
+    with (
+        file.open("rb") as source,
+        subprocess.Popen(place, stdin=source, stdout=subprocess.PIPE) as process,
+        target.accept()[0] as server,
+    ):
+        _, seen = digest_to_end(server)
+        assert send_and_read(server, seen.encode() + answer, process) == seen.encode() + answer
+    assert seen == hashlib.sha256(question).hexdigest()
 
 
 def test_curl_gets_a_page(target: socket.socket, proxy: tuple[RunningNode, int]) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     page = os.urandom(4 * MIB)
-    with subprocess.Popen(["curl", "-sS", f"http://127.0.0.1:{proxy[1]}/"], stdout=subprocess.PIPE) as process:
-        with target.accept()[0] as server:
-            request = server.recv(65536)
-            server.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
-        assert process.stdout is not None
-        assert process.stdout.read() == page
+    command = ["curl", "-sS", f"http://127.0.0.1:{proxy[1]}/"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process, target.accept()[0] as server:
+        request = server.recv(65536)
+        head = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page)
+        assert send_and_read(server, head + page, process) == page
     assert request.startswith(b"GET / HTTP/1.1\r\n")
