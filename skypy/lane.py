@@ -9,13 +9,13 @@ from __future__ import annotations
 import array
 import contextlib
 import errno
-import os
 import socket
 from collections import deque
 from typing import Any, Final
 
 from skypy.core.frames import FrameDecoder, FrameTooLarge, encode, with_attached
 from skypy.core.messages import Message
+from skypy.kernel import LINUX, Kernel
 
 _RECEIVE_BYTES: Final = 262144
 _SEND_BUFFER_BYTES: Final = 1048576
@@ -32,17 +32,18 @@ class LaneEnded(Exception):
 
 def lane_pair() -> tuple[socket.socket, socket.socket]:
     """The two ends of a new lane."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return LINUX.lane_pair()
 
 
 class _Outgoing:
     """A sealed batch on its way; its descriptors go with its first byte."""
 
-    __slots__ = ("data", "descriptors", "kept")
+    __slots__ = ("data", "descriptors", "kept", "kernel")
 
-    def __init__(self, data: bytes, descriptors: list[int]) -> None:
+    def __init__(self, data: bytes, descriptors: list[int], kernel: Kernel) -> None:
         self.data = memoryview(data)
         self.descriptors = descriptors
+        self.kernel = kernel
         self.kept = False
 
     def keep_descriptors(self) -> None:
@@ -51,7 +52,7 @@ class _Outgoing:
             self.kept = True
             copies: list[int] = []
             with contextlib.suppress(OSError):  # this process is at its limit
-                copies.extend(os.dup(descriptor) for descriptor in self.descriptors)
+                copies.extend(map(self.kernel.duplicate, self.descriptors))
             if len(copies) < len(self.descriptors):
                 self.data = memoryview(with_attached(self.data, len(copies)))
             self.descriptors = copies
@@ -64,17 +65,18 @@ class _Outgoing:
     def release_descriptors(self) -> None:
         if self.kept:
             for descriptor in self.descriptors:
-                os.close(descriptor)
+                self.kernel.close(descriptor)
         self.descriptors = []
 
 
 class Lane:
     """One end of a lane. Owns its socket, and the descriptors that have arrived and not been taken yet."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, kernel: Kernel = LINUX) -> None:
         end.setblocking(False)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._socket = end
+        self._kernel = kernel
         self._batch: list[Message] = []
         self._batch_descriptors: list[int] = []
         self._outgoing: deque[_Outgoing] = deque()
@@ -90,6 +92,10 @@ class Lane:
     def fileno(self) -> int:
         """The descriptor, for an event loop to watch."""
         return self._socket.fileno()
+
+    def wait(self) -> None:
+        """Block until something has arrived or, where output is left, there is room for it."""
+        self._kernel.wait(self._socket.fileno(), writable=not self.idle)
 
     @property
     def idle(self) -> bool:
@@ -161,7 +167,7 @@ class Lane:
         self._drop_output()
         for descriptor in [*self._descriptors, *(one for group in self._groups for one in group)]:
             if descriptor is not None:
-                os.close(descriptor)
+                self._kernel.close(descriptor)
         self._descriptors.clear()
         self._groups.clear()
         self._socket.close()
@@ -175,7 +181,7 @@ class Lane:
         except FrameTooLarge:  # output of a worker, which sends no descriptors; each message alone fits
             frames = [encode([message]) for message in batch]
         for data in frames:
-            self._outgoing.append(_Outgoing(data, descriptors))
+            self._outgoing.append(_Outgoing(data, descriptors, self._kernel))
             self.unsent += len(data)
 
     def _send(self, outgoing: _Outgoing) -> int:

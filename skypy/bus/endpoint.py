@@ -56,6 +56,7 @@ class Endpoint:
         number: int,
         received: Callable[[list[Any], Callable[[], None]], None],
         loop: asyncio.AbstractEventLoop,
+        context: zmq.Context[Any] | None = None,
     ) -> None:
         """Binds `directory/number`. `token` is the node's secret, which every frame must carry."""
         self._directory = directory
@@ -63,7 +64,7 @@ class Endpoint:
         self._number = number
         self._received = received
         self._loop = loop
-        self._context = zmq.Context()
+        self._context: zmq.Context[Any] = context or zmq.Context()
         self._inbox = self._context.socket(zmq.PULL)
         self._inbox.setsockopt(zmq.RCVHWM, 0)
         self._inbox.setsockopt(zmq.MAXMSGSIZE, _LARGEST_FRAME_BYTES)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from skypy.core.connection import Connection
+from skypy.net.kernel import SocketKernel
 from skypy.net.poller import WRITABLE
 from skypy.net.reactor import Reactor
 
@@ -21,7 +22,9 @@ class Connector:
         addresses: Sequence[tuple[int, str, int]],
         reactor: Reactor,
         done: Callable[[Connector, socket.socket | None, tuple[str, int]], None],
+        kernel: SocketKernel,
     ) -> None:
+        self._kernel = kernel
         self.connection = connection
         self._addresses = deque(addresses)
         self._reactor = reactor
@@ -39,7 +42,7 @@ class Connector:
         while self._addresses:
             family, host, port = self._addresses.popleft()
             try:
-                end = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                end = self._kernel.stream_socket(family)
             except OSError as error:
                 self._error = error.errno or self._error
                 continue

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
-import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from skypy.core.messages import SOCKET_ERROR, Message
+from skypy.net.kernel import LINUX, SocketKernel
 from skypy.net.poller import READABLE
 from skypy.net.reactor import Reactor
 
@@ -19,10 +18,10 @@ _COMPLAINTS_EVERY_SECONDS: Final = 1.0
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-def bind_and_listen(address: tuple[int, str, int], backlog: int) -> socket.socket:
+def bind_and_listen(address: tuple[int, str, int], backlog: int, kernel: SocketKernel = LINUX) -> socket.socket:
     """A non-blocking listening socket on a resolved (family, host, port). Raises OSError."""
     family, host, port = address
-    end = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    end = kernel.stream_socket(family)
     try:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit both: small replies leave at once, and a peer that vanished is found out in the end.
@@ -42,24 +41,21 @@ class Spare:
     Without it a process at its limit could neither accept the clients that wait nor stop being told of them.
     """
 
-    def __init__(self) -> None:
-        self._descriptor = self._open()
+    def __init__(self, kernel: SocketKernel) -> None:
+        self._kernel = kernel
+        self._descriptor = kernel.reserve()
         self.turned_away = 0
 
     def turn_away(self, listening: socket.socket) -> None:
         """Accept one client and close it."""
-        os.close(self._descriptor)
+        self._kernel.close(self._descriptor)
         try:
             listening.accept()[0].close()
             self.turned_away += 1
         except OSError:
             pass
         finally:
-            self._descriptor = self._open()
-
-    @staticmethod
-    def _open() -> int:
-        return os.open(os.devnull, os.O_RDONLY)
+            self._descriptor = self._kernel.reserve()
 
 
 class Room(Protocol):
@@ -163,7 +159,7 @@ class Listener:
         return True
 
     def _complain(self, error: int) -> None:
-        now = time.monotonic()
+        now = self._reactor.now()
         if now - self._complained >= _COMPLAINTS_EVERY_SECONDS:
             self._complained = now
             self._emit((SOCKET_ERROR, self.id, error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Final
 
 READABLE: Final = select.EPOLLIN
@@ -22,9 +23,9 @@ class Poller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self.add = self._epoll.register
-        self.change = self._epoll.modify
-        self.remove = self._epoll.unregister
+        self.add: Callable[[int, int], None] = self._epoll.register
+        self.change: Callable[[int, int], None] = self._epoll.modify
+        self.remove: Callable[[int], None] = self._epoll.unregister
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready, after at most `seconds` (None: however long it takes)."""

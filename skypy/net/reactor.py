@@ -10,12 +10,11 @@ from __future__ import annotations
 import heapq
 import itertools
 import socket
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from skypy.net.poller import Poller
+from skypy.net.kernel import LINUX, SocketKernel
 
 
 class Handler(Protocol):
@@ -34,9 +33,12 @@ class Handler(Protocol):
 class Reactor:
     """One epoll loop."""
 
-    def __init__(self, end_of_turn: Callable[[], None], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, end_of_turn: Callable[[], None], log: Callable[[str], None], kernel: SocketKernel = LINUX
+    ) -> None:
         self._log = log
-        self._poller = Poller()
+        self._poller = kernel.poller()
+        self.now = kernel.now
         self._handlers: dict[int, Handler] = {}
         self._interest: dict[int, int] = {}
         self._end_of_turn = end_of_turn
@@ -86,13 +88,18 @@ class Reactor:
             if handler is not None:
                 self.guarded(handler, handler.handle, events)
         if self._deadlines:
-            now = time.monotonic()
+            now = self.now()
             while self._deadlines and self._deadlines[0][0] <= now:
                 _, _, handler, look = heapq.heappop(self._deadlines)
                 self.guarded(handler, look, now)
         self._end_of_turn()
         while self._retired:
             self._retired.pop().close()
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the next deadline is due, on the monotonic clock."""
+        return self._deadlines[0][0] if self._deadlines else None
 
     def close(self) -> None:
         """Closes epoll; the descriptors belong to their handlers."""
@@ -101,5 +108,5 @@ class Reactor:
     def _wait_seconds(self, longest_wait: float | None) -> float | None:
         if not self._deadlines:
             return longest_wait
-        until = max(0.0, self._deadlines[0][0] - time.monotonic())
+        until = max(0.0, self._deadlines[0][0] - self.now())
         return until if longest_wait is None else min(until, longest_wait)

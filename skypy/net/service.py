@@ -23,6 +23,7 @@ from skypy.core.settings import SocketSettings
 from skypy.core.socket_state import State
 from skypy.lane import Lane
 from skypy.net.connector import Connector
+from skypy.net.kernel import LINUX, SocketKernel
 from skypy.net.listener import Listener, Spare, bind_and_listen
 from skypy.net.netstat import row_of_listener, row_of_stream
 from skypy.net.reactor import Reactor
@@ -36,10 +37,11 @@ RESERVED_DESCRIPTORS: Final = 64
 class SocketService:
     """The reactor with everything on it. `log` takes whole lines."""
 
-    def __init__(self, settings: SocketSettings, log: Callable[[str], None]) -> None:
+    def __init__(self, settings: SocketSettings, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
         self.settings = settings
-        self.reactor = Reactor(self._flush_lanes, log)
-        self.spare = Spare()
+        self.kernel = kernel
+        self.reactor = Reactor(self._flush_lanes, log, kernel)
+        self.spare = Spare(kernel)
         self.dropped: Counter[int] = Counter()
         """How often a request that crossed a close was dropped, by its kind."""
         self.closed: Counter[CloseReason] = Counter()
@@ -80,6 +82,11 @@ class SocketService:
         return len(self._streams) + len(self._connectors) >= self._limit
 
     @property
+    def connections(self) -> list[Connection]:
+        """Every connection there is."""
+        return [stream.connection for stream in self._streams.values()]
+
+    @property
     def busy(self) -> bool:
         """Whether a worker is connected or a connection still open."""
         return bool(self._lanes or self._streams)
@@ -106,7 +113,7 @@ class SocketService:
         error = errno.EADDRNOTAVAIL
         for address in addresses:
             try:
-                end = bind_and_listen(tuple(address), backlog)
+                end = bind_and_listen(tuple(address), backlog, self.kernel)
             except OSError as met:
                 error = met.errno or error
                 continue
@@ -146,7 +153,8 @@ class SocketService:
             opened = (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], peer)
             worker.emit_with_descriptor(opened, end.fileno())
 
-        connector = Connector(connection, [tuple(address) for address in addresses], self.reactor, done)
+        resolved = [tuple(address) for address in addresses]
+        connector = Connector(connection, resolved, self.reactor, done, self.kernel)
         self._connectors[worker, request] = connector
         connector.try_next()
 

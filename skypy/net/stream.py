@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import functools
 import os
 import socket
-import struct
-import termios
-import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -20,7 +16,7 @@ from skypy.core.settings import SocketSettings
 from skypy.core.socket_state import DELIVERING, Effect, State
 from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
 from skypy.core.tcp_info import TcpInfo
-from skypy.net.force_reset import force_reset
+from skypy.net.kernel import SocketKernel
 from skypy.net.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.net.reactor import Reactor
 from skypy.net.refuse_fin import refuse_fin
@@ -51,6 +47,7 @@ class Home(Protocol):
 
     reactor: Reactor
     settings: SocketSettings
+    kernel: SocketKernel
 
     def freed(self, stream: Stream) -> None:
         """The stream is gone."""
@@ -169,7 +166,7 @@ class Stream:
                 case Effect.LOG_FORGOTTEN:
                     self._log_forgotten()
                 case Effect.RESET:
-                    force_reset(self._socket.fileno())
+                    self._home.kernel.force_reset(self._socket)
                 case Effect.FREE:
                     self._free()
 
@@ -177,7 +174,7 @@ class Stream:
         """Its code has raised: the peer gets a reset, the owner an error."""
         if self.connection.state is not State.CLOSED:
             self.connection.collapse(errno.EIO)
-            force_reset(self._socket.fileno())
+            self._home.kernel.force_reset(self._socket)
             self._free()
 
     def end_by_force(self) -> None:
@@ -274,7 +271,7 @@ class Stream:
                 self._log_lost()
 
     def _await_end(self) -> None:
-        now = time.monotonic()
+        now = self._home.reactor.now()
         settings = self._home.settings
         self._patience = Patience(
             now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
@@ -301,7 +298,7 @@ class Stream:
         """The peer has finished: the owner has so long to write something, or to close."""
         self._patience = None
         self._home.reactor.call_at(
-            time.monotonic() + self._home.settings.half_close_timeout, self, self._look_for_answer
+            self._home.reactor.now() + self._home.settings.half_close_timeout, self, self._look_for_answer
         )
 
     def _look_for_answer(self, now: float) -> None:
@@ -317,8 +314,7 @@ class Stream:
 
     def outstanding(self) -> int:
         """Bytes in the kernel that the peer has not acknowledged; our FIN counts as one."""
-        count: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        return count
+        return self._home.kernel.unacknowledged(self._socket)
 
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""

@@ -22,48 +22,23 @@ _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """A process that runs `python -m MODULE CONTROL_DESCRIPTOR [ARGUMENT...]`."""
+    """A process of the node, as far as the node talks to it: its control lane, and its end."""
+
+    pidfd: int
 
     def __init__(
-        self,
-        title: str,
-        module: str,
-        arguments: Sequence[str],
-        said: Callable[[Child, Any], None],
-        wrote_line: Callable[[bytes], None],
+        self, title: str, control: Lane, said: Callable[[Child, Any], None], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """Starts it. `said(child, message)` gets what it says on the control lane, `wrote_line` its output."""
+        """`said(child, message)` gets what it says on the control lane."""
         self.title = title
         self.ready = False
-        self._loop = asyncio.get_running_loop()
+        self.control = control
+        self._loop = loop
         self._said = said
-        self._wrote_line = wrote_line
-        self._partial_line = b""
         self._writing = False
-        ours, theirs = lane_pair()
-        self._output, output = os.pipe()
-        with theirs:
-            # Until the child has its own handlers, signals to the group wait.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-            try:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno()],
-                )
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
-                os.close(output)
-        self.control = Lane(ours)
-        self.pidfd = os.pidfd_open(self.process.pid)
-        self.ended: asyncio.Future[int] = self._loop.create_future()
+        self.ended: asyncio.Future[int] = loop.create_future()
         """The return code as in subprocess: negative for a signal."""
-        os.set_blocking(self._output, False)
-        self._loop.add_reader(self._output, self._read_output)
-        self._loop.add_reader(self.control.fileno(), self._read_control)
-        self._loop.add_reader(self.pidfd, self._has_ended)
+        loop.add_reader(control.fileno(), self.read_control)
 
     def say(self, message: tuple[Any, ...], descriptor: int | None = None) -> None:
         """Tell it something."""
@@ -84,9 +59,8 @@ class Child:
                 self._loop.remove_writer(self.control.fileno())
 
     def kill(self) -> None:
-        """End it by force. By its pidfd: a number could mean another process by now."""
-        if not self.ended.done():
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        """End it by force."""
+        raise NotImplementedError
 
     def how_it_ended(self) -> str:
         """Its end in words."""
@@ -97,8 +71,8 @@ class Child:
         hint = "; the kernel may have run out of memory" if -code == signal.SIGKILL else ""
         return f"was ended by signal {-code} ({name}{hint})"
 
-    def _read_control(self) -> bool:
-        """Whether there was something to read."""
+    def read_control(self) -> bool:
+        """Hear what it has said; whether there was something."""
         try:
             messages = self.control.receive()
         except (LaneEnded, MalformedFrame):
@@ -107,6 +81,54 @@ class Child:
         for message in messages:
             self._said(self, message)
         return bool(messages)
+
+    def close_control(self) -> None:
+        """It has ended, and its last words have been heard."""
+        self._loop.remove_reader(self.control.fileno())
+        self._loop.remove_writer(self.control.fileno())
+        self.control.close()
+
+
+class ChildProcess(Child):
+    """A process that runs `python -m MODULE CONTROL_DESCRIPTOR [ARGUMENT...]`."""
+
+    def __init__(
+        self,
+        title: str,
+        module: str,
+        arguments: Sequence[str],
+        said: Callable[[Child, Any], None],
+        wrote_line: Callable[[bytes], None],
+    ) -> None:
+        """Starts it. `wrote_line` gets its output."""
+        self._wrote_line = wrote_line
+        self._partial_line = b""
+        ours, theirs = lane_pair()
+        self._output, output = os.pipe()
+        with theirs:
+            # Until the child has its own handlers, signals to the group wait.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+                os.close(output)
+        super().__init__(title, Lane(ours), said, asyncio.get_running_loop())
+        self.pidfd = os.pidfd_open(self.process.pid)
+        os.set_blocking(self._output, False)
+        self._loop.add_reader(self._output, self._read_output)
+        self._loop.add_reader(self.pidfd, self._has_ended)
+
+    def kill(self) -> None:
+        """End it by force. By its pidfd: a number could mean another process by now."""
+        if not self.ended.done():
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def _read_output(self) -> bool:
         try:
@@ -127,14 +149,12 @@ class Child:
         code = self.process.wait()
         # Bounded: a program that the child has started may hold the pipe and go on writing.
         for _ in range(_LAST_READS):
-            if not (self._read_control() or self._read_output()):
+            if not (self.read_control() or self._read_output()):
                 break
         if self._partial_line:
             self._wrote_line(self._partial_line)
-        for descriptor in (self._output, self.pidfd, self.control.fileno()):
+        for descriptor in (self._output, self.pidfd):
             self._loop.remove_reader(descriptor)
-        self._loop.remove_writer(self.control.fileno())
-        os.close(self._output)
-        os.close(self.pidfd)
-        self.control.close()
+            os.close(descriptor)
+        self.close_control()
         self.ended.set_result(code)

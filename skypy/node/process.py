@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import select
 import signal
 import socket
 import sys
@@ -45,7 +44,12 @@ def be_a_child(title: str) -> Beginning:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control = Lane(socket.socket(fileno=int(sys.argv[1])))
-    (kind, process_number, plain, bus_directory, bus_token, started), *messages = _first_messages(control)
+    return begin(control, _first_messages(control))
+
+
+def begin(control: Lane, messages: Sequence[Any]) -> Beginning:
+    """What the node's first messages mean."""
+    (kind, process_number, plain, bus_directory, bus_token, started), *messages = messages
     if kind != SETTINGS:
         raise RuntimeError(f"the node sent {kind} before the settings")
     settings = Settings.from_plain(plain)
@@ -53,9 +57,7 @@ def be_a_child(title: str) -> Beginning:
 
 
 def _first_messages(control: Lane) -> list[Any]:
-    poll = select.poll()
-    poll.register(control.fileno(), select.POLLIN)
     while True:
-        poll.poll()
+        control.wait()
         if messages := control.receive():
             return messages

@@ -11,14 +11,13 @@ import dataclasses
 import gc
 import os
 import signal
-import socket
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.codec import MalformedFrame
 from skypy.core.control import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane import Lane, LaneEnded
+from skypy.net.kernel import LINUX, SocketKernel
 from skypy.net.poller import READABLE
 from skypy.net.service import SocketService
 from skypy.node.process import Beginning, be_a_child
@@ -30,10 +29,12 @@ _LINGER_AT_STOP_SECONDS: Final = 0.2
 class SocketProcess:
     """The service, and its control lane."""
 
-    def __init__(self, beginning: Beginning) -> None:
+    def __init__(self, beginning: Beginning, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
+        self._log = log
+        self._kernel = kernel
         self._control = beginning.control
         self._settings = beginning.settings
-        self._service = SocketService(self._settings.socket, log)
+        self._service = SocketService(self._settings.socket, log, kernel)
         self._stopping = False
         self._workers: dict[int, int] = {}  # process number → pidfd
         self._service.reactor.watch(self, READABLE)
@@ -64,16 +65,26 @@ class SocketProcess:
             elif message[0] == STOP_NOW:
                 self._stop_now(0.0)
             elif descriptor is None:
-                log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
+                self._log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
             elif message[0] == JOIN:
-                self._service.add_lane(Lane(socket.socket(fileno=descriptor)), message[1])
+                self._service.add_lane(Lane(self._kernel.socket_of(descriptor), self._kernel), message[1])
             else:
                 self._forget_ended_workers()
                 self._workers[message[1]] = descriptor
 
+    @property
+    def service(self) -> SocketService:
+        """The service."""
+        return self._service
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was asked to stop and everything is delivered."""
+        return self._stopping and not self._service.busy
+
     def run(self) -> None:
-        """Turn until asked to stop and everything is delivered."""
-        while not self._stopping or self._service.busy:
+        """Turn until the end."""
+        while not self.ended:
             self._service.reactor.turn()
 
     def fail(self) -> None:
@@ -83,14 +94,14 @@ class SocketProcess:
 
     def _stop(self) -> None:
         if not self._stopping:
-            self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self, self._stop_now)
+            self._service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._stop_now)
         self._stopping = True
         linger = min(self._settings.socket.linger, _LINGER_AT_STOP_SECONDS)
         self._service.settings = dataclasses.replace(self._settings.socket, linger=linger)
 
     def _node_is_gone(self) -> None:
         self._stop()
-        self._service.reactor.call_at(time.monotonic() + self._settings.stop_timeout, self, self._kill_workers)
+        self._service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._kill_workers)
 
     def _stop_now(self, now: float) -> None:
         """No time is left for what is being closed, and none for what is closed from now on."""
@@ -103,14 +114,14 @@ class SocketProcess:
         del now
         for pidfd in self._workers.values():
             with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                self._kernel.signal_process(pidfd, signal.SIGKILL)
 
     def _forget_ended_workers(self) -> None:
         for number, pidfd in list(self._workers.items()):
             try:
-                signal.pidfd_send_signal(pidfd, 0)
+                self._kernel.signal_process(pidfd, 0)
             except OSError:
-                os.close(self._workers.pop(number))
+                self._kernel.close(self._workers.pop(number))
 
 
 def log(line: str) -> None:
@@ -121,7 +132,7 @@ def log(line: str) -> None:
 
 def main() -> None:
     """Serve until the node says stop or is gone."""
-    process = SocketProcess(be_a_child("socket service"))
+    process = SocketProcess(be_a_child("socket service"), log)
     gc.freeze()  # what is loaded now lives as long as the process
     process.run()
 

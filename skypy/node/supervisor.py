@@ -42,8 +42,8 @@ from skypy.core.control import (
 from skypy.core.restart import RestartIntensity
 from skypy.core.settings import Settings
 from skypy.core.values import pack_arguments
-from skypy.lane import lane_pair
-from skypy.node.child import Child
+from skypy.kernel import LINUX, Kernel
+from skypy.node.child import Child, ChildProcess
 from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.log_sink import LogSink
 
@@ -66,7 +66,8 @@ class ExitCode(IntEnum):
 class Node:
     """The supervisor of one node."""
 
-    def __init__(self, settings: Settings, log: LogSink, bus_directory: str) -> None:
+    def __init__(self, settings: Settings, log: LogSink, bus_directory: str, kernel: Kernel = LINUX) -> None:
+        self._kernel = kernel
         self._bus_directory = bus_directory
         self._settings = settings
         self._log = log
@@ -77,7 +78,7 @@ class Node:
         self._indexes: dict[int, int] = {}  # index (from 1) → process number of the worker that has it now
         self._last_process_number = 0
         self._launcher = Launcher(self._indexes, self._tell_worker, settings.env)
-        self._started = (time.monotonic(), time.time())
+        self._started = (self._loop.time(), time.time())
         self._bus_token = secrets.token_bytes(16)
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
@@ -103,7 +104,7 @@ class Node:
     def _start_child(
         self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
     ) -> Child:
-        return Child(title, module, arguments, said, self._log.write)
+        return ChildProcess(title, module, arguments, said, self._log.write)
 
     def _start_worker(self, index: int) -> None:
         assert self._service is not None
@@ -114,7 +115,7 @@ class Node:
         worker = self._start_child(title, "skypy.node.worker_process", said, (title,))
         self._workers[number] = worker
         self._indexes[index] = number
-        ours, theirs = lane_pair()
+        ours, theirs = self._kernel.lane_pair()
         with ours, theirs:
             self._service.say((JOIN, number), ours.fileno())
             self._service.say((WATCH, number), worker.pidfd)
@@ -169,10 +170,12 @@ class Node:
             self._shut_down(*fields)
 
     def _asked_who(self, child: Child, number: int) -> None:
-        if not 1 <= number <= self._last_process_number:
-            child.say((UNBORN, number))
-        elif number not in self._workers:
+        if number in self._workers:
+            return
+        if 1 <= number <= self._last_process_number:
             child.say((DOWN, number, "its process has ended"))
+        else:
+            child.say((UNBORN, number))
 
     async def _watch_service(self, service: Child) -> None:
         await service.ended
@@ -189,7 +192,7 @@ class Node:
         if self._result.done():
             return
         had_start_service = index == 1
-        if not self._intensity.allows(time.monotonic()):
+        if not self._intensity.allows(self._loop.time()):
             self._complain(
                 f"{worker.title} {how}, and workers have died more than {RESTARTS} times "
                 f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
@@ -227,8 +230,12 @@ class Node:
         self._signalled_at = now
 
     def _shut_down(self, address: Address) -> None:
+        self.stop(f"stopping: {format_address(address)} has asked for it")
+
+    def stop(self, why: str) -> None:
+        """End everything in order."""
         if not self._result.done():
-            self._say(f"stopping: {format_address(address)} has asked for it")
+            self._say(why)
             self._result.set_result(ExitCode.STOPPED)
 
     def _hung_up(self) -> None:

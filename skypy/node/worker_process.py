@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import gc
 import os
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from skypy.bus.endpoint import Endpoint
 from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
 from skypy.core.errors import MailboxFull, ServiceError
+from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
@@ -26,13 +26,23 @@ _BUS_LINGER_MILLISECONDS = 1000
 class WorkerProcess:
     """A worker between its node, the bus and the socket service."""
 
-    def __init__(self, beginning: Beginning, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        beginning: Beginning,
+        loop: asyncio.AbstractEventLoop,
+        ended: Callable[[], object],
+        kernel: Kernel = LINUX,
+        bus: Any = None,
+    ) -> None:
+        """`ended` is called when it has stopped; `bus` is another context than ZeroMQ's own."""
+        self._ended = ended
         descriptor = beginning.control.take_descriptor()
         if descriptor is None:
             raise RuntimeError("the node sent no lane to the socket service")
         self._loop = loop
         self._stopping: asyncio.Task[None] | None = None
-        self._exit_status = 0
+        self.exit_status = 0
+        """How the process is to end."""
         self._launches: set[asyncio.Task[None]] = set()
         self._known_processes = {beginning.process_number}
         told: dict[int, Callable[..., None]] = {
@@ -46,15 +56,16 @@ class WorkerProcess:
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
-            Lane(socket.socket(fileno=descriptor)),
+            Lane(kernel.socket_of(descriptor), kernel),
             loop,
             self._service_gone,
             self._link,
             self._post_to_process,
             beginning.node_start,
+            kernel,
         )
         self._endpoint = Endpoint(
-            beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop
+            beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop, bus
         )
         self.worker.scheduler.end_of_turn_hooks.append(self._endpoint.flush)
         self._link.say((READY,))
@@ -106,9 +117,13 @@ class WorkerProcess:
         else:
             self._link.say((LAUNCHED, launch, address))
 
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """What runs here, for who ends this process by force."""
+        return [*self._launches, *self.worker.tasks()]
+
     def _service_gone(self) -> None:
         """Without the socket service nothing can be served: this process ends, and is replaced if the node lives."""
-        self._exit_status = 1
+        self.exit_status = 1
         self._stop()
 
     def _stop(self) -> None:
@@ -122,14 +137,14 @@ class WorkerProcess:
         self.worker.scheduler.end_turn()
         await self.worker.sockets.flushed()
         self._endpoint.close(_BUS_LINGER_MILLISECONDS)
-        self._loop.stop()
+        self._ended()
 
     def run(self) -> int:
         """Run the loop until the node says stop or is gone; returns the exit status."""
         while True:
             try:
                 self._loop.run_forever()
-                return self._exit_status
+                return self.exit_status
             except (SystemExit, KeyboardInterrupt):
                 continue  # raised by a task of a service: the task has it, and whoever looks after the task logs it
 
@@ -141,7 +156,7 @@ def main() -> None:
     set_up_logging(title)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    process = WorkerProcess(beginning, loop)
+    process = WorkerProcess(beginning, loop, loop.stop)
     gc.freeze()  # what is loaded now lives as long as the process
     status = process.run()
     atexit._run_exitfuncs()  # noqa: SLF001 - what _exit leaves out

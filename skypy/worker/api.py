@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, overload
 
@@ -215,7 +214,8 @@ def setenv(key: str, value: str) -> None:
 
 def now() -> float:
     """Seconds since the node started; it never goes back, and is the same in all workers (skynet.now)."""
-    return time.monotonic() - current_actor().worker.node_start.monotonic
+    worker = current_actor().worker
+    return worker.loop.time() - worker.node_start.monotonic
 
 
 def starttime() -> float:

@@ -14,7 +14,9 @@ _CONTROL_CHARACTERS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 
 """Escaped, so that what a peer has sent cannot forge lines or steer a terminal."""
 
 
-class _AddressFormatter(logging.Formatter):
+class AddressFormatter(logging.Formatter):
+    """Puts the address of the actor, or the name of the process, in front of every line."""
+
     def __init__(self, process_name: str) -> None:
         super().__init__()
         self._process_name = process_name
@@ -44,7 +46,7 @@ class _OneWriteHandler(logging.Handler):
 def set_up_logging(process_name: str) -> None:
     """Send everything from INFO on to the node's log; lines of no actor carry the name of the process."""
     handler = _OneWriteHandler()
-    handler.setFormatter(_AddressFormatter(process_name))
+    handler.setFormatter(AddressFormatter(process_name))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

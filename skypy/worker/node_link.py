@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import select
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -67,10 +66,8 @@ class NodeLink:
         """The same without giving up control: for the rare verbs that are no coroutines. The node never blocks."""
         request = next(self._requests)
         self.say((ASK, request, verb, *arguments))
-        poll = select.poll()
         while True:
-            poll.register(self._control.fileno(), select.POLLIN | (select.POLLOUT if self._writing else 0))
-            poll.poll()
+            self._control.wait()
             self._flush()
             try:
                 messages = self._control.receive()

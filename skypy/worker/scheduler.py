@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
 
@@ -32,8 +31,9 @@ STEPS_PER_MESSAGE: Final = 10_000
 class Scheduler:
     """Starts tasks for actors and keeps the order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self.loop = loop
+        self._now = now
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
@@ -67,9 +67,10 @@ class Scheduler:
 
     def _handle_messages(self) -> None:
         messages = self.messages
-        deadline = monotonic() + SECONDS_PER_TURN
+        now = self._now
+        deadline = now() + SECONDS_PER_TURN
         for _ in range(MESSAGES_PER_TURN):
-            if not messages or monotonic() > deadline:
+            if not messages or now() > deadline:
                 return
             handle, message = messages.popleft()
             try:  # noqa: SIM105 - see `step`

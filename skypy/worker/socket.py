@@ -12,6 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
+from skypy.kernel import Kernel
 from skypy.worker.waiter import Waiter
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class StreamSocket(Duplicate):
 
     __slots__ = (
         "close_reason",
+        "kernel",
         "local",
         "loop",
         "on_close",
@@ -81,8 +83,10 @@ class StreamSocket(Duplicate):
         loop: asyncio.AbstractEventLoop,
         owner: Actor,
         peer: SocketAddress,
+        kernel: Kernel,
     ) -> None:
         super().__init__(id, descriptor, window, emit)
+        self.kernel = kernel
         self.loop = loop
         self.owner = owner
         self.peer = peer
@@ -162,11 +166,11 @@ class StreamSocket(Duplicate):
         assert self.descriptor is not None
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if len(buffers) == 1:
-            return os.write(self.descriptor, buffers[0]), len(buffers[0])
+            return self.kernel.write(self.descriptor, buffers[0]), len(buffers[0])
         offered = sum(map(len, buffers))
         if offered <= _JOIN_BELOW_BYTES:
-            return os.write(self.descriptor, b"".join(buffers)), offered
-        return os.writev(self.descriptor, buffers), offered
+            return self.kernel.write(self.descriptor, b"".join(buffers)), offered
+        return self.kernel.writev(self.descriptor, buffers), offered
 
 
 class ListenerSocket:

@@ -75,7 +75,7 @@ class SocketReports:
         listener = sockets.listeners.get(listener_id)
         if listener is None or listener.accept is None:
             if descriptor is not None:
-                os.close(descriptor)
+                sockets.kernel.close(descriptor)
             sockets.lane.emit((CLOSE, id_))
             return
         listener.accepted += 1
@@ -194,7 +194,7 @@ class SocketReports:
             return
         descriptor = socket.forgotten()
         if descriptor is not None:
-            os.close(descriptor)
+            sockets.kernel.close(descriptor)
         if isinstance(socket, StreamSocket):
             if reason:
                 sockets.ended(socket, CloseReason(*reason))

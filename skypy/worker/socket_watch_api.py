@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import operator
-import os
-import socket as kernel
 from collections.abc import Callable
 from typing import Any
 
@@ -35,8 +33,7 @@ def peer_address(fd: int) -> SocketAddress:
 def _ask_kernel(socket: AnySocket) -> SocketAddress:
     if socket.descriptor is None:
         raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
-    with kernel.socket(fileno=os.dup(socket.descriptor)) as duplicate:
-        return SocketAddress(*duplicate.getsockname()[:2])
+    return SocketAddress(*current_actor().worker.sockets.kernel.local_address(socket.descriptor))
 
 
 def _any(fd: int) -> AnySocket:
@@ -106,8 +103,7 @@ async def counters() -> dict[str, int]:
 def _ask_kernel_of(socket: StreamSocket) -> TcpInfo | None:
     if socket.descriptor is None:
         return None
-    with kernel.socket(fileno=os.dup(socket.descriptor)) as duplicate:
-        return TcpInfo.parse(duplicate.getsockopt(kernel.IPPROTO_TCP, kernel.TCP_INFO, SIZE))
+    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, SIZE))
 
 
 def _state(socket: StreamSocket) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.holdings import Holdings
 from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, LISTEN, NETSTAT, SERVICE_GONE
 from skypy.core.socket_info import SocketInfo
+from skypy.kernel import Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Life
 from skypy.worker.scheduler import Scheduler
@@ -45,10 +45,12 @@ class Sockets:
         scheduler: Scheduler,
         settings: SocketSettings,
         service_gone: Callable[[], None],
+        kernel: Kernel,
         *,
         alone: bool,
     ) -> None:
         """`alone`: the node has no other workers."""
+        self.kernel = kernel
         self._service_gone = service_gone
         self.settings = settings
         self.dropped: Counter[str] = Counter()
@@ -86,7 +88,7 @@ class Sockets:
         """The service is gone: every connection with it."""
         for socket in list(self.own.values()):
             if (descriptor := socket.forgotten()) is not None:
-                os.close(descriptor)
+                self.kernel.close(descriptor)
             socket.input_ended(SERVICE_GONE)
             socket.told = True
             self.ended(socket, CloseReason.SERVICE_GONE)
@@ -136,7 +138,7 @@ class Sockets:
         """Whoever asked for this socket was cancelled."""
         del local
         if descriptor is not None:
-            os.close(descriptor)
+            self.kernel.close(descriptor)
         if peer is None:
             self._emit((CLOSE, id_))
         else:
@@ -146,13 +148,14 @@ class Sockets:
         """The descriptor that came with a report; None when this process has as many as it may."""
         descriptor = self.lane.take_descriptor()
         if descriptor is not None and len(self.own) >= self._limit:
-            os.close(descriptor)
+            self.kernel.close(descriptor)
             return None
         return descriptor
 
     def make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         """A connection that `owner` has or will start."""
-        return StreamSocket(id_, descriptor, self.settings.read_window, self._emit, self._loop, owner, peer)
+        window = self.settings.read_window
+        return StreamSocket(id_, descriptor, window, self._emit, self._loop, owner, peer, self.kernel)
 
     def add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         """The same, known from now on."""

@@ -17,6 +17,7 @@ from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.names import check_name
 from skypy.core.settings import NodeStart, Settings
 from skypy.core.values import unpack_arguments
+from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
 from skypy.worker.loader import create_module, find_service, unload
@@ -60,6 +61,7 @@ class Worker:
         node: NodeLink,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
         node_start: NodeStart,
+        kernel: Kernel = LINUX,
     ) -> None:
         """`service_gone` is called when the lane has ended: nothing can be served any more."""
         self.settings = settings
@@ -67,12 +69,13 @@ class Worker:
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
-        self.scheduler = Scheduler(loop)
+        self.scheduler = Scheduler(loop, kernel.now)
         self.sockets = Sockets(
             lane,
             self.scheduler,
             settings.socket,
             service_gone,
+            kernel,
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, Actor] = {}
@@ -86,6 +89,10 @@ class Worker:
         self._ends: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()  # for tasks that belong to no actor
         loop.set_task_factory(self.scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Those of the actors, and those that end actors."""
+        return [*self._ends, *(task for actor in self.actors.values() for task in actor.tasks)]
 
     # -- birth --
 

@@ -1,4 +1,4 @@
-"""What actors do with each other, each scenario twice: all actors on one worker, and spread over two.
+"""What actors do with each other on a real node, spread over two workers; in memory they play all on one worker, too.
 
 The scenarios are the functions `test_...` of the services in `services/`.
 """
@@ -6,14 +6,18 @@ The scenarios are the functions `test_...` of the services in `services/`.
 import pytest
 
 from tests.actors.harness import PLACEMENTS, SERVICES, RunningNode, scenarios
+from tests.actors.test_in_memory import NOT_IN_MEMORY
 
 TOPICS = sorted(file.stem for file in SERVICES.glob("*.py") if scenarios(file.stem))
+PLAYED = [
+    pytest.param(topic, name, placement, id=f"{topic}-{name[5:]}-{placement}")
+    for topic in TOPICS
+    for name in scenarios(topic)
+    for placement in PLACEMENTS
+    if placement == "apart" or name in NOT_IN_MEMORY
+]
 
 
-@pytest.mark.parametrize("placement", PLACEMENTS)
-@pytest.mark.parametrize(
-    ("topic", "name"),
-    [pytest.param(topic, name, id=f"{topic}-{name[5:]}") for topic in TOPICS for name in scenarios(topic)],
-)
+@pytest.mark.parametrize(("topic", "name", "placement"), PLAYED)
 def test_it(stage: RunningNode, topic: str, name: str, placement: str) -> None:
     stage.play(topic, name, placement)

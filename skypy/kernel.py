@@ -1,0 +1,51 @@
+"""What skypy asks of the operating system about descriptors, by number: `skypy.testing` has another, in memory."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+
+class Kernel:
+    """The calls of a worker, of a node and of lanes."""
+
+    def __init__(self) -> None:
+        self.write: Callable[[int, Any], int] = os.write
+        self.writev: Callable[[int, Any], int] = os.writev
+        self.close: Callable[[int], None] = os.close
+        self.duplicate: Callable[[int], int] = os.dup
+        self.now: Callable[[], float] = time.monotonic
+        self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
+
+    def lane_pair(self) -> tuple[socket.socket, socket.socket]:
+        """The two ends of a new lane."""
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def socket_of(self, descriptor: int) -> socket.socket:
+        """The socket of a descriptor that has arrived; it is closed with the object."""
+        return socket.socket(fileno=descriptor)
+
+    def local_address(self, descriptor: int) -> tuple[str, int]:
+        """Our end of a connection, or where a listener listens: host, port."""
+        with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+            host, port = duplicate.getsockname()[:2]
+        return host, port
+
+    def tcp_info(self, descriptor: int, size: int) -> bytes:
+        """What the kernel knows of a connection: the bytes of `struct tcp_info`."""
+        with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+            return duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+
+    def wait(self, descriptor: int, *, writable: bool) -> None:
+        """Block until there is something to read, or, where it is wanted, room to write."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN | (select.POLLOUT if writable else 0))
+        poll.poll()
+
+
+LINUX: Final = Kernel()

@@ -1,0 +1,30 @@
+"""The clock of a system in memory."""
+
+from __future__ import annotations
+
+from skypy.testing.loop import MemoryLoop
+
+
+class Clock:
+    """It jumps by itself to the next moment at which something is due, whenever everything waits."""
+
+    def __init__(self, loop: MemoryLoop) -> None:
+        self._loop = loop
+
+    @property
+    def now(self) -> float:
+        """Seconds since the test began."""
+        return self._loop.time()
+
+    @property
+    def autojump(self) -> bool:
+        """Whether it jumps by itself; set it to False to move it by hand."""
+        return self._loop.autojump
+
+    @autojump.setter
+    def autojump(self, value: bool) -> None:
+        self._loop.autojump = value
+
+    async def advance(self, seconds: float) -> None:
+        """Let so many seconds pass; what is due on the way happens in its order."""
+        await self._loop.advance(seconds)

@@ -1,0 +1,189 @@
+"""The pytest plugin: the fixtures `system`, `node`, `clock`, `probe` and `connect`, and async tests that use them.
+
+It is loaded by every pytest where skypy is installed, so it loads nothing before a test asks for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import zlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from skypy.core.settings import Settings
+    from skypy.testing.client import Connect
+    from skypy.testing.clock import Clock
+    from skypy.testing.node import Node
+    from skypy.testing.probe import StartProbe
+    from skypy.testing.system import System
+
+_MARKER = (
+    "skypy(config=, start=, workers=, service_path=, env=, socket=, seeds=): "
+    "the node that the fixture `system` is; see docs/testing.md"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("skypy")
+    group.addoption("--skypy-seed", type=int, help="the order in which things happen: repeats a test that has failed")
+    group.addoption("--skypy-seeds", type=int, help="play every test of the fixture `system` with so many seeds")
+    parser.addini("skypy_service_path", "folders with services, relative to the ini file", type="paths")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "skypy_seed" not in metafunc.fixturenames:
+        return
+    seed = metafunc.config.getoption("--skypy-seed")
+    count = metafunc.config.getoption("--skypy-seeds") or _marked(metafunc.definition).get("seeds", 1)
+    if seed is None and count > 1:
+        metafunc.parametrize("skypy_seed", range(count), ids=[f"seed{number}" for number in range(count)])
+
+
+@pytest.fixture
+def skypy_seed(request: pytest.FixtureRequest) -> int:
+    """What decides the order: the option, or a number that belongs to the test's name."""
+    given = request.config.getoption("--skypy-seed")
+    return zlib.crc32(request.node.nodeid.encode()) if given is None else int(given)
+
+
+@pytest.fixture
+def skypy_settings(request: pytest.FixtureRequest) -> Settings:
+    """What the node is, as the markers say; a fixture of the same name may change it."""
+    return _settings(request.node)
+
+
+@pytest.fixture
+def system(skypy_settings: Settings, skypy_seed: int) -> Iterator[System]:
+    """A node in memory, which has started; see `skypy.testing.system.System`."""
+    from skypy.testing.system import System
+
+    _forget_about_what_is_loaded()
+    system = System(skypy_settings, skypy_seed)
+    try:
+        system.begin()
+        yield system
+    finally:
+        system.end()
+
+
+@pytest.fixture
+def clock(system: System) -> Clock:
+    """The clock of the system."""
+    from skypy.testing.clock import Clock
+
+    return Clock(system.loop)
+
+
+@pytest.fixture
+def probe(system: System) -> StartProbe:
+    """Starts a probe."""
+    return system.probe
+
+
+@pytest.fixture
+def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
+    """A node of real processes, which has started; see `skypy.testing.node.Node`."""
+    from skypy.testing.node import Node
+
+    node = Node(skypy_settings, tmp_path)
+    try:
+        node.begin()
+        yield node
+    finally:
+        node.end()
+
+
+@pytest.fixture
+def connect(system: System) -> Connect:
+    """Connects to a port on which a service of the system listens; `node.connect` is for a node."""
+    return system.connect
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """An async test with `system` runs as an actor of it, one with `node` beside it; afterwards nothing may be left."""
+    place = _place(pyfuncitem)
+    if place is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    place.run_test(functools.partial(pyfuncitem.obj, **arguments))
+    if problems := place.end():
+        pytest.fail("\n".join(problems), pytrace=False)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    del call
+    report = yield
+    place = _place(item)
+    if place is not None and report.failed:
+        report.sections.append(("skypy", "\n".join([*place.how_to_repeat(), *place.lines])))
+    return report
+
+
+def _place(item: pytest.Item) -> System | Node | None:
+    values = getattr(item, "funcargs", {})
+    place: System | Node | None = values.get("node") or values.get("system")
+    return place
+
+
+@functools.cache
+def _forget_about_what_is_loaded() -> None:
+    """The collection after every test need not look at pytest and the tests themselves."""
+    gc.collect()
+    gc.freeze()
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """What the markers of a test, its class and its module say; the closest wins."""
+    values: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers("skypy"))):
+        values |= marker.kwargs
+    return values
+
+
+def _settings(item: pytest.Item) -> Settings:
+    from dataclasses import replace
+
+    from skypy.config import load
+    from skypy.core.settings import Settings, SocketSettings
+
+    values = _marked(item)
+    values.pop("seeds", None)
+    folder = item.path.parent
+    file = values.pop("config", None)
+    if file is not None:
+        settings = load(os.path.relpath(folder / file), ())
+    else:
+        settings = Settings("the settings of the test", "", 2, _service_path(item))
+    if "service_path" in values:
+        values["service_path"] = tuple(str((folder / one).resolve()) for one in values["service_path"])
+    if "env" in values:
+        values["env"] = {**settings.env, **values["env"]}
+    if "socket" in values:
+        values["socket"] = SocketSettings(**values["socket"])
+    return replace(settings, **values)
+
+
+def _service_path(item: pytest.Item) -> tuple[str, ...]:
+    """As the ini file says, or `services` beside the test, or at the root, or where the test itself is."""
+    given: list[Any] = item.config.getini("skypy_service_path")
+    if given:
+        return tuple(map(str, given))
+    folder = item.path.parent
+    places = (folder / "services", item.config.rootpath / "services", folder)
+    return (str(next(place for place in places if place.is_dir())),)

@@ -1,0 +1,1 @@
+"""The actor that a test is."""

@@ -1,0 +1,270 @@
+"""A whole node in memory, and the test as one of its actors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from skypy.core.address import Address
+from skypy.core.connection import Connection
+from skypy.core.settings import Settings
+from skypy.core.socket_state import State
+from skypy.node.socket_process import SocketProcess
+from skypy.testing.children import MemoryChild, MemoryNode, is_buried
+from skypy.testing.client import Client
+from skypy.testing.descriptors import install
+from skypy.testing.journal import CLIENT_HAS_GONE, Journal
+from skypy.testing.kernel import MemoryKernel
+from skypy.testing.leaks import Inventory
+from skypy.testing.loop import MemoryLoop, Stuck
+from skypy.testing.network import TcpEnd
+from skypy.testing.probe import Probe
+from skypy.testing.process import VirtualProcess
+from skypy.testing.sockets import MemorySocket
+from skypy.worker import message_api
+from skypy.worker.actor import Actor
+from skypy.worker.worker import Worker
+
+SERVICES: Final = str(Path(__file__).parent / "services")
+
+
+class System:
+    """A node with several workers, in this process and in memory."""
+
+    def __init__(self, settings: Settings, seed: int, real_limit: float = 60.0) -> None:
+        """`real_limit`: seconds of real time after which a test has lasted too long."""
+        self.seed = seed
+        chance = random.Random(seed)
+        self.settings = settings
+        self.loop = MemoryLoop(chance)
+        self.kernel = MemoryKernel(chance, self.loop.time)
+        self.journal = Journal()
+        self._process = VirtualProcess("node")
+        self._real_limit = real_limit
+        self._node: MemoryNode
+        self._running: asyncio.Task[Any]
+        self._test: MemoryChild
+        self._actor: Actor
+        self._clients: list[Client] = []
+        self._stuck_because = ""
+        self._ended = False
+
+    # -- life --
+
+    def run_test(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run a coroutine function as the test's actor to its end."""
+        return self.run(function, self._actor.context.copy())
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context | None = None) -> Any:
+        """Run a coroutine function to its end. Raises Stuck when it cannot get there."""
+        self.loop.real_limit = time.monotonic() + self._real_limit
+        task = self.loop.create_task(self._guarded(function), context=context)
+
+        def stuck(why: str) -> None:
+            if self._stuck_because:
+                raise Stuck(f"{self._stuck_because}; it goes on when it is cancelled")
+            self._stuck_because = why + self._who_waits(task)
+            task.cancel()
+
+        self.loop.stuck = stuck
+        try:
+            return self.loop.run_until_complete(task)
+        finally:
+            self.loop.stuck = None
+            self._stuck_because = ""
+
+    async def _guarded(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        try:
+            return await function()
+        except asyncio.CancelledError as error:
+            if self._stuck_because:
+                raise Stuck(self._stuck_because).with_traceback(error.__traceback__) from None
+            raise
+
+    def _who_waits(self, test: asyncio.Task[Any]) -> str:
+        lines = []
+        for task in sorted(asyncio.all_tasks(self.loop), key=lambda one: one.get_name()):
+            stack = task.get_stack(limit=1)
+            if task is not test and stack and "/skypy/" not in stack[0].f_code.co_filename:
+                frame = stack[0]
+                lines.append(f"\n  {task.get_name()}: {frame.f_code.co_filename}:{frame.f_lineno}")
+        return "".join(["\nwho waits besides the test:", *lines]) if lines else ""
+
+    def begin(self) -> None:
+        """Start the node, and its start service, if it has one."""
+        self._inventory = Inventory()
+        self.journal.begin()
+        self._path = list(sys.path)
+        self._modules = set(sys.modules)
+        self._random = random.getstate()
+        random.seed(self.seed)
+        self.run(self._start, self._process.context.copy())
+
+    def end(self) -> list[str]:
+        """End everything in order, as a node does; what was left, and what else is wrong. Twice is harmless."""
+        if self._ended:
+            return []
+        self._ended = True
+        problems: list[str] = []
+        try:
+            problems += self.run(self._settle)
+            self.run(self._stop, self._process.context.copy())
+            problems += self._tasks_left()
+        finally:
+            self._close()
+            gc.collect()  # what nobody has looked after complains now
+            self.journal.end()
+        return problems + self._inventory.problems() + self.journal.problems()
+
+    async def _settle(self) -> list[str]:
+        """Clients go, which may be a reset to who still sends to them; services get time to notice."""
+        self.journal.allow(CLIENT_HAS_GONE)
+        for client in self._clients:
+            client.close()
+        with contextlib.suppress(TimeoutError):  # somebody is busy without end
+            async with asyncio.timeout(_TIME_TO_SETTLE_SECONDS):
+                await self.loop.wait_idle()
+        if self._forgotten():
+            await self.loop.advance(_TIME_TO_NOTICE_SECONDS)
+        return [
+            f"socket {one.id} of :{one.owner:08x} left open: its peer has ended, and the service has not closed it"
+            for one in self._forgotten()
+        ]
+
+    def _forgotten(self) -> list[Connection]:
+        program = self._node.service.program
+        assert isinstance(program, SocketProcess)
+        return [one for one in program.service.connections if one.state in _PEER_HAS_ENDED]
+
+    async def _stop(self) -> None:
+        self._node.stop("stopping")
+        code = await self._running
+        if code != 0:
+            self.journal.add(f"the node has ended with exit code {code}", error=True)
+
+    def _tasks_left(self) -> list[str]:
+        left = [task for task in asyncio.all_tasks(self.loop) if not is_buried(task)]
+        return [f"a task is left: {task!r}" for task in left]
+
+    def _close(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self.loop.stuck = None
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+        sys.path[:] = self._path
+        self._forget_helper_modules()
+        random.setstate(self._random)
+
+    async def _start(self) -> None:
+        self._node = MemoryNode(
+            self.settings, self.journal.node, self.journal.service, self.loop, self.kernel, self._process
+        )
+        self._running = self.loop.create_task(self._node.run())
+        await asyncio.sleep(0)
+        self._test = self._node.start_test()
+        await self.loop.wait_idle()
+        worker = self.worker_of(self._test)
+        worker.settings = replace(worker.settings, service_path=(*worker.settings.service_path, SERVICES))
+        address = await self._in(self._test, worker.launch, "skypy_test", _NO_ARGUMENTS)
+        self._actor = worker.actors[address]
+
+    async def _in(self, child: MemoryChild, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+        return await self.loop.create_task(function(*args), context=child.process.context.copy())
+
+    def _forget_helper_modules(self) -> None:
+        """They belong to the workers that have ended."""
+        folders = tuple(f"{folder}/" for folder in self.settings.service_path)
+        for name in set(sys.modules) - self._modules:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and file.startswith(folders):
+                del sys.modules[name]
+
+    @staticmethod
+    def worker_of(child: MemoryChild) -> Worker:
+        """The worker that runs in a child."""
+        worker: Worker = child.program.worker  # type: ignore[union-attr]
+        return worker
+
+    def how_to_repeat(self) -> list[str]:
+        """What to say of a test that has failed."""
+        return [f"skypy seed {self.seed}; repeat with --skypy-seed {self.seed}"]
+
+    # -- the verbs --
+
+    async def newservice(self, name: str, /, *args: Any, worker: int | None = None) -> Address:
+        """Start a service; see `skypy.newservice`."""
+        return await message_api.newservice(name, *args, worker=worker)
+
+    async def uniqueservice(self, name: str, /, *args: Any) -> Address:
+        """The one instance of a service; see `skypy.uniqueservice`."""
+        return await message_api.uniqueservice(name, *args)
+
+    async def call(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
+        """The reply; see `skypy.call`."""
+        return await message_api.call(address, command, *args, **kwargs)
+
+    def send(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> bool:
+        """One way; see `skypy.send`."""
+        return message_api.send(address, command, *args, **kwargs)
+
+    async def kill(self, address: Address | str) -> None:
+        """End an actor; see `skypy.kill`."""
+        await message_api.kill(address)
+
+    def query(self, name: str) -> Address | None:
+        """Who has a name; see `skypy.query`."""
+        return message_api.query(name)
+
+    # -- what only a test does --
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing can go on before the clock moves."""
+        await self.loop.wait_idle()
+
+    def kill_worker(self, index: int) -> None:
+        """End a worker's process at once, as SIGKILL does: the node replaces it."""
+        self._node.child(index).kill()
+
+    async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
+        """A client of whoever listens there."""
+        end = TcpEnd(self.kernel.network)
+        client = Client(MemorySocket(install(end), self.kernel.network), self.loop, end)
+        self._clients.append(client)
+        await client.connect(host, port)
+        return client
+
+    async def probe(self) -> Probe:
+        """An actor that records what it is sent, and answers as it is told."""
+        address = await message_api.newservice("skypy_probe", worker="here")
+        return Probe(address, self.worker_of(self._test).actors[address].module, self.loop)
+
+    def expect_error(self, pattern: str) -> None:
+        """The test causes error lines that match: at least one of them comes, and no others."""
+        self.journal.expected.append(re.compile(pattern, re.MULTILINE))
+
+    def allow_error(self, pattern: str) -> None:
+        """Error lines that match may come, and need not: the order of events decides."""
+        self.journal.allow(pattern)
+
+    @property
+    def lines(self) -> list[str]:
+        """What the log says, as that of a node does."""
+        return self.journal.lines
+
+
+_TIME_TO_SETTLE_SECONDS: Final = 0.1
+_TIME_TO_NOTICE_SECONDS: Final = 60.0
+_PEER_HAS_ENDED: Final = frozenset({State.HALF_CLOSED_READ, State.HALF_CLOSED_READ_FINISHING, State.WRITE_BROKEN})
+_NO_ARGUMENTS: Final = b"\x92\x90\x80"

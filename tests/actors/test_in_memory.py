@@ -1,0 +1,45 @@
+"""The scenarios of real nodes on systems in memory: that they pass there as well is what proves the fake."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skypy.core.settings import Settings
+from skypy.testing import System
+from tests.actors.harness import PLACEMENTS, SERVICES, scenarios
+
+TOPICS = sorted(file.stem for file in SERVICES.glob("*.py") if scenarios(file.stem))
+NOT_IN_MEMORY = {
+    "test_a_class_that_the_other_worker_does_not_know_is_the_callers_error": "one interpreter has one set of classes",
+    "test_handlers_that_compute_do_not_hold_back_what_was_sent": "it computes, in real time",
+    "test_time_is_the_nodes_and_goes_on": "the clock stands still while code runs",
+}
+
+pytestmark = pytest.mark.skypy(service_path=["services"], env={"color": "green"})
+
+
+@pytest.fixture
+def skypy_settings(skypy_settings: Settings, tmp_path: Path) -> Settings:
+    (tmp_path / "no_python.py").write_text("this is no Python\n")  # which no tool that reads our files would like
+    return replace(skypy_settings, service_path=(*skypy_settings.service_path, str(tmp_path)))
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(
+    ("topic", "name"),
+    [
+        pytest.param(topic, name, id=f"{topic}-{name[5:]}")
+        for topic in TOPICS
+        for name in scenarios(topic)
+        if name not in NOT_IN_MEMORY
+    ],
+)
+async def test_it(system: System, topic: str, name: str, placement: str) -> None:
+    player = await system.newservice(topic, worker=1)
+    outcome = await system.call(player, "play", name, placement)
+    for pattern in outcome["expected"]:
+        system.expect_error(pattern)
+    for actor in (*outcome["started"], player):
+        await system.kill(actor)
+    assert not outcome["error"], outcome["error"]

@@ -1,0 +1,9 @@
+"""Listens where it is told."""
+
+import skypy
+from skypy import socket
+
+
+@skypy.start
+async def main(port: int) -> None:
+    await socket.listen("127.0.0.1", port)

@@ -1,0 +1,50 @@
+"""Leaves something behind, of every kind."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from typing import Any
+
+import skypy
+from skypy import socket
+
+kept: list[Any] = []
+
+
+@skypy.start
+async def main() -> None:
+    listener = await socket.listen("127.0.0.1", int(skypy.getenv("port")))
+    await socket.start(listener, serve)
+
+
+async def serve(fd: int, address: str) -> None:
+    await socket.start(fd)
+    await socket.readall(fd)  # and never closes it
+
+
+@skypy.command
+def open_file() -> None:
+    os.open(os.devnull, os.O_RDONLY)
+
+
+@skypy.command
+def start_program() -> None:
+    kept.append(subprocess.Popen(["sleep", "3"], start_new_session=True))
+    subprocess.Popen.__del__ = lambda _: None  # type: ignore[method-assign]
+
+
+@skypy.command
+def start_stubborn_task() -> None:
+    skypy.fork(never_end)
+
+
+async def never_end() -> None:
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(1)
+
+
+@skypy.command
+def fail() -> None:
+    1 / 0  # noqa: B018

@@ -1,0 +1,73 @@
+"""What a test leaves behind, or does not expect, fails it; every failure names its seed."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+SERVICES = Path(__file__).parent / "services"
+
+
+def play(pytester: pytest.Pytester, body: str, *options: str) -> str:
+    """What pytest says of a test with this body."""
+    lines = "\n".join(f"    {line}" for line in body.strip().split("\n"))
+    pytester.makepyfile(
+        "import asyncio, pytest, skypy\n"
+        f"@pytest.mark.skypy(service_path=[{str(SERVICES)!r}], env={{'port': '7'}})\n"
+        f"async def test_it(system, connect, clock):\n{lines}"
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    return "\n".join(result.outlines)
+
+
+def test_a_test_that_leaves_nothing_passes(pytester: pytest.Pytester) -> None:
+    assert "1 passed" in play(pytester, "await system.newservice('clockwork')")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param(
+            "await system.call(await system.newservice('leaky'), 'open_file')", "files left open: ", id="a file"
+        ),
+        pytest.param(
+            "service = await system.newservice('leaky')\nclient = await connect(7)\nclient.shutdown_write()",
+            "its peer has ended, and the service has not closed it",
+            id="a socket",
+        ),
+        pytest.param(
+            "await system.call(await system.newservice('leaky'), 'start_stubborn_task')", "a task is left", id="a task"
+        ),
+        pytest.param(
+            "await system.call(await system.newservice('leaky'), 'start_program')", "processes left: ", id="a process"
+        ),
+        pytest.param(
+            "system.send(await system.newservice('leaky'), 'fail')", "ZeroDivisionError: division", id="an error line"
+        ),
+        pytest.param("system.expect_error('boom')", "no line of the log matches 'boom'", id="an error that is not met"),
+        pytest.param(
+            "await system.call(await system.newservice('clockwork'), 'wait_for_ever')",
+            "everything waits, and nothing is left that could wake anybody",
+            id="a wait for nothing",
+        ),
+        pytest.param(
+            "clock.autojump = False\nawait system.call(await system.newservice('clockwork'), 'sleep', 1.0)",
+            "the clock does not jump by itself",
+            id="a clock that stands still",
+        ),
+    ],
+)
+def test_it_fails_with_its_reason_and_its_seed(pytester: pytest.Pytester, body: str, said: str) -> None:
+    said_by_pytest = play(pytester, body, "--skypy-seed", "7")
+    assert "1 failed" in said_by_pytest
+    assert said in said_by_pytest
+    assert "skypy seed 7; repeat with --skypy-seed 7" in said_by_pytest
+
+
+def test_a_failing_assertion_shows_the_line_of_the_test(pytester: pytest.Pytester) -> None:
+    assert "E       assert 1 == 2" in play(pytester, "assert 1 == 2")
+
+
+def test_an_expected_error_is_none(pytester: pytest.Pytester) -> None:
+    body = "system.expect_error('ZeroDivisionError')\nsystem.send(await system.newservice('leaky'), 'fail')"
+    assert "1 passed" in play(pytester, body)
