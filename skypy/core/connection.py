@@ -453,7 +453,8 @@ class Connection:
             case Effect.REPORT_ERROR:
                 self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
             case Effect.FORGET:
-                self.holder.emit((FORGET, self.id))
+                forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+                self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
                 self._forget_previous()
             case Effect.DROP_QUEUE:
                 self.queue.clear()

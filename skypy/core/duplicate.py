@@ -134,8 +134,8 @@ class Duplicate:
         self.want()
 
     def _set_limit(self, limit: int) -> None:
-        self.limit = limit = min(limit, _LARGEST_POSITION)
-        self.grant_above = limit - self.window // 2
+        self.limit = max(self.limit, min(limit, _LARGEST_POSITION))  # what was granted once may come
+        self.grant_above = self.limit - self.window // 2
 
     @property
     def unsent(self) -> int:

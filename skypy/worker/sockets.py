@@ -283,7 +283,8 @@ class Sockets:
         self.closed_listeners[listener.id] = self.listeners.pop(listener.id)
 
     def _let_go(self, socket: StreamSocket, reason: CloseReason) -> None:
-        self.ended(socket, reason)
+        if socket.close_reason is None:  # else the actor only does what follows from what it was told
+            self.ended(socket, reason)
         self.disown(socket)
 
     def disown(self, socket: StreamSocket) -> None:
@@ -295,8 +296,8 @@ class Sockets:
         self._wake_reader(socket)
 
     def ended(self, socket: StreamSocket, reason: CloseReason) -> None:
-        """The peer has finished, or the connection has ended: who asked to be told is told, once."""
-        if socket.close_reason is None:
+        """The peer has finished, or the connection has ended: who asked to be told is told, once of each."""
+        if socket.close_reason in (None, CloseReason.EOF) and reason is not socket.close_reason:
             socket.close_reason = reason
             if socket.on_close is not None:
                 self._call_back(socket, "onclose", socket.on_close, reason)
