@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from skypy.core.connection import LARGEST_READ
 from skypy.core.messages import SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
@@ -188,3 +189,26 @@ def test_end_of_file_does_not_overtake_input_that_waits_for_credit(stage: Stage)
     held.credit()
     stage.until(lambda: held.ends, "the end")
     assert (held.input, held.ends) == (PLENTY[:500], [0])
+
+
+def test_a_peer_that_floods_does_not_keep_the_others_waiting(stage: Stage) -> None:
+    flooded, flood = stage.pair()
+    flood.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+    flooded.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    others = [stage.pair() for _ in range(50)]
+
+    def fill() -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                flood.send(bytes(1 << 20))
+
+    for _ in range(12):  # until it is read in the largest pieces
+        fill()
+        stage.turn()
+    fill()
+    for _, peer in others:
+        peer.sendall(b"a line\n")
+    before = len(flooded.input)
+    stage.turn()
+    assert [held.input for held, _ in others] == [b"a line\n"] * len(others)
+    assert 0 < len(flooded.input) - before <= 2 * LARGEST_READ
