@@ -8,7 +8,7 @@ IN_MEMORY := tests/actors/test_in_memory.py tests/services tests/testing
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit memory sockets nodes soak bench bench-quick bench-all bench-guard format diagram clean
+.PHONY: help run client test lint types unit memory sockets nodes conformance soak bench bench-quick bench-all bench-guard format diagram clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,13 +16,13 @@ help: ## list the targets
 run: $(INSTALLED) ## serve the echo on 127.0.0.1:8888 (PORT=9000 for another port)
 	@echo "Serving the half-close echo; Ctrl-C stops it. Talk to it from another terminal:"
 	@echo "    make client                                    (lines; quit, shut_r, shut_w are commands)"
-	@echo "    printf 'a\nb\n' | nc -N 127.0.0.1 $(or $(PORT),8888)      (if nc is installed)"
+	@printf '%s\n' "    printf 'a\nb\n' | nc -N 127.0.0.1 $(or $(PORT),8888)      (if nc is installed)"
 	@exec $(BIN)/skypy run config/echo.toml $(RUN_OPTIONS)
 
 client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
 	@exec $(BIN)/skypy client 127.0.0.1:$(or $(PORT),8888)
 
-test: lint types unit memory sockets nodes ## everything that must pass
+test: lint types unit memory sockets nodes conformance ## everything that must pass
 
 lint: $(INSTALLED) ## style and formatting
 	$(BIN)/ruff check .
@@ -32,7 +32,7 @@ types: $(INSTALLED) ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(INSTALLED) ## the pure core, the worker, config and command line
-	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors $(IN_MEMORY:%=--ignore=%) --ignore=tests/contract
+	$(BIN)/pytest -q tests --ignore=tests/net --ignore=tests/node --ignore=tests/actors $(IN_MEMORY:%=--ignore=%) --ignore=tests/contract --ignore=tests/conformance
 
 memory: $(INSTALLED) ## whole nodes in memory: actors, the shipped services, the testing kit
 	$(BIN)/pytest -q $(IN_MEMORY)
@@ -42,6 +42,9 @@ sockets: $(INSTALLED) ## the socket service on real sockets
 
 nodes: $(INSTALLED) ## whole nodes, two at a time: real processes, the echo, actors, faults
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/node tests/actors tests/contract --ignore=tests/actors/test_in_memory.py
+
+conformance: $(INSTALLED) ## cases of Netty, Erlang and skynet over real TCP
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/conformance
 
 soak: $(INSTALLED) ## long runs
 	$(BIN)/pytest -q tests -m soak

@@ -18,6 +18,8 @@ from benchmarks.summary import advantage
 COMMITTED = FOLDER / "guard.json"
 TOLERATED = 0.8
 RUNS = 3
+ROUNDS = 3  # of each run: a single one says little on a machine that does other things as well
+TIMING = Timing(0.6, 0.2)
 
 
 def fell(ratio: float | None, committed: float) -> bool:
@@ -60,7 +62,7 @@ def ratios(cases: Sequence[Case], rounds: int, timing: Timing) -> dict[str, floa
 
 def record(cases: Sequence[Case]) -> int:
     """Measure and write the ratios that are to be held."""
-    found = {name: round(ratio, 3) for name, ratio in ratios(guarded(cases), 3, Timing(1.0, 0.3)).items() if ratio}
+    found = {name: round(ratio, 3) for name, ratio in ratios(guarded(cases), ROUNDS, TIMING).items() if ratio}
     COMMITTED.write_text(json.dumps(found, indent=1) + "\n")
     progress(f"written: {COMMITTED.name}\n")
     return 0
@@ -75,7 +77,7 @@ def check(cases: Sequence[Case]) -> int:
     held = {name: ratio for name, ratio in committed.items() if name in by_name}
 
     def measure(names: Sequence[str]) -> Mapping[str, float | None]:
-        found = ratios([by_name[name] for name in names], 1, Timing(1.0, 0.3))
+        found = ratios([by_name[name] for name in names], ROUNDS, TIMING)
         for name in names:
             ratio = found[name]
             told = "no figure" if ratio is None else f"{ratio:.2f}"

@@ -1,4 +1,4 @@
-"""Writes the state diagram of ARCHITECTURE.md anew: `python -m tests.diagram` (make diagram)."""
+"""Writes the state diagram of the documentation anew: `python -m tests.diagram` (make diagram)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from skypy.core.socket_state import to_mermaid
 
-ARCHITECTURE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+_ROOT = Path(__file__).parents[1]
+DOCUMENTS = (_ROOT / "ARCHITECTURE.md", _ROOT / "docs" / "sockets.md")
 BLOCK = re.compile(r"(?<=```mermaid\n)stateDiagram-v2\n.*?(?=```)", re.DOTALL)
 
 
 def main() -> None:
-    text = ARCHITECTURE.read_text()
-    ARCHITECTURE.write_text(BLOCK.sub(lambda _: to_mermaid(), text))
+    for document in DOCUMENTS:
+        document.write_text(BLOCK.sub(lambda _: to_mermaid(), document.read_text()))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ class _Nobody:
 
 
 NOBODY: Final = _Nobody()
+_DATA: Final = Input.DATA  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 _RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
 _BROKEN_BY_PEER: Final = frozenset({Input.RESET, Input.RESET_UNDELIVERED, Input.WRITE_FAILED})
@@ -192,7 +193,7 @@ class Connection:
 
     def received(self, size: int) -> bool:
         """`size` bytes were read. Returns whether they are to be delivered (REPORT_DATA) or discarded."""
-        effects, self.state = step(self.state, Input.DATA)
+        effects, self.state = step(self.state, _DATA)
         self.read += size
         if size >= self._read_size:
             self._read_size = min(self._read_size * 2, LARGEST_READ)
@@ -452,7 +453,8 @@ class Connection:
             case Effect.REPORT_ERROR:
                 self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
             case Effect.FORGET:
-                self.holder.emit((FORGET, self.id))
+                forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+                self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
                 self._forget_previous()
             case Effect.DROP_QUEUE:
                 self.queue.clear()

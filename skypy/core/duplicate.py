@@ -45,6 +45,9 @@ class Reading(Enum):
     BROKEN = "broken"  # a reset that the reader has not been told yet
 
 
+_OPEN: Final = Reading.OPEN  # Python 3.11 calls a function for a member of an Enum, and all input asks for this one
+
+
 class Duplicate:
     """One socket held by this worker. `emit` says something to the service."""
 
@@ -131,8 +134,8 @@ class Duplicate:
         self.want()
 
     def _set_limit(self, limit: int) -> None:
-        self.limit = limit = min(limit, _LARGEST_POSITION)
-        self.grant_above = limit - self.window // 2
+        self.limit = max(self.limit, min(limit, _LARGEST_POSITION))  # what was granted once may come
+        self.grant_above = self.limit - self.window // 2
 
     @property
     def unsent(self) -> int:
@@ -276,7 +279,7 @@ class Duplicate:
     def data_received(self, data: bytes) -> None:
         """DATA or MORE."""
         self.received += len(data)
-        if self.reading is Reading.OPEN:  # else it crossed a shutdown or a close
+        if self.reading is _OPEN:  # else it crossed a shutdown or a close
             self.buffer.feed(data)
 
     def input_ended(self, error: int) -> None:

@@ -79,11 +79,12 @@ class Holdings(Generic[D, W]):
         if not socket.writable:
             return False
         if data:
-            if not socket.corked.size:
+            corked = socket.corked
+            if not corked.size:
                 self._dirty.append(socket)
                 self._request_turn()
-            socket.corked.append(data, priority)
-            if socket.unsent > self._write_limit:
+            corked.append(data, priority)
+            if socket.out - socket.sent + corked.size > self._write_limit:
                 socket.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
                 return False
         return True

@@ -42,7 +42,7 @@ SOCKET_CLOSE: Final = 6
 # id, errno[, reason, if it is no reset]: the write half is broken; on a listener, a client could not be accepted
 SOCKET_ERROR: Final = 7
 SENT: Final = 8  # id, position: how much of what was handed over the kernel has taken
-FORGET: Final = 9  # id: nothing depends on the worker's duplicate any more
+FORGET: Final = 9  # id[, reason]: nothing depends on the worker's duplicate any more
 SENT_BY: Final = 10  # id, process number, [(priority, bytes), ...]: SEND of another worker
 DRAIN_BY: Final = 11  # id, process number, request: DRAIN of another worker
 DRAIN_DONE: Final = 12  # id, request

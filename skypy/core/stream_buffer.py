@@ -19,15 +19,14 @@ class StreamBuffer:
     of the data and only a shortcut to it, so that any other way of reading just forgets them.
     """
 
-    __slots__ = ("_data", "_in_lines", "_lines", "_offset", "_scanned", "_separator", "size")
+    __slots__ = ("_data", "_in_lines", "_lines", "_scanned", "_separator", "size")
 
     def __init__(self) -> None:
-        self._data: bytes | bytearray = b""
-        self._offset = 0
+        self._data: bytes | bytearray = b""  # its last `size` bytes are unread
         self._lines: list[bytes] = []
         self._in_lines = False  # the last thing read was a line
         self._separator = b""
-        self._scanned = 0  # bytes behind the offset that cannot begin a separator
+        self._scanned = 0  # unread bytes that cannot begin a separator
         self.size = 0
         """Bytes unread."""
 
@@ -35,21 +34,21 @@ class StreamBuffer:
         """Append what has arrived."""
         if not self.size:
             self._data = data
-            self._offset = self._scanned = 0
+            self._scanned = 0
         elif isinstance(self._data, bytearray):
             self._data += data
         else:
-            joined = bytearray(memoryview(self._data)[self._offset :])
+            joined = bytearray(memoryview(self._data)[-self.size :])
             joined += data
             self._data = joined
-            self._offset = 0
         self.size += len(data)
 
     def read(self, count: int) -> bytes | None:
         """Exactly `count` bytes, or None (and nothing taken) while there are fewer."""
         if count > self.size:
             return None
-        taken = bytes(self._data[self._offset : self._offset + count])
+        start = len(self._data) - self.size
+        taken = bytes(self._data[start : start + count])
         self._lines.clear()
         self._in_lines = False
         self._consume(count)
@@ -66,18 +65,20 @@ class StreamBuffer:
 
         Raises BufferLimit, and takes nothing, as soon as more than `limit` bytes have no separator.
         """
-        if separator == self._separator and self._lines:
-            line = self._lines.pop()
-            if len(line) > limit:
-                self._lines.append(line)
-                raise _too_long(len(line), limit)
-            taken = len(line) + len(separator)
-            if self._lines:  # the last one has the rest of the work
-                self.size -= taken
-                self._offset += taken
+        lines = self._lines
+        if lines and separator == self._separator:
+            line = lines.pop()
+            length = len(line)
+            if length > limit:
+                lines.append(line)
+                raise _too_long(length, limit)
+            if lines:  # the last one has the rest of the work
+                self.size -= length + len(separator)
             else:
-                self._consume(taken)
+                self._consume(length + len(separator))
             return line
+        if not self.size:
+            return None
         if separator != self._separator:
             self._separator = separator
             self._lines.clear()
@@ -90,7 +91,7 @@ class StreamBuffer:
         self._consume(self.size)
 
     def _find_line(self, separator: bytes, limit: int) -> bytes | None:
-        start = self._offset
+        start = len(self._data) - self.size
         end = self._data.find(separator, start + self._scanned)
         if end < 0:
             self._scanned = max(0, self.size - len(separator) + 1)
@@ -99,7 +100,9 @@ class StreamBuffer:
             return None
         if end - start > limit:
             raise _too_long(end - start, limit)
-        line = bytes(self._data[start:end])
+        line = self._data[start:end]
+        if type(line) is not bytes:
+            line = bytes(line)
         self._consume(end - start + len(separator))
         if self._in_lines and self.size > len(separator):
             self._cut_ahead(separator)
@@ -107,7 +110,9 @@ class StreamBuffer:
         return line
 
     def _cut_ahead(self, separator: bytes) -> None:
-        *lines, _ = bytes(self._data[self._offset : self._offset + _CUT_BYTES]).split(separator)
+        start = len(self._data) - self.size
+        lines = bytes(self._data[start : start + _CUT_BYTES]).split(separator)
+        lines.pop()  # it has no separator yet
         lines.reverse()
         self._lines = lines
 
@@ -116,12 +121,8 @@ class StreamBuffer:
         self._scanned = 0
         if not self.size:
             self._data = b""
-            self._offset = 0
-            return
-        self._offset += count
-        if self._offset >= _COMPACT_FROM and isinstance(self._data, bytearray):
-            del self._data[: self._offset]
-            self._offset = 0
+        elif isinstance(self._data, bytearray) and len(self._data) - self.size >= _COMPACT_FROM:
+            del self._data[: -self.size]
 
 
 def _too_long(size: int, limit: int) -> BufferLimit:

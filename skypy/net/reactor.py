@@ -78,15 +78,17 @@ class Reactor:
         try:
             function(*arguments)
         except Exception:
-            self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
-            handler.fail()
+            self._failed(handler)
 
     def turn(self, longest_wait: float | None = None) -> None:
         """One turn; waits at most `longest_wait` seconds (None: until something happens)."""
         for descriptor, events in self._poller.wait(self._wait_seconds(longest_wait)):
             handler = self._handlers.get(descriptor)
             if handler is not None:
-                self.guarded(handler, handler.handle, events)
+                try:
+                    handler.handle(events)
+                except Exception:
+                    self._failed(handler)
         if self._deadlines:
             now = self.now()
             while self._deadlines and self._deadlines[0][0] <= now:
@@ -104,6 +106,10 @@ class Reactor:
     def close(self) -> None:
         """Closes epoll; the descriptors belong to their handlers."""
         self._poller.close()
+
+    def _failed(self, handler: Handler) -> None:
+        self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
+        handler.fail()
 
     def _wait_seconds(self, longest_wait: float | None) -> float | None:
         if not self._deadlines:

@@ -21,6 +21,8 @@ from skypy.net.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.net.reactor import Reactor
 from skypy.net.refuse_fin import refuse_fin
 
+_CLOSED: Final = State.CLOSED  # Python 3.11 calls a function for a member of an Enum, and each event asks for this one
+_INPUT: Final = ~WRITABLE
 _READ_BUDGET_BYTES: Final = 262144
 """What one socket may read in a turn, so that a fast peer does not starve the others."""
 _BUFFERS_PER_SEND: Final = 512
@@ -67,6 +69,7 @@ class Stream:
         "_patience",
         "_refuses_fin",
         "_socket",
+        "_watched",
         "avoid_time_wait",
         "connection",
         "outlet",
@@ -92,6 +95,7 @@ class Stream:
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
         self._patience: Patience | None = None
+        self._watched: int | None = None  # for what the reactor watches it
 
     def fileno(self) -> int:
         """The kernel's number."""
@@ -124,7 +128,7 @@ class Stream:
         connection = self.connection
         if events & WRITABLE and connection.wants_write:
             self._write()
-        if events & ~WRITABLE and connection.state is not State.CLOSED:
+        if events & _INPUT and connection.state is not _CLOSED:
             if self._may_read():
                 self._read()
             elif events & (HANG_UP | PEER_FINISHED):
@@ -134,11 +138,13 @@ class Stream:
     def update_interest(self) -> None:
         """Watch for what the connection can use now."""
         connection = self.connection
-        if connection.state is State.CLOSED:
+        if connection.state is _CLOSED:
             return
-        if connection.wants_read and self.outlet.full:
+        wants_read = connection.wants_read
+        full = wants_read and self.outlet.full
+        if full:
             self.outlet.stall(self)
-        if self._may_read():
+        if wants_read and not (full and connection.state in DELIVERING):
             events = READABLE
         elif connection.may_meet_end and not self._hung_up:
             events = PEER_FINISHED  # the end is noticed at once, also while nothing is read
@@ -148,8 +154,10 @@ class Stream:
             events |= WRITABLE
         if self._hung_up and not events:
             self._home.reactor.ignore(self)  # or the hang-up, which cannot be masked, would be reported for ever
-        else:
+            self._watched = None
+        elif events != self._watched:
             self._home.reactor.watch(self, events)
+            self._watched = events
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do to the kernel what a transition asks for, in its order."""
@@ -197,10 +205,11 @@ class Stream:
         pending = b""
         left = _READ_BUDGET_BYTES
         error = None
-        while left > 0 and connection.wants_read:
+        receive = self._socket.recv
+        while True:
             size = connection.read_size
             try:
-                data = self._socket.recv(size)
+                data = receive(size)
             except BlockingIOError:
                 break
             except OSError as met:
@@ -213,7 +222,7 @@ class Stream:
                 connection.deliver(pending, more=True)
             pending = data if connection.received(len(data)) else b""
             left -= len(data)
-            if len(data) < size:
+            if len(data) < size or left <= 0 or not connection.wants_read:
                 break
         if pending:
             connection.deliver(pending)

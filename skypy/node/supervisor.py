@@ -301,4 +301,5 @@ async def _run(settings: Settings, log: LogSink) -> ExitCode:
     try:
         return await Node(settings, log, bus_directory).run()
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # there is nothing left to stop
         shutil.rmtree(bus_directory, ignore_errors=True)

@@ -12,7 +12,7 @@ from skypy.core.control import SET_SETTING, SHUT_DOWN
 from skypy.core.errors import ConfigError
 from skypy.worker.actor import Actor, current_actor, loading_actor
 from skypy.worker.scheduler import function_name
-from skypy.worker.tasks import run_function
+from skypy.worker.tasks import check_callable, run_function
 from skypy.worker.waiter import Waiter
 from skypy.worker.worker import EXITED
 
@@ -64,8 +64,10 @@ def fork(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> as
     """Run a function in a task of its own, once the current handler waits or returns (skynet.fork).
 
     A plain function works as well. Returns the task, which can be cancelled, and whose sleep `wakeup` can end.
+    Raises TypeError for what cannot be called.
     """
     actor = current_actor()
+    check_callable(function)
     return actor.worker.scheduler.fork(actor, run_function(function, *args, **kwargs), function_name(function))
 
 
@@ -83,8 +85,12 @@ class Timeout:
 
 
 def timeout(seconds: float, function: Callable[..., Any], /, *args: Any) -> Timeout:
-    """Run a function in a task of its own after `seconds` (skynet.timeout). It is forgotten when the actor ends."""
+    """Run a function in a task of its own after `seconds` (skynet.timeout). It is forgotten when the actor ends.
+
+    A time that has passed already is 0 seconds. Raises TypeError for what cannot be called, ValueError for no number.
+    """
     actor = current_actor()
+    check_callable(function)
     return Timeout(actor.worker.loop.call_later(_checked(seconds), _timeout_passed, actor, function, args))
 
 
@@ -95,7 +101,10 @@ def _timeout_passed(actor: Actor, function: Callable[..., Any], args: tuple[Any,
 
 
 async def sleep(seconds: float) -> bool:
-    """Wait for `seconds`; True when they have passed, False when `wakeup(task)` came before (skynet.sleep)."""
+    """Wait for `seconds`; True when they have passed, False when `wakeup(task)` came before (skynet.sleep).
+
+    As in asyncio, a time that has passed already is 0 seconds, and infinity waits for `wakeup` or the end.
+    """
     actor = current_actor()
     task = asyncio.current_task()
     if task in actor.waiting:
@@ -119,9 +128,9 @@ def _sleep_passed(actor: Actor, waiter: Waiter[bool]) -> None:
 
 
 def _checked(seconds: float) -> float:
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{seconds!r} seconds cannot be waited for: it takes a number from 0 on")
-    return seconds
+    if seconds != seconds:
+        raise ValueError(f"{seconds!r} seconds cannot be waited for: it takes a number")
+    return max(seconds, 0)
 
 
 async def wait(token: Any) -> None:

@@ -11,12 +11,13 @@ from typing import Any, Literal, TypeVar, overload
 
 from skypy.core.address import Address
 from skypy.core.control import LAUNCH_SERVICE, LAUNCH_UNIQUE, QUERY_UNIQUE, REGISTER
-from skypy.core.errors import ServiceError
+from skypy.core.errors import ActorDead, ServiceError
 from skypy.core.names import check_name
 from skypy.core.values import pack_arguments
 from skypy.worker.actor import current_actor, loading_actor
 from skypy.worker.loader import check_service_name
 from skypy.worker.messenger import ONE_WAY, Messenger, Request, current_request
+from skypy.worker.tasks import check_callable
 from skypy.worker.waiter import Waiter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,8 +52,11 @@ def _declare(name: str, function: F) -> F:
 
 
 def dispatch(handler: Callable[..., Any]) -> None:
-    """Install `handler(source, command, /, *args, **kwargs)` for every command that has no function of its own."""
-    current_actor().dispatcher = handler
+    """Install `handler(source, command, /, *args, **kwargs)` for every command that has no function of its own.
+
+    Raises TypeError for what cannot be called.
+    """
+    current_actor().dispatcher = check_callable(handler)
 
 
 # -- services --
@@ -109,7 +113,7 @@ async def _unique(verb: str, name: str, *arguments: Any) -> Address:
 
 
 def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> bool:
-    """One way. False if the address is known to be dead.
+    """One way. False if the address is known to be dead, or nobody has the name.
 
     Raises TypeError or ValueError for values that no message carries, MailboxFull when too much is under way.
     """
@@ -118,7 +122,11 @@ def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> 
     if type(command) is not str or not command.isascii():
         _check_command(command)
     if type(address) is not int or address not in worker.actors:  # those are good
-        address = worker.resolve(address)
+        try:
+            address = worker.resolve(address)
+        except ActorDead:  # nobody has the name
+            pack_arguments(args, kwargs)  # bad values are told at once, not when somebody is there
+            return False
     return worker.messenger.send(actor.address, address, command, args, kwargs)
 
 
@@ -181,9 +189,13 @@ class Response:
 def response() -> Response:
     """Detach the reply of the current request: what the handler returns is not sent, `response(value)` is.
 
-    One that is never used fails its caller when the actor ends. Raises RuntimeError when there is no request.
+    One that is never used fails its caller when the actor ends. Raises RuntimeError when there is no request, and when
+    its reply has been detached already.
     """
     request = _request()
+    if request.detached:
+        raise RuntimeError("the reply of this request has been detached already: it has one response")
+    request.detached = True
     detached = Request(request.source, request.session, request.command)
     detached.actor = request.actor
     assert request.actor is not None

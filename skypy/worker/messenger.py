@@ -49,7 +49,7 @@ _LONGEST_TEXT: Final = 100_000
 class Request:
     """A message that is being handled, and the way back to who sent it."""
 
-    __slots__ = ("actor", "args", "command", "kwargs", "payload", "session", "source")
+    __slots__ = ("actor", "args", "command", "detached", "kwargs", "payload", "session", "source")
 
     def __init__(
         self,
@@ -68,6 +68,8 @@ class Request:
         self.payload = payload
         """Packed arguments, which take the place of `args` and `kwargs` when it is handled."""
         self.actor: Actor | None = None
+        self.detached = False
+        """Whether its reply is somebody else's affair now."""
 
     @property
     def expects_answer(self) -> bool:

@@ -13,7 +13,7 @@ from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
 from skypy.kernel import Kernel
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import Waiter, resume
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor
@@ -22,6 +22,7 @@ _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
 _JOIN_BELOW_BYTES: Final = 65536
 """Small messages are copied together for one write; that is cheaper than a long list of buffers."""
+_OWN: Final = Holding.OWN  # Python 3.11 calls a function for a member of an Enum, and each wait asks for this one
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
@@ -94,7 +95,7 @@ class StreamSocket(Duplicate):
         self.started = False
         """Whether an actor has called start (or open): until then nothing is read."""
         self.unclaimed: asyncio.TimerHandle | None = None
-        self.reader: Waiter[None] | None = None
+        self.reader: asyncio.Future[None] | None = None
         self.wakes_at = 1
         """How many buffered bytes the waiting reader needs."""
         self.sized = False
@@ -126,27 +127,30 @@ class StreamSocket(Duplicate):
         """Whether more lies unread than its actor allows, and nobody waits for that much."""
         return self.buffer.size > self.unread_limit and not (self.sized and self.busy)
 
-    def readable(self, size: int = 1, *, sized: bool = False) -> Waiter[None]:
+    def readable(self, size: int = 1, *, sized: bool = False) -> asyncio.Future[None]:
         """A wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no less."""
         self.sized = sized
-        waiter: Waiter[None] = Waiter(self.loop)
-        self.reader = waiter
         self.wakes_at = size
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self.loop)
+        self.reader = waiter
         return waiter
 
     def wake_reader(self) -> None:
         """The reader has something to look at: it goes on at once, so no service's code may be running."""
         waiter, self.reader = self.reader, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            resume(waiter, None)
 
     def check_reader(self, actor: Actor) -> None:
         """After a wait. Raises SocketClosed when the socket was closed or has changed hands meanwhile."""
-        if self.state is Holding.CLOSING:
+        state = self.state
+        if state is _OWN and self.started and self.owner is actor:
+            return
+        if state is Holding.CLOSING:
             raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
         if not self.started:
             raise SocketClosed(f"socket {self.id} was abandoned while a task was reading from it")
-        if self.owner is not actor or self.state is Holding.YIELDED:
+        if self.owner is not actor or state is Holding.YIELDED:
             raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")
 
     def end_of_input(self) -> None:
@@ -165,12 +169,10 @@ class StreamSocket(Duplicate):
     def _write_directly(self) -> tuple[int, int]:
         assert self.descriptor is not None
         buffers = self.corked.first(_BUFFERS_PER_WRITE)
-        if len(buffers) == 1:
-            return self.kernel.write(self.descriptor, buffers[0]), len(buffers[0])
-        offered = sum(map(len, buffers))
-        if offered <= _JOIN_BELOW_BYTES:
-            return self.kernel.write(self.descriptor, b"".join(buffers)), offered
-        return self.kernel.writev(self.descriptor, buffers), offered
+        if self.corked.size <= _JOIN_BELOW_BYTES:
+            data = b"".join(buffers)
+            return self.kernel.write(self.descriptor, data), len(data)
+        return self.kernel.writev(self.descriptor, buffers), sum(map(len, buffers))
 
 
 class ListenerSocket:

@@ -23,7 +23,7 @@ from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.socket_watch_api import connection
 
 _LARGEST_BACKLOG: Final = 65535
-_PRIORITIES: Final = {"high": HIGH, "low": LOW}
+_OPEN: Final = Reading.OPEN  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
 
 
 # -- making sockets --
@@ -127,7 +127,7 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
         raise ValueError(f"{n} bytes cannot be read")
     buffer = socket.buffer
     while buffer.size < needed:
-        if socket.reading is not Reading.OPEN:
+        if socket.reading is not _OPEN:
             socket.end_of_input()
             return None
         socket.want(needed)
@@ -150,7 +150,7 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
     while (line := socket.buffer.read_line(sep, limit)) is None:
-        if socket.reading is not Reading.OPEN:
+        if socket.reading is not _OPEN:
             socket.end_of_input()
             return None
         socket.want(limit + len(sep))
@@ -168,7 +168,7 @@ async def readall(fd: int) -> bytes:
     Raises SocketBroken on a reset, keeping what came for `read(fd)`. For the rest see `read`.
     """
     socket = _reading(fd)
-    while socket.reading is Reading.OPEN:
+    while socket.reading is _OPEN:
         socket.want(socket.buffer.size + socket.window)
         owner = socket.owner
         await socket.readable(socket.buffer.size + socket.window // 2)
@@ -188,7 +188,7 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
 def _reading(fd: int) -> StreamSocket:
     """The actor's own socket, for one reader."""
     socket = current_actor().streams.get(fd)
-    if socket is None or socket.busy:
+    if socket is None or (socket.reader is not None and socket.busy):
         raise _not_readable(fd)
     return socket
 
@@ -202,14 +202,18 @@ def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high
     True: accepted, not yet delivered. False: this side is closed or known to be broken. Any actor may write to any
     socket; whole messages never interleave, and those of high priority go before those of low.
     """
-    level = _PRIORITIES.get(priority)
-    if level is None:
-        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
+    level = HIGH if priority == "high" else _level(priority)
     if type(data) is not bytes:
         data = _immutable(data)
     if len(data) > WRITE_SIZE_LIMIT:
         raise ValueError(f"{len(data)} bytes are too much for one write, the limit is {WRITE_SIZE_LIMIT}")
     return current_actor().worker.sockets.write(fd, data, level)
+
+
+def _level(priority: str) -> int:
+    if priority != "low":
+        raise ValueError(f'"{priority}" is no priority: it is "high" or "low"')
+    return LOW
 
 
 def _immutable(data: object) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypy.core import messages
 from skypy.core.close_reason import CloseReason
-from skypy.core.duplicate import Holding
+from skypy.core.duplicate import Holding, Reading
 from skypy.core.errors import InternalError, SocketBroken
 from skypy.core.messages import CLOSE
 from skypy.worker.actor import Life
@@ -187,7 +187,8 @@ class SocketReports:
 
     def _forget(self, message: _Report) -> None:
         sockets = self._sockets
-        socket = sockets.holdings.forget(message[1]) or sockets.closed_listeners.pop(message[1], None)
+        _, id_, *reason = message
+        socket = sockets.holdings.forget(id_) or sockets.closed_listeners.pop(id_, None)
         if socket is None:
             sockets.dropped["FORGET"] += 1
             return
@@ -195,6 +196,8 @@ class SocketReports:
         if descriptor is not None:
             sockets.kernel.close(descriptor)
         if isinstance(socket, StreamSocket):
+            if reason:
+                sockets.ended(socket, CloseReason(*reason))
             sockets.holdings.wake_drainers(socket)
 
     # -- sockets that change hands --
@@ -225,6 +228,8 @@ class SocketReports:
         socket = sockets.make(id_, descriptor, actor, SocketAddress(*peer))
         sockets.holdings.take_over(socket, claim, actor.address, fields)
         socket.told = bool(socket.error)
+        if socket.reading is not Reading.OPEN:
+            socket.close_reason = CloseReason.RESET if socket.error else CloseReason.EOF
         sockets.belongs_to(socket, actor)
         if not waiting:
             sockets.log_error(actor, f"socket: {id_} came when nobody waited for it any more: closed")

@@ -151,19 +151,20 @@ def limit(fd: int, n: int | None) -> None:
 
 
 def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
-    """Call `function(fd, reason)` in a task of its own, once, when the peer has finished or the connection has ended.
+    """Call `function(fd, reason)` in a task of its own when the peer has finished or the connection has ended.
 
     The reason is one of the names of `CloseReason`: "eof", "reset", "closed" and "shutdown" for the actor's own acts,
-    "write_limit", ... A later function replaces this one; it goes with the actor's ownership.
+    "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or is forgotten.
+    A later function replaces this one, and is told soon what has already been; it goes with the actor's ownership.
     """
     socket = connection(fd)
     current_actor().worker.sockets.tell_of_end(socket, function)
 
 
-def onwarning(fd: int, function: Callable[[int, int], Any]) -> None:
+def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
     """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
 
-    Without it there is a line in the log instead. It goes with the actor's ownership.
+    Without a function (None) there is a line in the log instead. It goes with the actor's ownership.
     """
     connection(fd).on_warning = function
 

@@ -22,7 +22,7 @@ from skypy.worker.socket import Claimant, ListenerSocket, SocketAddress, StreamS
 from skypy.worker.socket_lane import SocketLane
 from skypy.worker.socket_reports import SocketReports
 from skypy.worker.tasks import run_function
-from skypy.worker.waiter import Waiter
+from skypy.worker.waiter import Resumption, Waiter
 
 if TYPE_CHECKING:
     from skypy.core.settings import SocketSettings
@@ -191,7 +191,7 @@ class Sockets:
 
     def _forget_owner(self, socket: StreamSocket) -> None:
         if socket.reader is not None:
-            self._scheduler.wake(socket.reader)  # it finds that the socket is not its actor's any more
+            self._scheduler.wake(Resumption(socket.reader))  # it finds that the socket is not its actor's any more
             socket.reader = None
         socket.forget_callbacks()
         socket.owner.sockets.discard(socket.id)
@@ -283,7 +283,8 @@ class Sockets:
         self.closed_listeners[listener.id] = self.listeners.pop(listener.id)
 
     def _let_go(self, socket: StreamSocket, reason: CloseReason) -> None:
-        self.ended(socket, reason)
+        if socket.close_reason is None:  # else the actor only does what follows from what it was told
+            self.ended(socket, reason)
         self.disown(socket)
 
     def disown(self, socket: StreamSocket) -> None:
@@ -295,8 +296,8 @@ class Sockets:
         self._wake_reader(socket)
 
     def ended(self, socket: StreamSocket, reason: CloseReason) -> None:
-        """The peer has finished, or the connection has ended: who asked to be told is told, once."""
-        if socket.close_reason is None:
+        """The peer has finished, or the connection has ended: who asked to be told is told, once of each."""
+        if socket.close_reason in (None, CloseReason.EOF) and reason is not socket.close_reason:
             socket.close_reason = reason
             if socket.on_close is not None:
                 self._call_back(socket, "onclose", socket.on_close, reason)
@@ -317,7 +318,7 @@ class Sockets:
     def _wake_reader(self, socket: StreamSocket) -> None:
         """Resume the reader, but not inside of the code that is running."""
         if socket.reader is not None:
-            self._scheduler.wake(socket.reader)
+            self._scheduler.wake(Resumption(socket.reader))
 
     # -- seeing --
 

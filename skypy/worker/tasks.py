@@ -23,7 +23,15 @@ else:  # the same look-up without asyncio.current_task, which is Python code the
 
     current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = _current_tasks.get
 
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+
+def check_callable(function: F) -> F:
+    """The function. Raises TypeError for what cannot be called: here, not when it is due."""
+    if not callable(function):
+        raise TypeError(f"a function is needed, not {function!r}")
+    return function
 
 
 async def run_function(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

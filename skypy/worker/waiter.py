@@ -51,6 +51,23 @@ def _take_only_callback(future: asyncio.Future[Any]) -> tuple[Callable[..., obje
     return waiting[0]
 
 
+class Resumption(Generic[T]):
+    """An asyncio.Future as the scheduler wakes it: by `resume`."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[T]) -> None:
+        self._future = future
+
+    def done(self) -> bool:
+        """Whether it has been resumed, or was cancelled."""
+        return self._future.done()
+
+    def set_result(self, value: T, /) -> None:
+        """Resume it."""
+        resume(self._future, value)
+
+
 class Waiter(Generic[T]):
     """One wait of one task: skypy's own waits are coroutine functions around it.
 

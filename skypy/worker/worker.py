@@ -112,16 +112,17 @@ class Worker:
             raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
         actor = self.actors[address] = Actor(address, self, module, self._context.copy())
         self.node.say((BORN, address))
+        before = _cancellations()
         try:
             actor.context.copy().run(exec, code, module.__dict__)
             actor.life = Life.RUNNING
             await self._run_start(actor, packed_arguments)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
-            if cancelled and actor.ended is not None and not _is_being_cancelled():
+            if cancelled and actor.ended is not None and _cancellations() == before:
                 raise _exited(name) from error
             await self.end(actor, _FAILED)
-            if cancelled and _is_being_cancelled():
+            if cancelled and _cancellations() > before:
                 raise
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
@@ -285,10 +286,13 @@ class Worker:
         return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
 
 
-def _is_being_cancelled() -> bool:
-    """Whether somebody wants the current task to end, as against a CancelledError that a service has raised."""
+def _cancellations() -> int:
+    """How often somebody has wanted the current task to end: more than before tells it from what a service has raised.
+
+    More than none does not: a TaskGroup whose child has failed may leave one behind, up to Python 3.12.
+    """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task.cancelling() if task is not None else 0
 
 
 def _call(function: Callable[[], None]) -> None:

@@ -70,6 +70,31 @@ def test_a_reader_that_waits_for_more_than_the_window_gets_the_credit_it_needs()
     assert len(heard) == 1
 
 
+def test_a_paused_socket_grants_nothing_until_it_is_resumed() -> None:
+    made, heard = started_duplicate(window=100)
+    made.pause()
+    made.data_received(bytes(100))
+    made.buffer.read(100)
+    made.want()
+    assert heard == []
+    made.resume()
+    assert heard == [(CREDIT, ID, 200)]
+
+
+def test_a_reader_that_needs_more_than_was_granted_ends_a_pause() -> None:
+    made, heard = started_duplicate(window=100)
+    made.pause()
+    made.want(101)
+    assert heard == [(CREDIT, ID, 101)]
+
+
+def test_resuming_takes_no_credit_back() -> None:
+    made, _ = started_duplicate(window=100)
+    made.want(500)
+    made.resume()
+    assert made.limit == 500
+
+
 def test_a_reader_that_waits_within_the_credit_asks_for_nothing() -> None:
     made, heard = started_duplicate(window=100)
     made.want(100)

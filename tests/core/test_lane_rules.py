@@ -18,6 +18,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from skypy.core import messages
+from skypy.core.close_reason import CloseReason
 from skypy.core.codec import pack, unpack
 from skypy.core.connection import Connection
 from skypy.core.duplicate import Duplicate, Holding, Reading
@@ -51,7 +52,7 @@ class BothEnds:
         self.heard: dict[int, Callable[..., object]] = {
             messages.SOCKET_DATA: self.duplicate.data_received,
             messages.SOCKET_MORE: self.duplicate.data_received,
-            messages.SOCKET_CLOSE: self.duplicate.input_ended,
+            messages.SOCKET_CLOSE: lambda error, *_: self.duplicate.input_ended(error),
             messages.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
             messages.SENT: self.duplicate.progressed,
             messages.FORGET: self.duplicate.forgotten,
@@ -61,35 +62,45 @@ class BothEnds:
             messages.WRITE: self.connection.write,
             messages.SHUTDOWN: self.connection.shutdown,
             messages.CLOSE: self.connection.close,
-            messages.ABORT: lambda dropped: self.connection.abort(by_reset=dropped),
+            messages.ABORT: lambda by_reset, *_: self.connection.abort(by_reset=by_reset),
+            messages.BREAK: lambda error, reason: self.connection.break_off(error, CloseReason(reason)),
         }
         self.input = b""  # what the actor has read
         self.read_stopped = False
+        self.broken_off = False
         self.impatient = False  # a deadline runs
         self.freed = False
         self.duplicate.start(0x0100000A)
 
     def steps(self, n: int) -> Iterator[Step]:
         """What may happen now; what ends something only for some of the numbers, or little would happen before."""
+        yield from self.steps_of_the_actor(n)
+        yield from self.pending()
+        if self.impatient and not self.freed and n % ENDINGS == 0:
+            yield self.lose_patience
+        if not self.kernel.reset:
+            yield from self.steps_of_the_peer(n)
+
+    def steps_of_the_actor(self, n: int) -> Iterator[Step]:
         if self.duplicate.writable:
             yield self.write
         if self.duplicate.corked.size:
             yield self.end_turn
         if self.duplicate.state is not Holding.CLOSING:
-            yield self.read
+            yield from (self.read, self.pause, self.resume)
             if n % ENDINGS == 0:
                 yield self.end
-        yield from self.pending()
-        if self.impatient and not self.freed and n % ENDINGS == 0:
-            yield self.lose_patience
-        if not self.kernel.reset:
-            yield self.peer_reads
-            if n % RESETS == 0:
-                yield self.peer_resets
-            if not self.kernel.fin_received:
-                yield self.peer_sends
-                if n % ENDINGS == 0:
-                    yield self.peer_finishes
+            if n % RESETS == 0 and (self.duplicate.writable or self.duplicate.reading is Reading.OPEN):
+                yield self.pass_a_limit
+
+    def steps_of_the_peer(self, n: int) -> Iterator[Step]:
+        yield self.peer_reads
+        if n % RESETS == 0:
+            yield self.peer_resets
+        if not self.kernel.fin_received:
+            yield self.peer_sends
+            if n % ENDINGS == 0:
+                yield self.peer_finishes
 
     def pending(self) -> Iterator[Step]:
         """What happens sooner or later even if the actor and the peer begin nothing new."""
@@ -135,9 +146,19 @@ class BothEnds:
         self.input += duplicate.buffer.read(min(n * 2, duplicate.buffer.size)) or b""
         duplicate.want()
 
+    def pause(self, _: int) -> None:
+        self.duplicate.pause()
+
+    def resume(self, _: int) -> None:
+        self.duplicate.resume()
+
+    def pass_a_limit(self, _: int) -> None:
+        self.duplicate.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+        self.broken_off = True
+
     def end(self, n: int) -> None:
-        how = ("finish writing", "stop reading", "close", "abort")[n // ENDINGS % 4]
-        if how != "abort":
+        how = ("finish writing", "stop reading", "close", "shutdown", "abort")[n // ENDINGS % 5]
+        if how not in ("shutdown", "abort"):
             self.end_turn()  # what was written goes before
         match how:
             case "finish writing":
@@ -147,15 +168,17 @@ class BothEnds:
                 self.duplicate.shutdown_read()
             case "close":
                 self.duplicate.close()
-            case _:
+            case "shutdown":
                 self.duplicate.shutdown()
+            case _:
+                self.duplicate.abort()
         self.read_stopped = True
 
     def hear(self, _: int) -> None:
         kind, _id, *fields = self.reports.popleft()
         self.heard[kind](*fields)
         assert self.duplicate.received <= self.duplicate.limit, "input beyond the credit"
-        if kind == SOCKET_CLOSE and not self.read_stopped:
+        if kind == SOCKET_CLOSE and not self.read_stopped and not self.broken_off:
             assert self.duplicate.received == len(self.kernel.arrived), "the end before the last byte"
             assert self.kernel.fin_received or self.duplicate.reading is Reading.BROKEN, "end-of-file without a FIN"
 
@@ -263,7 +286,9 @@ class BothEnds:
             self.read(WINDOW)
             self.come_to_rest()
         assert self.duplicate.reading is not Reading.OPEN, "the reader never meets the end"
-        assert self.input + self.duplicate.buffer.read_all() == self.kernel.arrived or self.read_stopped
+        assert (
+            self.input + self.duplicate.buffer.read_all() == self.kernel.arrived or self.read_stopped or self.broken_off
+        )
         self.duplicate.close()
         self.come_to_rest()
         assert self.freed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -20,7 +21,7 @@ from skypy.core.socket_state import (
     step,
     to_mermaid,
 )
-from tests.diagram import ARCHITECTURE, BLOCK
+from tests.diagram import BLOCK, DOCUMENTS
 
 CLOSE: Final = (Effect.REPORT_CLOSE, Effect.REPORT_RESET)
 REPORTS: Final = {effect for effect in Effect if effect.name.startswith("REPORT_")} | {Effect.FORGET}
@@ -310,8 +311,6 @@ def test_the_diagram_shows_every_state_and_every_change_of_state() -> None:
     assert all(any(state.name in arrow.split() for arrow in expected) for state in State)
 
 
-def test_the_diagram_in_the_documentation_is_drawn_from_the_table() -> None:
-    found = BLOCK.search(ARCHITECTURE.read_text()) if ARCHITECTURE.exists() else None
-    if found is None:
-        pytest.skip("ARCHITECTURE.md has no state diagram yet")
-    assert found.group() == to_mermaid()
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_the_diagram_in_the_documentation_is_drawn_from_the_table(document: pathlib.Path) -> None:
+    assert BLOCK.findall(document.read_text()) == [to_mermaid()]

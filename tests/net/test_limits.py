@@ -83,6 +83,7 @@ def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(s
     peer.shutdown(1)
     assert stage.read_to_end(peer) == (b"", 0)
     stage.until(lambda: held.forgotten, "FORGET")
+    assert held.reports[-1] == [FORGET, held.id, "half_close_timeout"]
     assert stage.lines == [forgotten_line(held)]
     assert counted(stage) == {"half_close_timeout": 1}
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from skypy.core.socket_state import State
 from tests.net.players import CREDIT_FOR_ALL
 from tests.net.stage import Stage
-
-_TIME_WAIT = "06"
-
-
-def in_time_wait(port: int) -> int:
-    """How many connections of a local port are in TIME_WAIT, by proc(5)."""
-    fields = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(int(one[1].rpartition(":")[2], 16) == port and one[3] == _TIME_WAIT for one in fields)
+from tests.time_wait import in_time_wait
 
 
 @pytest.mark.parametrize("peer_closes", ["at once", "never"])

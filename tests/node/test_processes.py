@@ -129,6 +129,17 @@ def test_a_killed_socket_service_ends_the_node_with_exit_code_1() -> None:
         assert node.wait() == 1
 
 
+def bus_folder(node: RunningNode) -> Path:
+    """Where the workers' bus sockets are."""
+    descriptors = Path(f"/proc/{node.child('worker 1')}/fd")
+    own = {os.readlink(descriptor) for descriptor in descriptors.iterdir() if descriptor.is_symlink()}
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        *_, inode, path = line.split()
+        if f"socket:[{inode}]" in own and path.startswith("/"):
+            return Path(path).parent
+    raise AssertionError("worker 1 has no bus socket")
+
+
 # -- the node dies -----------------------------------------------------------------------------------------------------
 
 
@@ -136,8 +147,10 @@ def test_a_killed_node_leaves_no_orphan_and_its_services_end_in_order() -> None:
     with running("stopping", "workers=2", exit_code=-signal.SIGKILL) as node, node.connect() as client:
         client.sendall(b"hello\n")
         assert client.recv(6) == b"hello\n"
+        folder = bus_folder(node)
         node.signal(signal.SIGKILL)
         assert read_to_end(client) == b"goodbye\n"
+        node.eventually(lambda: not folder.exists(), f"{folder} is left behind")
 
 
 def test_a_killed_node_leaves_no_orphan_even_when_a_worker_is_stuck() -> None:

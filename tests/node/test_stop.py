@@ -61,6 +61,17 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert node.wait() == 0
 
 
+def test_signals_up_to_its_very_end_do_not_change_how_it_ends() -> None:
+    with running("stopping", "workers=2") as node:
+
+        def ended_by_another_signal() -> bool:
+            node.signal(signal.SIGINT)
+            return not node.running()
+
+        node.eventually(ended_by_another_signal, "it does not end")
+        assert node.wait() == 0
+
+
 def test_a_stop_function_that_takes_too_long_is_cancelled_and_the_rest_happens() -> None:
     with running("hanging", "stop_timeout=0.2") as node:
         node.expect_trouble(r"^\[:01000001\] error in hang$")

@@ -16,7 +16,7 @@ def play(pytester: pytest.Pytester, body: str, *options: str) -> str:
         f"@pytest.mark.skypy(service_path=[{str(SERVICES)!r}], env={{'port': '7'}})\n"
         f"async def test_it(system, connect, clock):\n{lines}"
     )
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *options)
     return "\n".join(result.outlines)
 
 

@@ -8,53 +8,16 @@ import gc
 import weakref
 from asyncio.tasks import _PyTask  # type: ignore[attr-defined]
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 
 from skypy.worker.tasks import start_eagerly
 from skypy.worker.waiter import Waiter
+from tests.worker.steps import Failure, run_callback, run_iterations, start
 
 T = TypeVar("T")
-
-
-@pytest.fixture(params=["regular mode", "debug mode"])
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop that must be left tidy: no task, and no complaint to its exception handler."""
-    complaints: list[dict[str, Any]] = []
-    loop = asyncio.new_event_loop()
-    loop.set_debug(request.param == "debug mode")
-    loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
-    yield loop
-    unfinished = asyncio.all_tasks(loop)
-    loop.close()
-    assert unfinished == set()
-    assert complaints == []
-
-
-def run_callback(loop: asyncio.AbstractEventLoop, callback: Callable[[], T]) -> T:
-    """What a plain callback of the running loop returns; no task is running while it does its work."""
-    returned: asyncio.Future[T] = loop.create_future()
-
-    def call() -> None:
-        try:
-            returned.set_result(callback())
-        except BaseException as error:
-            returned.set_exception(error)
-
-    loop.call_soon(call)
-    return loop.run_until_complete(returned)
-
-
-def run_iterations(loop: asyncio.AbstractEventLoop, count: int = 3) -> None:
-    for _ in range(count):
-        run_callback(loop, lambda: None)
-
-
-def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task that has come to its first await."""
-    return run_callback(loop, lambda: start_eagerly(loop, coroutine, context=contextvars.copy_context()))
 
 
 async def wait_on(waiter: Waiter[T]) -> T:
@@ -82,10 +45,6 @@ class Mailbox:
             finally:
                 self._waiter = None
         return self.items.popleft()
-
-
-class Failure(Exception):
-    """Unlike the built-in exceptions it can be weakly referenced."""
 
 
 # The direct wake-up
@@ -483,14 +442,6 @@ def test_an_exception_for_a_task_that_was_cancelled_meanwhile_makes_no_noise(loo
     start(loop, fail_and_cancel())
     run_iterations(loop)
     assert task.cancelled()
-
-
-@pytest.fixture
-def no_garbage_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_garbage_collector")

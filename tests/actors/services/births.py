@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import Any, Literal
 
 import skypy
@@ -160,6 +161,17 @@ async def test_a_body_that_fails_fails_the_start(others: Others) -> None:
 async def test_arguments_that_do_not_fit_fail_the_start(others: Others) -> None:
     text = await failure(others.where(), 1, 2, 3, name="startless_but_strict")
     assert "TypeError: main() takes 0 positional arguments but 3 were given" in text
+
+
+async def test_an_exit_while_starting_is_told_from_an_old_cancellation(others: Others) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()  # as a TaskGroup does whose child fails
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    assert task.cancelling() == 1
+    assert "has ended before its start function had finished" in await failure(others.where(), "exit")
+    task.uncancel()
 
 
 async def test_an_exit_before_the_start_has_finished_fails_it(others: Others) -> None:

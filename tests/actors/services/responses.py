@@ -70,7 +70,10 @@ def hold_and_raise() -> None:
 @skypy.command
 def hold_twice() -> None:
     held.append(skypy.response())
-    held.append(skypy.response())
+    try:
+        skypy.response()
+    except RuntimeError:
+        held.append("refused")
 
 
 @skypy.command
@@ -90,6 +93,11 @@ async def detach_in_another_task() -> None:
         skypy.response()("detached in a task")
 
     await asyncio.create_task(later())
+
+
+@skypy.command
+def take() -> Any:
+    return held.pop()
 
 
 @skypy.command
@@ -172,14 +180,14 @@ async def test_a_response_is_used_once(others: Others) -> None:
     assert await call == "first"
 
 
-async def test_a_second_response_of_the_same_request_answers_nobody(others: Others) -> None:
+async def test_a_second_response_of_the_same_request_is_refused(others: Others) -> None:
     other = await others.start("responses")
     call = asyncio.create_task(skypy.call(other, "hold_twice"))
     while await skypy.call(other, "how_many") < 2:
         await skypy.sleep(0)
     assert await skypy.call(other, "answer", "first") is True
-    assert await skypy.call(other, "answer", "second") is False
     assert await call == "first"
+    assert await skypy.call(other, "take") == "refused"
 
 
 async def test_the_response_of_a_send_answers_nobody(others: Others) -> None:

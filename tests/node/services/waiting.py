@@ -57,11 +57,34 @@ async def test_a_task_that_sleeps_is_cancelled_as_any_other() -> None:
 
 
 async def test_a_time_that_cannot_be_waited_for_is_refused() -> None:
-    for seconds in (-1, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="seconds cannot be waited for"):
-            await skypy.sleep(seconds)
-        with pytest.raises(ValueError, match="seconds cannot be waited for"):
-            skypy.timeout(seconds, print)
+    with pytest.raises(ValueError, match="seconds cannot be waited for"):
+        await skypy.sleep(float("nan"))
+    with pytest.raises(ValueError, match="seconds cannot be waited for"):
+        skypy.timeout(float("nan"), print)
+
+
+async def test_a_time_that_has_passed_is_not_waited_for() -> None:
+    assert await skypy.sleep(-1) is True
+    done = asyncio.Event()
+    skypy.timeout(-1, done.set)
+    await done.wait()
+
+
+async def test_a_sleep_without_end_is_ended_by_wakeup() -> None:
+    task = skypy.fork(skypy.sleep, float("inf"))
+    await skypy.sleep(0)
+    assert skypy.wakeup(task) is True
+    assert await task is False
+
+
+async def test_what_cannot_be_called_is_refused_at_once() -> None:
+    for attempt in (
+        lambda: skypy.fork(5),  # type: ignore[arg-type]
+        lambda: skypy.timeout(0, None),  # type: ignore[arg-type]
+        lambda: skypy.dispatch("handler"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match="a function is needed"):
+            attempt()
 
 
 async def test_timeouts_run_in_the_order_of_their_times() -> None:

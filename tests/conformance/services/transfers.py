@@ -1,0 +1,104 @@
+"""Commands of a subject that read and write at length."""
+
+import asyncio
+import hashlib
+import random
+from typing import Literal
+
+import skypy
+from skypy import socket
+
+
+async def do_read_singly(fd: int) -> bytes:
+    """Byte for byte, to the end."""
+    data = bytearray()
+    while (piece := await socket.read(fd, 1)) is not None:
+        data += piece
+    return bytes(data)
+
+
+async def do_frames(fd: int, size: int) -> list[bytes]:
+    """Pieces of one size, to the end."""
+    frames = []
+    while (frame := await socket.read(fd, size)) is not None:
+        frames.append(frame)
+    return frames
+
+
+async def do_digest(fd: int) -> tuple[int, str]:
+    """The size and the SHA-256 of what comes, to the end."""
+    size, seen = 0, hashlib.sha256()
+    while (data := await socket.read(fd)) is not None:
+        size += len(data)
+        seen.update(data)
+    return size, seen.hexdigest()
+
+
+async def do_digest_of(fd: int, size: int) -> tuple[int, str]:
+    """The same of a piece that is read at once."""
+    data = await socket.read(fd, size) or b""
+    return len(data), hashlib.sha256(data).hexdigest()
+
+
+async def do_count(fd: int) -> None:
+    """Answer with the size of what comes, at its end."""
+    socket.write(fd, b"%d" % len(await socket.readall(fd)))
+    await socket.close(fd)
+
+
+async def do_sort(fd: int) -> None:
+    """Answer with what comes, its lines sorted, at its end."""
+    lines = (await socket.readall(fd)).splitlines(keepends=True)
+    for line in sorted(lines):
+        socket.write(fd, line)
+    await socket.close(fd)
+
+
+async def do_echo(fd: int) -> None:
+    """Echo what comes, to its end."""
+    while (data := await socket.read(fd)) is not None:
+        socket.write(fd, data)
+        await socket.drain(fd)
+    await socket.close(fd)
+
+
+def do_pour(fd: int, size: int, seed: int = 0) -> bool:
+    """Write so many random bytes at once."""
+    return socket.write(fd, random.Random(seed).randbytes(size))
+
+
+def do_pour_and_close(fd: int, size: int, seed: int = 0) -> None:
+    """Write so many random bytes at once, and close before anything can have gone."""
+    do_pour(fd, size, seed)
+    skypy.fork(socket.close, fd)
+
+
+async def do_produce(fd: int, count: int, size: int) -> None:
+    """Write so many pieces, no faster than they leave."""
+    for number in range(count):
+        socket.write(fd, b"%08d" % number + bytes(size - 8))
+        await socket.drain(fd)
+    socket.shutdown(fd, "w")
+
+
+def do_write_ones(fd: int, size: int) -> bool:
+    """One large message of low priority."""
+    return socket.write(fd, b"1" * size, "low")
+
+
+def do_write_both(fd: int, messages: list[tuple[Literal["high", "low"], bytes]]) -> bool:
+    """Messages with their priorities, in one turn."""
+    accepted = [socket.write(fd, data, priority) for priority, data in messages]
+    return all(accepted)
+
+
+async def do_drain_within(fd: int, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        await socket.drain(fd)
+
+
+async def do_cancelled_open(port: int) -> None:
+    opening = asyncio.create_task(socket.open("127.0.0.1", port))
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
