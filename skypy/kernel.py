@@ -14,6 +14,9 @@ from typing import Any, Final
 class Kernel:
     """The calls of a worker, of a node and of lanes."""
 
+    lane_receive_bytes = 262144
+    """How much a lane takes in one call."""
+
     def __init__(self) -> None:
         self.write: Callable[[int, Any], int] = os.write
         self.writev: Callable[[int, Any], int] = os.writev

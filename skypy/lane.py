@@ -17,7 +17,6 @@ from skypy.core.frames import FrameDecoder, FrameTooLarge, encode, with_attached
 from skypy.core.messages import Message
 from skypy.kernel import LINUX, Kernel
 
-_RECEIVE_BYTES: Final = 262144
 _SEND_BUFFER_BYTES: Final = 1048576
 """Asked of the kernel, so that a burst of data does not cost a wake-up per 100 KiB."""
 _DESCRIPTORS_PER_CALL: Final = 253
@@ -83,7 +82,7 @@ class Lane:
         self._decoder = FrameDecoder()
         self._groups: deque[list[int]] = deque()  # of descriptors, one for each batch that announces some
         self._descriptors: deque[int | None] = deque()
-        self._buffer = memoryview(bytearray(_RECEIVE_BYTES))
+        self._buffer = memoryview(bytearray(kernel.lane_receive_bytes))
         self.unsent = 0
         """Bytes of sealed batches that the kernel has not taken yet."""
         self.send = self._batch.append

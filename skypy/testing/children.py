@@ -24,8 +24,6 @@ from skypy.testing.process import VirtualProcess
 
 TEST_PROCESS_NUMBER: Final = 0xFFFF
 """Where the test itself is an actor: its addresses begin with ffff."""
-_graves: Final[list[asyncio.Task[Any]]] = []
-"""Tasks of processes that were killed: nothing of them may run any more, their `finally` included."""
 
 
 class MemoryChild(Child):
@@ -115,7 +113,7 @@ class MemoryChild(Child):
         if code < 0 and isinstance(self.program, WorkerProcess):
             for task in self.program.tasks():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-                _graves.append(task)
+                self._node.killed.add(task)
         for number in numbers_of(self.process):
             close(number)
         self._node.loop.call_soon(self._has_ended, code, context=self._node_context)
@@ -126,11 +124,6 @@ class MemoryChild(Child):
         close(self.pidfd)
         self.close_control()
         self.ended.set_result(code)
-
-
-def is_buried(task: asyncio.Task[Any]) -> bool:
-    """Whether it was a killed process's."""
-    return task in _graves
 
 
 class MemoryNode(Node):
@@ -150,6 +143,8 @@ class MemoryNode(Node):
         self.loop = loop
         self.hub = Hub(kernel.chance)
         self.service_log = service_log
+        self.killed: set[asyncio.Task[Any]] = set()
+        """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
         super().__init__(settings, log, "memory", kernel)
 
     def child(self, index: int) -> MemoryChild:

@@ -18,6 +18,8 @@ from skypy.testing.sockets import MemorySocket
 class MemoryKernel(SocketKernel):
     """The system calls of skypy, done in memory."""
 
+    lane_receive_bytes = 16384  # there are a dozen lanes in every test
+
     def __init__(self, chance: random.Random, now: Callable[[], float]) -> None:
         self.chance = chance
         self.network = Network(chance, now)
