@@ -147,9 +147,9 @@ class Duplicate:
         """Whether the kernel may be given the corked bytes by this process."""
         return self.sent == self.out and self.descriptor is not None
 
-    def drained(self, high_water: int) -> bool:
-        """Whether drain may go on: little enough is unsent, or nothing more can be sent."""
-        return self.unsent < high_water or self.state is not Holding.OWN or self.error != 0
+    def drained(self, mark: int) -> bool:
+        """Whether drain may go on: less than `mark` bytes are unsent, or nothing more can be sent."""
+        return self.unsent < mark or self.state is not Holding.OWN or self.error != 0
 
     def flush(self) -> None:
         """Give the corked bytes to the kernel, and to the service what the kernel does not take."""

@@ -46,6 +46,7 @@ class Holdings(Generic[D, W]):
         request_turn: Callable[[], None],
         wake: Callable[[Wakeable], None],
         high_water: int,
+        low_water: int,
         write_limit: int,
         backlog: Callable[[D, int], None],
         *,
@@ -59,6 +60,7 @@ class Holdings(Generic[D, W]):
         self._request_turn = request_turn
         self._wake = wake
         self._high_water = high_water
+        self._low_water = min(low_water, high_water)
         self._write_limit = write_limit
         self._backlog = backlog
         self.own: dict[int, D] = {}
@@ -129,7 +131,7 @@ class Holdings(Generic[D, W]):
 
     def wake_drainers(self, socket: D) -> None:
         """Resume those who wait for output to leave, if enough has left."""
-        if socket.drainers and socket.drained(self._high_water):
+        if socket.drainers and socket.drained(self._low_water):
             for waiter in socket.drainers:
                 self._wake(waiter)
             socket.drainers.clear()

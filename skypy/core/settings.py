@@ -21,6 +21,8 @@ class SocketSettings:
     """How much a socket may hold unread before reading pauses; skynet pauses at the same 128 KiB."""
     high_water: int = 1048576
     """How much may be unsent before drain() waits; skynet warns at the same 1 MiB."""
+    low_water: int = 262144
+    """How little must be unsent before a drain() that had to wait goes on: fewer and larger steps."""
     write_limit: int = 268435456
     """How much may be unsent at all: a write beyond it resets the connection, or slow readers would eat the memory."""
     half_close_timeout: float = 300.0

@@ -223,7 +223,7 @@ def _immutable(data: object) -> bytes:
 
 
 async def drain(fd: int) -> None:
-    """Wait until less than `[socket] high_water` bytes are unsent.
+    """Wait until less than `[socket] high_water` bytes are unsent; a wait goes on until less than `low_water` are.
 
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """

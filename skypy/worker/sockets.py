@@ -65,6 +65,7 @@ class Sockets:
             scheduler.request_turn,
             scheduler.wake,
             settings.high_water,
+            settings.low_water,
             settings.write_limit,
             self._backlog,
             alone=alone,
@@ -323,8 +324,9 @@ class Sockets:
     # -- seeing --
 
     async def netstat(self) -> tuple[list[SocketInfo], dict[str, int]]:
-        """Every socket of the node, and how often the service has met what is rare."""
+        """Every socket of the node, and how often the service, and this worker, have met what is rare."""
         rows, counters = await self.lane.ask(NETSTAT, cancelled=lambda _: None, unwanted=lambda *_: None)
+        counters["dropped reports"] = self.dropped.total()
         return [SocketInfo.from_plain(row) for row in rows], counters
 
     def log_error(self, actor: Actor, text: str) -> None:

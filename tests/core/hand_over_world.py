@@ -61,7 +61,7 @@ class Worker:
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
         self.holdings: Holdings[HeldSocket, Wait] = Holdings(
-            self.say, lambda: None, self.wake, high_water=1, write_limit=1 << 30, backlog=lambda *_: None
+            self.say, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, backlog=lambda *_: None
         )
         self.accepted: list[tuple[bytes, bool]] = []  # messages that were written, and whether as the owner
         self.claims: list[Wait] = []
