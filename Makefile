@@ -47,7 +47,7 @@ conformance: $(INSTALLED) ## cases of Netty, Erlang and skynet over real TCP
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/conformance
 
 soak: $(INSTALLED) ## long runs
-	$(BIN)/pytest -q tests -m soak
+	$(BIN)/pytest -q tests -m soak -o faulthandler_timeout=0 -o timeout=0
 
 bench: $(INSTALLED) ## every case beside its rivals, about 5 minutes; the table goes to benchmarks/results
 	$(BIN)/python -m benchmarks install
