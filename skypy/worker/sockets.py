@@ -310,7 +310,7 @@ class Sockets:
             self._call_back(socket, "onclose", function, socket.close_reason)
 
     def _call_back(self, socket: StreamSocket, what: str, function: Callable[[int, Any], Any], news: object) -> None:
-        if isinstance(news, CloseReason):
+        if isinstance(news, CloseReason):  # a service gets the text, not our Enum
             news = str(news)
         if socket.owner.life is not Life.ENDED:
             coroutine = run_function(partial(function, socket.id, news))

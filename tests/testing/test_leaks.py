@@ -71,3 +71,9 @@ def test_a_failing_assertion_shows_the_line_of_the_test(pytester: pytest.Pyteste
 def test_an_expected_error_is_none(pytester: pytest.Pytester) -> None:
     body = "system.expect_error('ZeroDivisionError')\nsystem.send(await system.newservice('leaky'), 'fail')"
     assert "1 passed" in play(pytester, body)
+
+
+def test_a_failure_of_a_test_that_has_a_node_of_its_own_is_reported_as_any_other(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.fixture\ndef node(): return 7\ndef test_it(node): assert node == 8")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    result.assert_outcomes(failed=1)
