@@ -7,7 +7,6 @@ is what the kernel has taken, `read` what was read from it, `limit` up to where 
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -120,13 +119,14 @@ class Connection:
         self.state = state
         self.holder = holder
         """The worker whose actor owns it."""
-        self._claims: deque[Holder] = deque()
+        # What other workers have to do with it: mostly nothing, and what cannot change has no copy for each connection.
+        self._claims: tuple[Holder, ...] = ()
         self._recalled = False  # between RECALL and YIELD nobody owns it for sure: nothing is read, and it cannot end
-        self._postponed: list[str] = []  # halves that the owner finished before it saw RECALL
+        self._postponed = ""  # halves that the owner finished before it saw RECALL
         self._previous: Holder | None = None  # has yielded, and must be told FORGET when the next one has it for sure
-        self._writers: set[Holder] = set()  # who has sent output for the owner, and must be told GONE when it cannot go
-        self._held: list[tuple[int, bytes]] = []  # such output that came while it was recalled
-        self._drains: list[tuple[Holder, int]] = []  # DRAINs that the owner has not answered, with their requests
+        self._writers: tuple[Holder, ...] = ()  # have sent output for the owner, and must be told GONE if it cannot go
+        self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came while it was recalled
+        self._drains: tuple[tuple[Holder, int], ...] = ()  # DRAINs that the owner has not answered, with their requests
         self.owner = 0
         """Address of the actor that started it, for messages about it; 0 before."""
         self.queue = OutputQueue()
@@ -287,7 +287,7 @@ class Connection:
     def shutdown(self, how: str) -> tuple[Effect, ...]:
         """Finish one half: "w" or "r". What crossed RECALL waits for YIELD, which brings the unread input."""
         if self._recalled:
-            self._postponed.append(how)
+            self._postponed += how
             self._dismiss_others()
             return ()
         if how == "r":
@@ -320,19 +320,21 @@ class Connection:
         if not self._accepting:
             source.emit((GONE, self.id))
             return
-        self._writers.add(source)
+        if source not in self._writers:
+            self._writers += (source,)
         if kind == DRAIN:
-            self._drains.append((source, *fields))
+            self._drains += ((source, *fields),)
         elif self._recalled:
-            self._held += fields[0]
+            self._held += tuple(fields[0])
         if not self._recalled:
             self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
 
     def drained(self, worker: Holder, number: int, request: int) -> None:
         """DRAINED for the worker with that number. From a former owner it means nothing: the new one is asked again."""
-        for source, asked in self._drains:
+        for drain in self._drains:
+            source, asked = drain
             if worker is self.holder and (source.number, asked) == (number, request):
-                self._drains.remove((source, asked))
+                self._drains = tuple(other for other in self._drains if other is not drain)
                 source.emit((DRAIN_DONE, self.id, request))
                 return
 
@@ -341,7 +343,7 @@ class Connection:
         if not self.owned or self.state is State.CONNECTING:
             taker.emit((REFUSED, self.id))
             return
-        self._claims.append(taker)
+        self._claims += (taker,)
         self._recall()
 
     def yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool) -> Message | None:
@@ -354,13 +356,15 @@ class Connection:
         self.met(error)
         self.limit = self.read
         self._previous = self.holder
-        self.holder = self._claims.popleft() if self._claims else NOBODY
-        if self.holder is NOBODY:
+        if not self._claims:
+            self.holder = NOBODY
             return None
+        self.holder, *claims = self._claims
+        self._claims = tuple(claims)
         position = (self.read, out, self.sent)
         condition = (reading, self.error, writable and self._accepting)
         # The taker may have sent some of what was held before it claimed: that goes before what it has corked since.
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         return (OWN, self.id, unread, *position, *condition, held)
 
     def resume(self) -> tuple[Effect, ...]:
@@ -375,9 +379,9 @@ class Connection:
 
     def holder_died(self, dead: Holder) -> bool:
         """A worker has died. Returns whether it was the owner's: then the connection is to be closed."""
-        self._claims = deque(claim for claim in self._claims if claim is not dead)
-        self._drains = [drain for drain in self._drains if drain[0] is not dead]
-        self._writers.discard(dead)
+        self._claims = tuple(claim for claim in self._claims if claim is not dead)
+        self._drains = tuple(drain for drain in self._drains if drain[0] is not dead)
+        self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
         return self.holder is dead and self.owned
@@ -402,7 +406,7 @@ class Connection:
         """What waited for the end of the recall happens now."""
         self._recalled = False
         effects = self._flushed()
-        postponed, self._postponed = self._postponed, []
+        postponed, self._postponed = self._postponed, ""
         for how in postponed:
             if self.owned:
                 effects += self.shutdown(how)
@@ -422,13 +426,13 @@ class Connection:
         if not self._accepting:
             for writer in self._writers:
                 writer.emit((GONE, self.id))
-            self._writers.clear()
-            self._drains.clear()
+            self._writers = ()
+            self._drains = ()
         if not self.owned:
             for taker in self._claims:
                 taker.emit((REFUSED, self.id))
-            self._claims.clear()
-            self._held.clear()
+            self._claims = ()
+            self._held = ()
 
     def _forget_previous(self) -> None:
         if self._previous is not None:
