@@ -99,7 +99,7 @@ class Duplicate:
         """Whether the peer has ended it, ahead of the input that is still to come."""
         self.warns_at = FIRST_WARNING
         """How many unsent bytes are worth the next warning."""
-        self.drainers: list[Wakeable] = []
+        self.drainers: tuple[Wakeable, ...] = ()
         """Who waits until `drained`."""
 
     # -- what the actor does --
