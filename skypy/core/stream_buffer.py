@@ -23,7 +23,7 @@ class StreamBuffer:
 
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""  # its last `size` bytes are unread
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] | tuple[()] = ()  # an idle connection has no list of its own
         self._in_lines = False  # the last thing read was a line
         self._separator = b""
         self._scanned = 0  # unread bytes that cannot begin a separator
@@ -49,7 +49,6 @@ class StreamBuffer:
             return None
         start = len(self._data) - self.size
         taken = bytes(self._data[start : start + count])
-        self._lines.clear()
         self._in_lines = False
         self._consume(count)
         return taken
@@ -81,13 +80,12 @@ class StreamBuffer:
             return None
         if separator != self._separator:
             self._separator = separator
-            self._lines.clear()
+            self._lines = ()
             self._scanned = 0
         return self._find_line(separator, limit)
 
     def clear(self) -> None:
         """Drop everything."""
-        self._lines.clear()
         self._consume(self.size)
 
     def _find_line(self, separator: bytes, limit: int) -> bytes | None:
@@ -119,6 +117,7 @@ class StreamBuffer:
     def _consume(self, count: int) -> None:
         self.size -= count
         self._scanned = 0
+        self._lines = ()
         if not self.size:
             self._data = b""
         elif isinstance(self._data, bytearray) and len(self._data) - self.size >= _COMPACT_FROM:
