@@ -180,7 +180,7 @@ class Sockets:
             socket.unclaimed = None
         socket.owner = actor
         socket.started = True
-        actor.sockets.add(socket.id)
+        actor.sockets.discard(socket.id)
         actor.streams[socket.id] = socket
 
     def abandon(self, socket: StreamSocket) -> None:
