@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from skypy.core.close_reason import CloseReason
@@ -18,7 +18,7 @@ from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
 from skypy.core.tcp_info import TcpInfo
 from skypy.net.kernel import SocketKernel
 from skypy.net.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
-from skypy.net.reactor import Reactor
+from skypy.net.reactor import Reactor, Timer
 from skypy.net.refuse_fin import refuse_fin
 
 _CLOSED: Final = State.CLOSED  # Python 3.11 calls a function for a member of an Enum, and each event asks for this one
@@ -66,9 +66,9 @@ class Stream:
         "_fin_sent",
         "_home",
         "_hung_up",
-        "_patience",
         "_refuses_fin",
         "_socket",
+        "_timer",
         "_watched",
         "avoid_time_wait",
         "connection",
@@ -94,7 +94,7 @@ class Stream:
         self._fin_sent = False
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
-        self._patience: Patience | None = None
+        self._timer: Timer | None = None  # the one thing it waits for
         self._watched: int | None = None  # for what the reactor watches it
 
     def fileno(self) -> int:
@@ -190,7 +190,18 @@ class Stream:
         if not self.connection.owned and self.connection.state is not State.CLOSED:
             self._run_out_of_time(CloseReason.NODE_STOPPED)
 
+    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
+        """Instead of what was waited for before."""
+        self._cancel_timer()
+        self._timer = self._home.reactor.call_at(when, self, look)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._home.reactor.cancel(self._timer)
+            self._timer = None
+
     def _free(self) -> None:
+        self._cancel_timer()
         self._home.reactor.retire(self, self._socket)
         self._home.freed(self)
 
@@ -282,14 +293,10 @@ class Stream:
     def _await_end(self) -> None:
         now = self._home.reactor.now()
         settings = self._home.settings
-        self._patience = Patience(
-            now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
-        )
-        self._look(self._patience, now, now)
+        patience = Patience(now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger)
+        self._look(patience, now, now)
 
     def _look(self, patience: Patience, since: float, now: float) -> None:
-        if self.connection.state is State.CLOSED or patience is not self._patience:
-            return
         patience.linger = self._home.settings.linger  # shorter while the node stops
         again = patience.look(now, self._undelivered())
         if self._refuses_fin:
@@ -299,25 +306,19 @@ class Stream:
             soon = now + max(_SHORTEST_LOOK_SECONDS, (now - since) / 2)
             again = again and min(again, soon)
         if again is not None:
-            self._home.reactor.call_at(again, self, functools.partial(self._look, patience, since))
+            self._call_at(again, functools.partial(self._look, patience, since))
         else:
             self._run_out_of_time()
 
     def _await_answer(self) -> None:
         """The peer has finished: the owner has so long to write something, or to close."""
-        self._patience = None
-        self._home.reactor.call_at(
-            self._home.reactor.now() + self._home.settings.half_close_timeout, self, self._look_for_answer
-        )
+        self._call_at(self._home.reactor.now() + self._home.settings.half_close_timeout, self._look_for_answer)
 
     def _look_for_answer(self, now: float) -> None:
-        connection = self.connection
-        if connection.state is not State.HALF_CLOSED_READ:
-            return
         timeout = self._home.settings.half_close_timeout
         left = timeout - self.tcp_info().last_data_sent_seconds
         if left > 0:
-            self._home.reactor.call_at(now + left, self, self._look_for_answer)
+            self._call_at(now + left, self._look_for_answer)
         else:
             self._run_out_of_time()
 
