@@ -52,7 +52,7 @@ class Reactor:
         self._handlers: dict[int, Handler] = {}
         self._interest: dict[int, int] = {}
         self._end_of_turn = end_of_turn
-        self._retired: list[socket.socket] = []
+        self._retired: list[socket.SocketType] = []
         self._timers: list[tuple[float, int, Timer]] = []  # a heap, and the first one is due
         self._cancelled = 0  # of the timers in the heap
         self._order = itertools.count()
@@ -75,7 +75,7 @@ class Reactor:
             self._poller.remove(descriptor)
             del self._handlers[descriptor]
 
-    def retire(self, handler: Handler, end: socket.socket) -> None:
+    def retire(self, handler: Handler, end: socket.SocketType) -> None:
         """Stop watching, and close the socket at the end of the turn."""
         self.ignore(handler)
         self._retired.append(end)

@@ -78,7 +78,7 @@ class Stream:
     def __init__(
         self,
         connection: Connection,
-        end: socket.socket,
+        end: socket.SocketType,
         outlet: Outlet,
         home: Home,
         *,
