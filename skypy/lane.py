@@ -139,9 +139,7 @@ class Lane:
     def receive(self) -> list[Any]:
         """The messages that have arrived whole; often none. Raises LaneEnded, MalformedFrame."""
         try:
-            count, ancillary, flags, _ = self._socket.recvmsg_into(
-                [self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC
-            )
+            count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return []
         except OSError as error:  # the peer died with our messages unread: what it had sent was read before this

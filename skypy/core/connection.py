@@ -13,8 +13,8 @@ actor has enough, closes the connection or lets it go. What an end means the ser
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
@@ -444,12 +444,12 @@ class Connection:
 
     def _dismiss_others(self) -> None:
         """Nothing can be written any more, or nobody can have it any more."""
-        if not self._accepting:
+        if self._writers and not self._accepting:
             for writer in self._writers:
                 writer.emit((GONE, self.id))
             self._writers = ()
             self._drains = ()
-        if not self.owned:
+        if self._claims and not self.owned:
             for taker in self._claims:
                 taker.emit((REFUSED, self.id))
             self._claims = ()
@@ -465,24 +465,36 @@ class Connection:
         if given in _BROKEN_BY_PEER:
             self.reason = CloseReason.RESET
         self._dismiss_others()
-        return tuple(effect for effect in effects if not self._report(effect))
+        left: list[Effect] = []
+        for effect in effects:
+            report = self._REPORTS.get(effect)
+            if report is None:
+                left.append(effect)
+            else:
+                report(self)
+        return tuple(left)
 
-    def _report(self, effect: Effect) -> bool:
-        match effect:
-            case Effect.REPORT_CLOSE:
-                if not self.half_close:
-                    self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
-                self.holder.emit((SOCKET_CLOSE, self.id, 0))
-            case Effect.REPORT_RESET:
-                self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
-            case Effect.REPORT_ERROR:
-                self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
-            case Effect.FORGET:
-                forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
-                self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
-                self._forget_previous()
-            case Effect.DROP_QUEUE:
-                self.queue.clear()
-            case _:
-                return False
-        return True
+    def _report_close(self) -> None:
+        if not self.half_close:
+            self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
+        self.holder.emit((SOCKET_CLOSE, self.id, 0))
+
+    def _report_reset(self) -> None:
+        self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
+
+    def _report_error(self) -> None:
+        self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
+
+    def _forget(self) -> None:
+        forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+        self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
+        self._forget_previous()
+
+    _REPORTS: ClassVar[Mapping[Effect, Callable[[Connection], None]]] = {
+        Effect.REPORT_CLOSE: _report_close,
+        Effect.REPORT_RESET: _report_reset,
+        Effect.REPORT_ERROR: _report_error,
+        Effect.FORGET: _forget,
+        Effect.DROP_QUEUE: lambda self: self.queue.clear(),
+    }
+    """What the connection does by itself for an effect; the others are for the kernel."""

@@ -6,8 +6,8 @@ import errno
 import functools
 import os
 import socket
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, Protocol
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.connection import Connection
@@ -162,21 +162,9 @@ class Stream:
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do to the kernel what a transition asks for, in its order."""
         for effect in effects:
-            match effect:
-                case Effect.SEND_FIN:
-                    self._send_fin()
-                case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
-                    self._await_end()
-                case Effect.AWAIT_ANSWER:
-                    self._await_answer()
-                case Effect.LOG_LOST:
-                    self._log_lost()
-                case Effect.LOG_FORGOTTEN:
-                    self._log_forgotten()
-                case Effect.RESET:
-                    self._home.kernel.force_reset(self._socket)
-                case Effect.FREE:
-                    self._free()
+            action = self._ACTIONS.get(effect)
+            if action is not None:
+                action(self)
 
     def fail(self) -> None:
         """Its code has raised: the peer gets a reset, the owner an error."""
@@ -199,6 +187,9 @@ class Stream:
         if self._timer is not None:
             self._home.reactor.cancel(self._timer)
             self._timer = None
+
+    def _force_reset(self) -> None:
+        self._home.kernel.force_reset(self._socket)
 
     def _free(self) -> None:
         self._cancel_timer()
@@ -353,3 +344,15 @@ class Stream:
             f"socket: {connection.id} was finished by its peer and nothing was written for "
             f"half_close_timeout ({timeout:g} s): closed",
         )
+
+    _ACTIONS: ClassVar[Mapping[Effect, Callable[[Stream], None]]] = {
+        Effect.SEND_FIN: _send_fin,
+        Effect.AWAIT_FLUSH: _await_end,
+        Effect.AWAIT_END: _await_end,
+        Effect.AWAIT_ANSWER: _await_answer,
+        Effect.LOG_LOST: _log_lost,
+        Effect.LOG_FORGOTTEN: _log_forgotten,
+        Effect.RESET: _force_reset,
+        Effect.FREE: _free,
+    }
+    """What is done to the kernel for an effect; of the others, nothing is left here."""
