@@ -79,6 +79,8 @@ async def accepted(fd: int, address: socket.SocketAddress) -> None:
 
 def noticed(fd: int, address: socket.SocketAddress) -> None:
     watch(fd)
+    if clients[address.port].done():  # a client that nobody asked for had this port before
+        del clients[address.port]
     clients[address.port].set_result(fd)
 
 
@@ -132,7 +134,9 @@ def do_addresses(fd: int) -> list[tuple[str, int]]:
 
 async def do_client(port: int) -> int:
     """The socket of the client whose end is at that port, once it has been accepted."""
-    return await clients[port]
+    fd = await clients[port]
+    del clients[port]  # the next client may get the same port
+    return fd
 
 
 async def do_open(port: int, timeout: float | None = None) -> int:
