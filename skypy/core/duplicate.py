@@ -68,6 +68,7 @@ class Duplicate:
         "_met",
         "buffer",
         "corked",
+        "credited",
         "descriptor",
         "drainers",
         "emit",
@@ -99,6 +100,8 @@ class Duplicate:
         self.corked = OutputQueue()
         self.received = 0
         self.limit = 0
+        self.credited = 0
+        """The actor that had the last credit, as far as the service knows; 0 for none."""
         self.grant_above = 0
         """`want` need not be called after reading before more than this has been received."""
         self.out = 0
@@ -120,13 +123,20 @@ class Duplicate:
 
     # -- what the actor does --
 
+    def accepted(self, owner: int) -> None:
+        """It comes from a listener of this actor, which has granted it a window: there is nothing to add to that."""
+        self.credited = owner
+        self._set_limit(self.window)
+
     def start(self, owner: int) -> None:
         """Begin (or go on) reading for an actor: the first credit, which tells the service who it is.
 
         It is said even when the read half has ended: the service learns from it that a hand-over has succeeded.
         """
-        self._set_limit(max(self.limit, self.received - self.buffer.size + self.window))
-        if self.state is Holding.OWN:
+        granted = self.limit
+        self._set_limit(max(granted, self.received - self.buffer.size + self.window))
+        if self.state is Holding.OWN and (owner != self.credited or self.limit > granted):
+            self.credited = owner
             self.emit((CREDIT, self.id, self.limit, owner))
 
     def want(self, size: int = 0) -> None:

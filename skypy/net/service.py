@@ -135,8 +135,11 @@ class SocketService:
     ) -> None:
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
-        self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
+        stream = self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
         worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
+        if listener.first_credit:
+            connection.credit(listener.first_credit, listener.owner)
+            self.reactor.guarded(stream, stream.update_interest)
 
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, request, addresses = message
@@ -277,9 +280,10 @@ class SocketService:
         *,
         avoid_time_wait: bool,
         connected_by_us: bool = False,
-    ) -> None:
+    ) -> Stream:
         stream = Stream(connection, end, worker, self, avoid_time_wait=avoid_time_wait, connected_by_us=connected_by_us)
         self._streams[connection.id] = worker.streams[connection.id] = stream
+        return stream
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
         """The worker is gone and its last message was read: what it had handed over is flushed, then FIN."""

@@ -101,7 +101,7 @@ class StreamSocket(Duplicate):
         self.peer = peer
         self.local: SocketAddress | None = None
         self.started = False
-        """Whether an actor has called start (or open): until then nothing is read."""
+        """Whether an actor has called start (or open): until then it can read nothing."""
         self.unclaimed: asyncio.TimerHandle | None = None
         self.reader: asyncio.Future[None] | None = None
         self.wakes_at = 1
@@ -210,12 +210,13 @@ class StreamSocket(Duplicate):
 class ListenerSocket:
     """A listening socket."""
 
-    __slots__ = ("_emit", "_limit", "accept", "accepted", "descriptor", "id", "local", "owner", "state")
+    __slots__ = ("_emit", "_limit", "_window", "accept", "accepted", "descriptor", "id", "local", "owner", "state")
 
     def __init__(
         self,
         id: int,  # noqa: A002
         descriptor: int | None,
+        window: int,
         emit: Callable[[Message], None],
         owner: Actor,
         local: SocketAddress,
@@ -228,6 +229,7 @@ class ListenerSocket:
         self.accepted = 0
         self.state = Holding.OWN
         self._limit = 0
+        self._window = window
         self._emit = emit
 
     def start(self, accept: Callable[[int, SocketAddress], Any], owner: Actor) -> None:
@@ -240,7 +242,7 @@ class ListenerSocket:
         """Grant more clients when half of the last grant is used up."""
         if self.accepted + ACCEPT_WINDOW - self._limit >= ACCEPT_WINDOW // 2:
             self._limit = self.accepted + ACCEPT_WINDOW
-            self._emit((CREDIT, self.id, self._limit, self.owner.address))
+            self._emit((CREDIT, self.id, self._limit, self.owner.address, self._window))
 
     def close(self) -> None:
         """Stop listening at once."""

@@ -82,6 +82,7 @@ class SocketReports:
         listener.want()
         actor = listener.owner
         socket = sockets.add(id_, descriptor, actor, SocketAddress(*peer))
+        socket.accepted(actor.address)
         actor.sockets.add(id_)
         sockets.run(actor, f"accept of {socket.peer}", self._accept, listener.accept, socket)
         if not socket.started and socket.state is Holding.OWN and socket.unclaimed is None:

@@ -117,7 +117,9 @@ class Sockets:
         """A listening socket's id. Raises OSError."""
         id_: int
         id_, descriptor, local, _ = await self._make(LISTEN, list(addresses), backlog, avoid_time_wait, half_close)
-        self.listeners[id_] = ListenerSocket(id_, descriptor, self._emit, actor, SocketAddress(*local))
+        self.listeners[id_] = ListenerSocket(
+            id_, descriptor, self.settings.read_window, self._emit, actor, SocketAddress(*local)
+        )
         self.holdings.foreign.gone(id_)  # it carries no bytes
         actor.sockets.add(id_)
         return id_
