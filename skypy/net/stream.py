@@ -27,6 +27,8 @@ _READ_BUDGET_BYTES: Final = 262144
 """What one socket may read in a turn, so that a fast peer does not starve the others."""
 _BUFFERS_PER_SEND: Final = 512
 """Well below what Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
+_CLOSED_SOON_SECONDS: Final = 0.05
+"""An owner that has not closed by then when its peer has finished goes on with the half that is open."""
 _SHORTEST_LOOK_SECONDS: Final = 0.005
 """How soon to ask whether the peer has acknowledged our FIN; then ever more seldom."""
 
@@ -64,6 +66,7 @@ class Stream:
     __slots__ = (
         "_connected_by_us",
         "_fin_sent",
+        "_half_closed_lately",
         "_home",
         "_hung_up",
         "_refuses_fin",
@@ -91,6 +94,7 @@ class Stream:
         self._socket = end
         self._home = home
         self._hung_up = False
+        self._half_closed_lately = False
         self._fin_sent = False
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
@@ -152,7 +156,7 @@ class Stream:
             events = 0
         if connection.wants_write:
             events |= WRITABLE
-        if not events and (self._hung_up or connection.lent):
+        if not events and (self._hung_up or self._half_closed_lately or connection.lent):
             self._home.reactor.ignore(self)  # or a hang-up, which cannot be masked, would be reported for ever
             self._watched = None
         elif events != self._watched:
@@ -304,8 +308,18 @@ class Stream:
             self._run_out_of_time()
 
     def _await_answer(self) -> None:
-        """The peer has finished: the owner has so long to write something, or to close."""
-        self._call_at(self._home.reactor.now() + self._home.settings.half_close_timeout, self._look_for_answer)
+        """The peer has finished: the owner has so long to write something, or to close.
+
+        Mostly it closes at once, so only what is half closed for longer is watched for a reset: that takes one call of
+        epoll for what is closed soon, not two.
+        """
+        self._half_closed_lately = True
+        self._call_at(self._home.reactor.now() + _CLOSED_SOON_SECONDS, self._watch_half_closed)
+
+    def _watch_half_closed(self, now: float) -> None:
+        self._half_closed_lately = False
+        self.update_interest()
+        self._call_at(now + self._home.settings.half_close_timeout, self._look_for_answer)
 
     def _look_for_answer(self, now: float) -> None:
         timeout = self._home.settings.half_close_timeout
