@@ -36,8 +36,6 @@ _SHORTEST_LOOK_SECONDS: Final = 0.005
 class Outlet(Protocol):
     """The lane towards the owner of a connection, as far as reading depends on it."""
 
-    streams: dict[int, Stream]
-
     @property
     def full(self) -> bool:
         """Whether it holds more than its mark: then nothing more is read for it."""

@@ -38,7 +38,6 @@ class WorkerLane:
         self._ended = ended
         self._stalled: dict[Stream, None] = {}
         self.alive = True
-        self.streams: dict[int, Stream] = {}
         self.listeners: dict[int, Listener] = {}
         self.emit: Callable[[Message], None] = lane.send
         self.emit_with_descriptor = lane.send_with_descriptor
