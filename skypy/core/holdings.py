@@ -83,8 +83,9 @@ class Holdings(Generic[D, W]):
         if data:
             corked = socket.corked
             if not corked.size:
+                if not self._dirty:
+                    self._request_turn()
                 self._dirty.append(socket)
-                self._request_turn()
             corked.append(data, priority)
             if socket.out - socket.sent + corked.size > self._write_limit:
                 socket.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)

@@ -54,6 +54,13 @@ class OutputQueue:
         buffers += islice(self._low, count - len(buffers))
         return buffers
 
+    def joined(self) -> bytes | memoryview:
+        """Everything, as one piece."""
+        if not self._low and not self._half_sent:
+            high = self._high
+            return high[0] if high and len(high) == 1 else b"".join(high)
+        return b"".join((self._half_sent, *self._high, *self._low))
+
     def advance(self, sent: int) -> None:
         """Take `sent` bytes from the front."""
         if sent == self.size:

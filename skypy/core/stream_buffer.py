@@ -35,7 +35,9 @@ class StreamBuffer:
         if not self.size:
             self._data = data
             self._scanned = 0
-        elif isinstance(self._data, bytearray):
+            self.size = len(data)
+            return
+        if isinstance(self._data, bytearray):
             self._data += data
         else:
             joined = bytearray(memoryview(self._data)[-self.size :])
@@ -89,23 +91,23 @@ class StreamBuffer:
         self._consume(self.size)
 
     def _find_line(self, separator: bytes, limit: int) -> bytes | None:
-        start = len(self._data) - self.size
-        end = self._data.find(separator, start + self._scanned)
+        data = self._data
+        start = len(data) - self.size
+        end = data.find(separator, start + self._scanned)
         if end < 0:
             self._scanned = max(0, self.size - len(separator) + 1)
             if self._scanned > limit:
                 raise BufferLimit(f"{self.size} bytes have no separator {separator!r}, the limit is {limit}")
             return None
-        if end - start > limit:
-            raise _too_long(end - start, limit)
-        line = self._data[start:end]
-        if type(line) is not bytes:
-            line = bytes(line)
-        self._consume(end - start + len(separator))
-        if self._in_lines and self.size > len(separator):
+        length = end - start
+        if length > limit:
+            raise _too_long(length, limit)
+        line = data[start:end]
+        self._consume(length + len(separator))
+        if self.size and self._in_lines:
             self._cut_ahead(separator)
         self._in_lines = True
-        return line
+        return line if type(line) is bytes else bytes(line)
 
     def _cut_ahead(self, separator: bytes) -> None:
         start = len(self._data) - self.size
