@@ -39,7 +39,7 @@ class SocketAddress(str):
 
     def __new__(cls, host: str, port: int) -> SocketAddress:
         """The text of an address."""
-        return super().__new__(cls, format_endpoint(host, port))
+        return str.__new__(cls, format_endpoint(host, port))
 
     @property
     def host(self) -> str:

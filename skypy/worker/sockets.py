@@ -301,7 +301,8 @@ class Sockets:
 
     def ended(self, socket: StreamSocket, reason: CloseReason) -> None:
         """The peer has finished, or the connection has ended: who asked to be told is told, once of each."""
-        if socket.close_reason in (None, CloseReason.EOF) and reason is not socket.close_reason:
+        known = socket.close_reason
+        if known is not reason and (known is None or known is CloseReason.EOF):
             socket.close_reason = reason
             if socket.on_close is not None:
                 self._call_back(socket, "onclose", socket.on_close, reason)
