@@ -21,7 +21,8 @@ from skypy.net.reactor import Reactor, Timer
 from skypy.net.refuse_fin import refuse_fin
 from skypy.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 
-_CLOSED: Final = State.CLOSED  # Python 3.11 calls a function for a member of an Enum, and each event asks for this one
+_CLOSED: Final = State.CLOSED  # Python 3.11 takes its time to find a member of an Enum, and each event asks for these
+_LINGERING: Final = State.LINGERING
 _INPUT: Final = ~WRITABLE
 _READ_BUDGET_BYTES: Final = 262144
 """What one socket may read in a turn, so that a fast peer does not starve the others."""
@@ -170,14 +171,14 @@ class Stream:
 
     def fail(self) -> None:
         """Its code has raised: the peer gets a reset, the owner an error."""
-        if self.connection.state is not State.CLOSED:
+        if self.connection.state is not _CLOSED:
             self.connection.collapse(errno.EIO)
             self._home.kernel.force_reset(self._socket)
             self._free()
 
     def end_by_force(self) -> None:
         """The time for closing is over: what the peer does not have yet is lost, and it is told so by a reset."""
-        if not self.connection.owned and self.connection.state is not State.CLOSED:
+        if not self.connection.owned and self.connection.state is not _CLOSED:
             self._run_out_of_time(CloseReason.NODE_STOPPED)
 
     def _call_at(self, when: float, look: Callable[[float], None]) -> None:
@@ -248,7 +249,7 @@ class Stream:
 
     def _end_of_input(self, error: int) -> None:
         connection = self.connection
-        undelivered = connection.state is State.LINGERING and self._undelivered() > 0
+        undelivered = connection.state is _LINGERING and self._undelivered() > 0
         self.perform(connection.end_of_input(error, undelivered=undelivered))
 
     def _hang_up(self) -> None:
@@ -273,14 +274,14 @@ class Stream:
         self.perform(connection.write_failed(error or errno.ECONNRESET))
 
     def _send_fin(self) -> None:
-        if self.connection.state is State.LINGERING and self.avoid_time_wait:
+        if self.connection.state is _LINGERING and self.avoid_time_wait:
             self._refuses_fin = True
             refuse_fin(self._socket)
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._fin_sent = True
         except OSError:  # ENOTCONN: the peer has reset it
-            if self.connection.state is State.CLOSED and self._undelivered():  # nobody reads on to meet the error
+            if self.connection.state is _CLOSED and self._undelivered():  # nobody reads on to meet the error
                 error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 self.connection.met(error or errno.ECONNRESET)
                 self._log_lost()
