@@ -62,6 +62,7 @@ SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
 # Python 3.11 takes its time to find a member of an Enum: these are asked for by each read, or each connection.
 _DATA: Final = Input.DATA
+_FORGOTTEN: Final = CloseReason.HALF_CLOSE_TIMEOUT
 _EOF, _CLOSE, _CONNECTING, _LINGERING = Input.EOF, Input.CLOSE, State.CONNECTING, State.LINGERING
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 _RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
@@ -483,7 +484,7 @@ class Connection:
         self.holder.emit((kind, self.id, self.error, *unusual))
 
     def _forget(self) -> None:
-        forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+        forgotten = self.reason is _FORGOTTEN  # the one end that nothing else tells
         self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
         self._forget_previous()
 

@@ -63,6 +63,7 @@ _OPEN: Final = Reading.OPEN
 _ENDED: Final = Reading.ENDED
 _OWN: Final = Holding.OWN
 _CLOSING: Final = Holding.CLOSING
+_BREAKING: Final = Holding.BREAKING
 _CLOSED: Final = CloseReason.CLOSED
 
 
@@ -391,6 +392,6 @@ class Duplicate:
         descriptor, self.descriptor = self.descriptor, None
         self.writable = False
         self.corked.clear()
-        if self.state is _OWN or self.state is Holding.BREAKING:
+        if self.state is _OWN or self.state is _BREAKING:
             self.state = Holding.DEAD
         return descriptor

@@ -23,7 +23,9 @@ _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
 _JOIN_BELOW_BYTES: Final = 65536
 """Small messages are copied together for one write; that is cheaper than a long list of buffers."""
-_OWN: Final = Holding.OWN  # Python 3.11 calls a function for a member of an Enum, and each wait asks for this one
+# Python 3.11 takes its time to find a member of an Enum: each wait, or each end of input, asks for these.
+_OWN: Final = Holding.OWN
+_BROKEN: Final = Reading.BROKEN
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
@@ -166,7 +168,7 @@ class StreamSocket(Duplicate):
 
         Raises SocketBroken once when a reset was the end, BufferLimit when it had sent more than `limit` allows.
         """
-        if self.reading is Reading.BROKEN:
+        if self.reading is _BROKEN:
             self.reading = Reading.ENDED
             if self.close_reason is CloseReason.BUFFER_LIMIT:
                 raise BufferLimit(f"socket {self.id} was reset: more than {self.unread_limit} bytes were unread")
