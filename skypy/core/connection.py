@@ -60,7 +60,10 @@ LEND_AFTER: Final = 2
 """Deliveries, and with every return twice as many: what is lent only to come back would be better off on the lane."""
 SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
-_DATA: Final = Input.DATA  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
+# Python 3.11 takes its time to find a member of an Enum: these are asked for by each read, or each connection.
+_DATA: Final = Input.DATA
+_FORGOTTEN: Final = CloseReason.HALF_CLOSE_TIMEOUT
+_EOF, _CLOSE, _CONNECTING, _LINGERING = Input.EOF, Input.CLOSE, State.CONNECTING, State.LINGERING
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 _RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
 _BROKEN_BY_PEER: Final = frozenset({Input.RESET, Input.RESET_UNDELIVERED, Input.WRITE_FAILED})
@@ -214,8 +217,8 @@ class Connection:
         """Reading came to its end: end-of-file, or an errno. After an error was met, end-of-file is that error."""
         self.met(error)
         if not self.error:
-            return self._apply(Input.EOF)
-        if undelivered and self.state is State.LINGERING:
+            return self._apply(_EOF)
+        if undelivered and self.state is _LINGERING:
             return self._apply(Input.RESET_UNDELIVERED)
         return self._apply(Input.RESET)
 
@@ -318,9 +321,9 @@ class Connection:
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> tuple[Effect, ...]:
         """The safe close: flush, FIN, wait for the peer's end. Also when the owner's worker has died."""
         self.reason = reason
-        if self.state is State.CONNECTING:
+        if self.state is _CONNECTING:
             return self._apply(Input.ABORT)
-        return self._end(Input.CLOSE_UNSENT if self.queue.size else Input.CLOSE)
+        return self._end(Input.CLOSE_UNSENT if self.queue.size else _CLOSE)
 
     def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
         """Drop everything now. `by_reset`: it was asked for, or the owner's worker had bytes that it has dropped."""
@@ -361,7 +364,7 @@ class Connection:
 
     def claim(self, taker: Holder) -> None:
         """Another worker wants to own it: nothing is read until the owner has yielded."""
-        if not self.owned or self.state is State.CONNECTING:
+        if not self.owned or self.state is _CONNECTING:
             taker.emit((REFUSED, self.id))
             return
         self._claims += (taker,)
@@ -409,11 +412,6 @@ class Connection:
         return self.holder is dead and self.owned
 
     # --
-
-    @property
-    def _unusual_reason(self) -> tuple[CloseReason, ...]:
-        """What a report of the end says besides the errno."""
-        return () if self.reason in (None, CloseReason.RESET) else (self.reason,)
 
     @property
     def _accepting(self) -> bool:
@@ -481,21 +479,19 @@ class Connection:
             self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
         self.holder.emit((SOCKET_CLOSE, self.id, 0))
 
-    def _report_reset(self) -> None:
-        self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
-
-    def _report_error(self) -> None:
-        self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
+    def _report_error(self, kind: int) -> None:
+        unusual = () if self.reason in (None, CloseReason.RESET) else (self.reason,)
+        self.holder.emit((kind, self.id, self.error, *unusual))
 
     def _forget(self) -> None:
-        forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+        forgotten = self.reason is _FORGOTTEN  # the one end that nothing else tells
         self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
         self._forget_previous()
 
     _REPORTS: ClassVar[Mapping[Effect, Callable[[Connection], None]]] = {
         Effect.REPORT_CLOSE: _report_close,
-        Effect.REPORT_RESET: _report_reset,
-        Effect.REPORT_ERROR: _report_error,
+        Effect.REPORT_RESET: lambda self: self._report_error(SOCKET_CLOSE),
+        Effect.REPORT_ERROR: lambda self: self._report_error(SOCKET_ERROR),
         Effect.FORGET: _forget,
         Effect.DROP_QUEUE: lambda self: self.queue.clear(),
     }

@@ -58,7 +58,13 @@ class Reading(Enum):
     BROKEN = "broken"  # a reset that the reader has not been told yet
 
 
-_OPEN: Final = Reading.OPEN  # Python 3.11 calls a function for a member of an Enum, and all input asks for this one
+# Python 3.11 takes its time to find a member of an Enum, and every connection asks for these many times.
+_OPEN: Final = Reading.OPEN
+_ENDED: Final = Reading.ENDED
+_OWN: Final = Holding.OWN
+_CLOSING: Final = Holding.CLOSING
+_BREAKING: Final = Holding.BREAKING
+_CLOSED: Final = CloseReason.CLOSED
 
 
 class Duplicate:
@@ -68,6 +74,7 @@ class Duplicate:
         "_met",
         "buffer",
         "corked",
+        "credited",
         "descriptor",
         "drainers",
         "emit",
@@ -94,16 +101,18 @@ class Duplicate:
         self.emit = emit
         self.window = window
         """Bytes that may lie unread before the service pauses."""
-        self.state = Holding.OWN
+        self.state = _OWN
         self.buffer = StreamBuffer()
         self.corked = OutputQueue()
         self.received = 0
         self.limit = 0
+        self.credited = 0
+        """The actor that had the last credit, as far as the service knows; 0 for none."""
         self.grant_above = 0
         """`want` need not be called after reading before more than this has been received."""
         self.out = 0
         self.sent = 0
-        self.reading = Reading.OPEN
+        self.reading = _OPEN
         self.reads_directly = False
         """Whether the service has lent the reading to this worker."""
         self.writable = True
@@ -120,13 +129,20 @@ class Duplicate:
 
     # -- what the actor does --
 
+    def accepted(self, owner: int) -> None:
+        """It comes from a listener of this actor, which has granted it a window: there is nothing to add to that."""
+        self.credited = owner
+        self._set_limit(self.window)
+
     def start(self, owner: int) -> None:
         """Begin (or go on) reading for an actor: the first credit, which tells the service who it is.
 
         It is said even when the read half has ended: the service learns from it that a hand-over has succeeded.
         """
-        self._set_limit(max(self.limit, self.received - self.buffer.size + self.window))
-        if self.state is Holding.OWN:
+        granted = self.limit
+        self._set_limit(max(granted, self.received - self.buffer.size + self.window))
+        if self.state is _OWN and (owner != self.credited or self.limit > granted):
+            self.credited = owner
             self.emit((CREDIT, self.id, self.limit, owner))
 
     def want(self, size: int = 0) -> None:
@@ -137,7 +153,7 @@ class Duplicate:
         consumed = self.received - self.buffer.size
         if consumed + size > self.limit or consumed > self.grant_above:
             self._set_limit(consumed + max(size, self.window))
-            if self.reading is Reading.OPEN and self.state is Holding.OWN and not self.reads_directly:
+            if self.reading is _OPEN and self.state is _OWN and not self.reads_directly:
                 self.emit((CREDIT, self.id, self.limit))
 
     def pause(self) -> None:
@@ -203,7 +219,7 @@ class Duplicate:
 
     def drained(self, mark: int) -> bool:
         """Whether drain may go on: less than `mark` bytes are unsent, or nothing more can be sent."""
-        return self.unsent < mark or self.state is not Holding.OWN or self.error != 0
+        return self.unsent < mark or self.state is not _OWN or self.error != 0
 
     def flush(self) -> None:
         """Give the corked bytes to the kernel, and to the service what the kernel does not take."""
@@ -262,14 +278,14 @@ class Duplicate:
 
     def shutdown_read(self) -> None:
         """Stop reading: the reader meets end-of-file behind what is buffered."""
-        if self.reading is Reading.OPEN:
+        if self.reading is _OPEN:
             self.give_back()
-            self.reading = Reading.ENDED
+            self.reading = _ENDED
             self.emit((SHUTDOWN, self.id, "r"))
 
-    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+    def close(self, reason: CloseReason = _CLOSED) -> None:
         """The safe close; unread input is dropped. The corked bytes have been written or handed over before."""
-        self._let_go(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
+        self._let_go(CLOSE, *(() if reason is _CLOSED else (reason,)))
 
     def shutdown(self) -> None:
         """Drop everything now, corked bytes included."""
@@ -284,7 +300,7 @@ class Duplicate:
         self.corked.clear()
         self.writable = False
         self.give_back()
-        if self.state is Holding.OWN:
+        if self.state is _OWN:
             self.state = Holding.BREAKING
             self.emit((BREAK, self.id, error, reason))
 
@@ -302,9 +318,9 @@ class Duplicate:
         self.corked.clear()
         self.buffer.clear()
         self.writable = False
-        self.reading = Reading.ENDED
-        if self.state is Holding.OWN:
-            self.state = Holding.CLOSING
+        self.reading = _ENDED
+        if self.state is _OWN:
+            self.state = _CLOSING
             self.emit((kind, self.id, *fields))
 
     # -- what the service reports --
@@ -318,7 +334,7 @@ class Duplicate:
         self.emit((YIELD, self.id, unread, self.out, self.reading.value, self.error, self.writable))
         self.state = Holding.YIELDED
         self.writable = False
-        self.reading = Reading.ENDED
+        self.reading = _ENDED
 
     def taken_over(
         self, unread: bytes, received: int, out: int, sent: int, reading: str, error: int, *, writable: bool
@@ -336,7 +352,7 @@ class Duplicate:
 
     def lend(self) -> None:
         """LEND: read the kernel directly from here on, if that is wanted."""
-        if self.state is not Holding.OWN:
+        if self.state is not _OWN:
             return  # it crossed the end, which takes it back
         if self.reading is _OPEN and self.descriptor is not None and self.received < self.limit:
             self.reads_directly = True
@@ -353,8 +369,8 @@ class Duplicate:
     def input_ended(self, error: int) -> None:
         """CLOSE: end-of-file, or the errno that ended the connection."""
         error = error or self._met
-        if self.reading is Reading.OPEN:
-            self.reading = Reading.BROKEN if error else Reading.ENDED
+        if self.reading is _OPEN:
+            self.reading = Reading.BROKEN if error else _ENDED
         if error:
             self.write_broke(error)
 
@@ -376,6 +392,6 @@ class Duplicate:
         descriptor, self.descriptor = self.descriptor, None
         self.writable = False
         self.corked.clear()
-        if self.state in (Holding.OWN, Holding.BREAKING):
+        if self.state is _OWN or self.state is _BREAKING:
             self.state = Holding.DEAD
         return descriptor

@@ -90,6 +90,8 @@ class ForeignSockets(Generic[W]):
         self._gone[id_] = None
         if len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
+        if not self._drains:
+            return
         for request in [request for request, (drained, _) in self._drains.items() if drained == id_]:
             _, waiter = self._drains.pop(request)
             if not waiter.done():

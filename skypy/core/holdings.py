@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import FIRST_WARNING, Duplicate, Holding
@@ -17,6 +17,10 @@ from skypy.core.waiting import Waiting, Wakeable
 
 D = TypeVar("D", bound=Duplicate)
 W = TypeVar("W", bound=Waiting)
+
+
+_DEAD: Final = Holding.DEAD
+_YIELDED: Final = Holding.YIELDED
 
 
 class _Reminder:
@@ -148,9 +152,10 @@ class Holdings(Generic[D, W]):
     def let_go(self, socket: D) -> None:
         """No actor has it any more; its descriptor waits for FORGET."""
         del self.own[socket.id]
-        if socket.state is not Holding.DEAD:
+        state = socket.state
+        if state is not _DEAD:
             self.parting[socket.id] = socket
-        if socket.state is not Holding.YIELDED:
+        if state is not _YIELDED:
             self.foreign.gone(socket.id)
         self.wake_drainers(socket)
 

@@ -18,7 +18,9 @@ Message = tuple[Any, ...]
 LISTEN: Final = 1
 CONNECT: Final = 2  # request, [(family, host, port), ...]: resolved addresses, tried in this order
 CANCEL: Final = 3  # request: a CONNECT that is no longer wanted
-CREDIT: Final = 4  # id, limit[, address of the owner]: input may be delivered, or clients accepted, up to this position
+# id, limit[, address of the owner[, first credit]]: input may be delivered, or clients accepted, up to this position;
+# of a listener also how much input of each client may be delivered, from ACCEPT on
+CREDIT: Final = 4
 WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kernel did not take from the worker, and why
 SHUTDOWN: Final = 6  # id, "w" or "r"
 CLOSE: Final = 7  # id[, reason, if it is not CLOSED]

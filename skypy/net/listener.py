@@ -95,6 +95,8 @@ class Listener:
         self.half_close = True
         self.owner = 0
         """Address of the actor that accepts, for messages about it."""
+        self.first_credit = 0
+        """How much input of each client may be delivered from the beginning."""
 
     def fileno(self) -> int:
         """The kernel's number."""
@@ -110,9 +112,10 @@ class Listener:
         """How many clients it has accepted."""
         return self._count
 
-    def credit(self, limit: int, owner: int = 0) -> None:
-        """The owner takes up to `limit` clients in total."""
+    def credit(self, limit: int, owner: int = 0, first_credit: int = 0) -> None:
+        """The owner takes up to `limit` clients in total, and `first_credit` bytes of each before it says more."""
         self.owner = owner or self.owner
+        self.first_credit = first_credit
         self._limit = max(self._limit, limit)
         if self._closed:
             return

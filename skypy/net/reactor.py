@@ -50,7 +50,6 @@ class Reactor:
         self._poller = kernel.poller()
         self.now = kernel.now
         self._handlers: dict[int, Handler] = {}
-        self._interest: dict[int, int] = {}
         self._end_of_turn = end_of_turn
         self._retired: list[socket.SocketType] = []
         self._timers: list[tuple[float, int, Timer]] = []  # a heap, and the first one is due
@@ -58,22 +57,22 @@ class Reactor:
         self._order = itertools.count()
 
     def watch(self, handler: Handler, events: int) -> None:
-        """Report `events` (and hang-ups, always) of this handler's descriptor; again with others to change them."""
+        """Report `events` (and hang-ups, always) of this handler's descriptor; again with others to change them.
+
+        What it is watched for already a handler knows best: each time takes a call of the kernel.
+        """
         descriptor = handler.fileno()
-        known = self._interest.get(descriptor)
-        if known is None:
+        if descriptor in self._handlers:
+            self._poller.change(descriptor, events)
+        else:
             self._poller.add(descriptor, events)
             self._handlers[descriptor] = handler
-        elif known != events:
-            self._poller.change(descriptor, events)
-        self._interest[descriptor] = events
 
     def ignore(self, handler: Handler) -> None:
         """Report nothing more of it, not even hang-ups."""
         descriptor = handler.fileno()
-        if self._interest.pop(descriptor, None) is not None:
+        if self._handlers.pop(descriptor, None) is not None:
             self._poller.remove(descriptor)
-            del self._handlers[descriptor]
 
     def retire(self, handler: Handler, end: socket.SocketType) -> None:
         """Stop watching, and close the socket at the end of the turn."""

@@ -96,7 +96,6 @@ class SocketService:
         """A connection has come to its end."""
         del self._streams[stream.connection.id]
         self.closed[stream.connection.reason or CloseReason.CLOSED] += 1
-        stream.outlet.streams.pop(stream.connection.id, None)
 
     def end_by_force(self) -> None:
         """No more time for connections that are being closed."""
@@ -135,8 +134,11 @@ class SocketService:
     ) -> None:
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
-        self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
+        stream = self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
         worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
+        if listener.first_credit:
+            connection.credit(listener.first_credit, listener.owner)
+            self.reactor.guarded(stream, stream.update_interest)
 
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, request, addresses = message
@@ -167,9 +169,9 @@ class SocketService:
             connector.abandon()
 
     def _credit(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        stream = worker.streams.get(message[1])
-        if stream is not None and stream.connection.owned:
-            self.reactor.guarded(stream, self._do, worker, stream, messages.CREDIT, message[2:])
+        stream = self._streams.get(message[1])
+        if stream is not None and stream.outlet is worker and stream.connection.owned:
+            self.reactor.guarded(stream, self._do, stream, messages.CREDIT, message[2:])
         elif message[1] in worker.listeners:
             worker.listeners[message[1]].credit(*message[2:])
         else:
@@ -186,13 +188,13 @@ class SocketService:
     def _of_stream(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         """A request about a connection, which the worker must own."""
         kind, id_, *fields = message
-        stream = worker.streams.get(id_)
-        if stream is None or not stream.connection.owned:
+        stream = self._streams.get(id_)
+        if stream is None or stream.outlet is not worker or not stream.connection.owned:
             self.dropped[kind] += 1
         else:
-            self.reactor.guarded(stream, self._do, worker, stream, kind, fields)
+            self.reactor.guarded(stream, self._do, stream, kind, fields)
 
-    def _do(self, worker: WorkerLane, stream: Stream, kind: int, fields: Sequence[Any]) -> None:
+    def _do(self, stream: Stream, kind: int, fields: Sequence[Any]) -> None:
         connection = stream.connection
         match kind:
             case messages.CREDIT:
@@ -213,7 +215,7 @@ class SocketService:
             case messages.RETURN:
                 stream.perform(connection.returned(*fields))
             case messages.YIELD:
-                self._yield(worker, stream, fields)
+                self._yield(stream, fields)
         stream.update_interest()
 
     # -- sockets that change hands, and those of others --
@@ -240,9 +242,7 @@ class SocketService:
             stream.connection.claim(worker)
             stream.update_interest()
 
-    def _yield(self, worker: WorkerLane, stream: Stream, last_words: Sequence[Any]) -> None:
-        id_ = stream.connection.id
-        del worker.streams[id_]
+    def _yield(self, stream: Stream, last_words: Sequence[Any]) -> None:
         connection = stream.connection
         own = connection.yielded(*last_words)
         taker = connection.holder
@@ -250,10 +250,8 @@ class SocketService:
             stream.perform(connection.close(CloseReason.WORKER_DIED))
         else:
             stream.outlet = taker
-            taker.streams[id_] = stream
             taker.emit_with_descriptor((*own, stream.peer_address()), stream.fileno())
             stream.perform(connection.resume())
-        stream.update_interest()
 
     # --
 
@@ -277,9 +275,10 @@ class SocketService:
         *,
         avoid_time_wait: bool,
         connected_by_us: bool = False,
-    ) -> None:
+    ) -> Stream:
         stream = Stream(connection, end, worker, self, avoid_time_wait=avoid_time_wait, connected_by_us=connected_by_us)
-        self._streams[connection.id] = worker.streams[connection.id] = stream
+        self._streams[connection.id] = stream
+        return stream
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
         """The worker is gone and its last message was read: what it had handed over is flushed, then FIN."""

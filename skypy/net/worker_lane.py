@@ -38,10 +38,10 @@ class WorkerLane:
         self._ended = ended
         self._stalled: dict[Stream, None] = {}
         self.alive = True
-        self.streams: dict[int, Stream] = {}
         self.listeners: dict[int, Listener] = {}
         self.emit: Callable[[Message], None] = lane.send
         self.emit_with_descriptor = lane.send_with_descriptor
+        self._watched = READABLE
         reactor.watch(self, READABLE)
 
     def fileno(self) -> int:
@@ -77,7 +77,10 @@ class WorkerLane:
         """Send the batch of this turn."""
         if not self.alive or self._lane.idle:
             return
-        self._reactor.watch(self, READABLE if self._lane.flush() else READABLE | WRITABLE)
+        events = READABLE if self._lane.flush() else READABLE | WRITABLE
+        if events != self._watched:
+            self._watched = events
+            self._reactor.watch(self, events)
         if self._stalled and not self.full:
             stalled, self._stalled = self._stalled, {}
             for stream in stalled:

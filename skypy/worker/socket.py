@@ -23,7 +23,9 @@ _BUFFERS_PER_WRITE: Final = 1024
 """What Linux takes in one writev (UIO_MAXIOV)."""
 _JOIN_BELOW_BYTES: Final = 65536
 """Small messages are copied together for one write; that is cheaper than a long list of buffers."""
-_OWN: Final = Holding.OWN  # Python 3.11 calls a function for a member of an Enum, and each wait asks for this one
+# Python 3.11 takes its time to find a member of an Enum: each wait, or each end of input, asks for these.
+_OWN: Final = Holding.OWN
+_BROKEN: Final = Reading.BROKEN
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
@@ -39,7 +41,7 @@ class SocketAddress(str):
 
     def __new__(cls, host: str, port: int) -> SocketAddress:
         """The text of an address."""
-        return super().__new__(cls, format_endpoint(host, port))
+        return str.__new__(cls, format_endpoint(host, port))
 
     @property
     def host(self) -> str:
@@ -101,7 +103,7 @@ class StreamSocket(Duplicate):
         self.peer = peer
         self.local: SocketAddress | None = None
         self.started = False
-        """Whether an actor has called start (or open): until then nothing is read."""
+        """Whether an actor has called start (or open): until then it can read nothing."""
         self.unclaimed: asyncio.TimerHandle | None = None
         self.reader: asyncio.Future[None] | None = None
         self.wakes_at = 1
@@ -166,7 +168,7 @@ class StreamSocket(Duplicate):
 
         Raises SocketBroken once when a reset was the end, BufferLimit when it had sent more than `limit` allows.
         """
-        if self.reading is Reading.BROKEN:
+        if self.reading is _BROKEN:
             self.reading = Reading.ENDED
             if self.close_reason is CloseReason.BUFFER_LIMIT:
                 raise BufferLimit(f"socket {self.id} was reset: more than {self.unread_limit} bytes were unread")
@@ -210,12 +212,13 @@ class StreamSocket(Duplicate):
 class ListenerSocket:
     """A listening socket."""
 
-    __slots__ = ("_emit", "_limit", "accept", "accepted", "descriptor", "id", "local", "owner", "state")
+    __slots__ = ("_emit", "_limit", "_window", "accept", "accepted", "descriptor", "id", "local", "owner", "state")
 
     def __init__(
         self,
         id: int,  # noqa: A002
         descriptor: int | None,
+        window: int,
         emit: Callable[[Message], None],
         owner: Actor,
         local: SocketAddress,
@@ -228,6 +231,7 @@ class ListenerSocket:
         self.accepted = 0
         self.state = Holding.OWN
         self._limit = 0
+        self._window = window
         self._emit = emit
 
     def start(self, accept: Callable[[int, SocketAddress], Any], owner: Actor) -> None:
@@ -240,7 +244,7 @@ class ListenerSocket:
         """Grant more clients when half of the last grant is used up."""
         if self.accepted + ACCEPT_WINDOW - self._limit >= ACCEPT_WINDOW // 2:
             self._limit = self.accepted + ACCEPT_WINDOW
-            self._emit((CREDIT, self.id, self._limit, self.owner.address))
+            self._emit((CREDIT, self.id, self._limit, self.owner.address, self._window))
 
     def close(self) -> None:
         """Stop listening at once."""

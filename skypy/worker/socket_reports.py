@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core import messages
 from skypy.core.close_reason import CloseReason
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skypy.worker.sockets import Sockets
 
 _Report = Sequence[Any]
+_EOF: Final = CloseReason.EOF
 
 
 class SocketReports:
@@ -82,6 +83,7 @@ class SocketReports:
         listener.want()
         actor = listener.owner
         socket = sockets.add(id_, descriptor, actor, SocketAddress(*peer))
+        socket.accepted(actor.address)
         actor.sockets.add(id_)
         sockets.run(actor, f"accept of {socket.peer}", self._accept, listener.accept, socket)
         if not socket.started and socket.state is Holding.OWN and socket.unclaimed is None:
@@ -173,7 +175,7 @@ class SocketReports:
     def _ended(self, socket: StreamSocket, reason: str = CloseReason.RESET) -> None:
         """The read half has ended or the connection is broken: those who wait or asked are told, and the log."""
         error = socket.error
-        self._sockets.ended(socket, CloseReason(reason) if error else CloseReason.EOF)
+        self._sockets.ended(socket, CloseReason(reason) if error else _EOF)
         if not error:
             return
         if not socket.told:

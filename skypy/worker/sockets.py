@@ -117,7 +117,9 @@ class Sockets:
         """A listening socket's id. Raises OSError."""
         id_: int
         id_, descriptor, local, _ = await self._make(LISTEN, list(addresses), backlog, avoid_time_wait, half_close)
-        self.listeners[id_] = ListenerSocket(id_, descriptor, self._emit, actor, SocketAddress(*local))
+        self.listeners[id_] = ListenerSocket(
+            id_, descriptor, self.settings.read_window, self._emit, actor, SocketAddress(*local)
+        )
         self.holdings.foreign.gone(id_)  # it carries no bytes
         actor.sockets.add(id_)
         return id_
@@ -299,7 +301,8 @@ class Sockets:
 
     def ended(self, socket: StreamSocket, reason: CloseReason) -> None:
         """The peer has finished, or the connection has ended: who asked to be told is told, once of each."""
-        if socket.close_reason in (None, CloseReason.EOF) and reason is not socket.close_reason:
+        known = socket.close_reason
+        if known is not reason and (known is None or known is CloseReason.EOF):
             socket.close_reason = reason
             if socket.on_close is not None:
                 self._call_back(socket, "onclose", socket.on_close, reason)

@@ -182,7 +182,7 @@ class Worker:
         if self.reports:
             yield from (self.hear, self.hear, self.hear)
         if self.socket is not None:
-            yield from (self.read, self.end, self.pause_or_resume)
+            yield from (self.read, self.end, self.pause_or_start)
         yield self.die
 
     def write(self, n: int) -> None:
@@ -219,13 +219,15 @@ class Worker:
         if socket.reading is Reading.ENDED and not socket.buffer.size:
             self.world.met_end_of_file(socket)
 
-    def pause_or_resume(self, n: int) -> None:
+    def pause_or_start(self, n: int) -> None:
         socket = self.socket
         assert socket is not None
         if n < 50:
             socket.pause()
         elif n < 100:
             socket.resume()
+        elif n < 130:
+            socket.start(self.number + n % 2)  # the actor that has it, or another one of this worker
 
     def end(self, n: int) -> None:
         socket = self.socket
@@ -286,8 +288,9 @@ class World:
         first = self.workers[0]
         self.connection = Connection(ID, first)
         first.holdings.own[ID] = socket = self.duplicate(first)
-        socket.start(first.number)
         connection = self.connection
+        connection.credit(socket.window, first.number)  # as its listener has granted it
+        socket.accepted(first.number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
             messages.CREDIT: connection.credit,
             messages.WRITE: connection.write,
@@ -439,7 +442,7 @@ class World:
         self.kernel.fin_received = n < 90
 
     def peer_resets(self, n: int) -> None:
-        if n < 8:
+        if n < (40 if self.connection.lent else 8):  # seldom, but often enough while a worker reads by itself
             self.kernel.be_reset()
 
     # -- and in the end --

@@ -28,6 +28,25 @@ def test_the_first_credit_is_a_window_and_names_the_owner() -> None:
     assert heard == [(CREDIT, ID, 100, OWNER)]
 
 
+def test_a_client_that_came_with_credit_is_started_without_a_word() -> None:
+    made, heard = duplicate(window=100)
+    made.accepted(OWNER)
+    made.data_received(bytes(60))  # the peer need not wait for the start
+    made.start(OWNER)
+    assert (made.limit, heard) == (100, [])
+    made.buffer.read(60)
+    made.want()
+    assert heard == [(CREDIT, ID, 160)]
+
+
+def test_a_client_that_came_with_credit_names_the_owner_when_another_actor_starts_it() -> None:
+    made, heard = duplicate(window=100)
+    made.accepted(OWNER)
+    made.start(OWNER + 1)
+    made.start(OWNER + 1)
+    assert heard == [(CREDIT, ID, 100, OWNER + 1)]
+
+
 def test_another_start_names_the_new_owner_and_takes_no_credit_back() -> None:
     made, heard = started_duplicate()
     made.want(500)

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from skypy.core.messages import CREDIT, FAILED, FORGET, LISTEN, SOCKET_ACCEPT, SOCKET_OPEN
-from tests.net.players import HOST
+from tests.net.players import HOST, OWNER
 from tests.net.stage import Stage
 
 
@@ -50,6 +50,20 @@ def test_an_accepted_client_comes_with_its_address_and_a_working_descriptor(stag
     assert stage.worker.reports[-1] == [SOCKET_ACCEPT, listener.id, accepted.id, list(peer.getsockname())]
     accepted.write_directly(b"hello")
     assert stage.read(peer, 5) == b"hello"
+
+
+def test_input_of_a_client_comes_as_far_as_its_listener_has_granted(stage: Stage) -> None:
+    listener = stage.worker.listen()
+    listener.say(CREDIT, 1, OWNER, 5)
+    peer = stage.peer(listener.address[1])
+    peer.send(b"hello, world")
+    stage.until(lambda: stage.worker.accepted(listener), "the client")
+    [accepted] = stage.worker.accepted(listener)
+    stage.until(lambda: accepted.input == b"hello", "the first five bytes")
+    stage.settle()
+    assert accepted.input == b"hello"
+    accepted.credit()
+    stage.until(lambda: accepted.input == b"hello, world", "the rest")
 
 
 def test_nobody_is_accepted_before_the_listener_is_started(stage: Stage) -> None:
