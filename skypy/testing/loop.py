@@ -27,11 +27,13 @@ from skypy.net.poller import READABLE, WRITABLE
 from skypy.testing.descriptors import FIRST_NUMBER, Readiness
 from skypy.testing.process import VirtualProcess, process_of
 
-_CHANGE_ORDER: Final = 0.1
-"""How often another process gets to be the fastest."""
+_CHANGE_ORDER: Final = (0.2, 0.05, 0.01)
+"""How often another process gets to be the fastest: one of these for a whole seed, as some races need long delays."""
+_ALONE: Final = 0.3
+"""How often the fastest one is so fast that nobody else runs as long as it can."""
 _HOLD_BACK: Final = 0.15
 """How often a descriptor is found ready later than another."""
-_BUSY: Final = 100
+_BUSY: Final = 500
 _BUSY_SECONDS: Final = 0.001
 """Somebody who runs for so many iterations and never waits is busy, and time passes while he is."""
 _REAL_WAIT_SECONDS: Final = 0.05
@@ -46,8 +48,11 @@ class ReadyQueue:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self._change_order = chance.choice(_CHANGE_ORDER)
         self._queues: dict[VirtualProcess | None, deque[asyncio.Handle]] = {}
         self._order: list[VirtualProcess | None] = []
+        self._fastest_is_alone = False
+        self._alone: deque[asyncio.Handle] | None = None
         self.fingerprint = 0
         """Of the order in which processes have run so far."""
 
@@ -62,15 +67,24 @@ class ReadyQueue:
             self._order.insert(self._chance.randint(0, len(self._order)), process)
         queue.append(handle)
 
+    def begin_iteration(self) -> None:
+        """The loop is about to take what is ready now: all of it, or what the fastest process has."""
+        self._alone = None
+        if len(self._order) > 1 and self._chance.random() < self._change_order:
+            self._chance.shuffle(self._order)
+            self._fastest_is_alone = self._chance.random() < _ALONE
+
     def popleft(self) -> Any:
         """The one that runs next."""
-        if len(self._order) > 1 and self._chance.random() < _CHANGE_ORDER:
-            self._chance.shuffle(self._order)
+        if self._alone is not None:
+            return self._alone.popleft() if self._alone else _NOTHING
         for process in self._order:
             queue = self._queues[process]
             if queue:
                 if process is not None:
                     self.fingerprint = zlib.crc32(process.title.encode(), self.fingerprint)
+                if self._fastest_is_alone:
+                    self._alone = queue
                 return queue.popleft()
         return _NOTHING  # a process has died since they were counted
 
@@ -78,6 +92,7 @@ class ReadyQueue:
         """A process has died."""
         if self._queues.pop(process, None) is not None:
             self._order.remove(process)
+            self._alone = None
 
     def clear(self) -> None:
         self._queues.clear()
@@ -183,6 +198,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, chance: random.Random) -> None:
         self._now = 0.0
+        self._chance = chance
         selector = _Selector(chance)
         selector.everything_waits = self._everything_waits
         selector.may_wait_for_real = self._may_wait_for_real
@@ -210,8 +226,8 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     @property
     def fingerprint(self) -> int:
-        """Tells whether two runs have gone the same way."""
-        return self._queue.fingerprint
+        """Tells whether two runs have gone the same way: which process ran when, and how often the seed was asked."""
+        return zlib.crc32(repr(self._chance.getstate()).encode(), self._queue.fingerprint)
 
     async def advance(self, seconds: float) -> None:
         """Let so many seconds pass, everything that is due on the way in its order."""
@@ -295,6 +311,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         self._busy += 1
+        self._queue.begin_iteration()
         if self._busy > _BUSY:
             self._now += _BUSY_SECONDS
             if time.monotonic() > self.real_limit:

@@ -130,9 +130,24 @@ def pytest_runtest_makereport(
     del call
     report = yield
     place = _place(item)
-    if place is not None and report.failed:
+    if place is None:
+        return report
+    if report.failed:
         report.sections.append(("skypy", "\n".join([*place.how_to_repeat(), *place.lines])))
+    _make_sendable(report)
     return report
+
+
+def _make_sendable(report: pytest.TestReport) -> None:
+    """Escape half characters, which services may log and raise: what pytest-xdist has to say must be UTF-8."""
+    report.sections = [(title, _escaped(text)) for title, text in report.sections]
+    told = str(report.longrepr or "")
+    if _escaped(told) != told:
+        report.longrepr = _escaped(told)
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _place(item: pytest.Item) -> System | Node | None:

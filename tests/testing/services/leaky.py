@@ -48,3 +48,9 @@ async def never_end() -> None:
 @skypy.command
 def fail() -> None:
     1 / 0  # noqa: B018
+
+
+@skypy.command
+def log_half_a_character() -> None:
+    """As names of files may have."""
+    skypy.log.error("\ud800")
