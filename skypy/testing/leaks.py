@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from skypy.testing.descriptors import all_numbers
+from skypy.worker.worker import Worker
 
 
 class Inventory:
     """Real descriptors, child processes, and descriptors in memory."""
 
     def __init__(self) -> None:
-        self._files = _files()
+        self._files = open_files()
         self._children = _children()
         self._numbers = all_numbers()
 
     def problems(self) -> list[str]:
         """What is there now and was not."""
-        files = [f"{path} (descriptor {number})" for number, path in _files().items() if number not in self._files]
+        files = [f"{path} (descriptor {number})" for number, path in open_files().items() if number not in self._files]
         found: dict[str, list[Any]] = {
             "files left open": files,
             "processes left": sorted(_children() - self._children),
@@ -29,7 +30,16 @@ class Inventory:
         return [f"{what}: {', '.join(map(str, left))}" for what, left in found.items() if left]
 
 
-def _files() -> dict[int, str]:
+def sockets_of(worker: Worker) -> set[int]:
+    """The descriptors that a worker holds for its actors' sockets, those whose end it has not heard of yet included."""
+    sockets = worker.sockets
+    listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
+    held = {one.descriptor for one in listeners} | {one.descriptor for one in sockets.own.values()}
+    return {descriptor for descriptor in held if descriptor is not None}
+
+
+def open_files() -> dict[int, str]:
+    """The real descriptors of this process, with what they stand for."""
     files: dict[int, str] = {}
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the descriptor of the listing itself

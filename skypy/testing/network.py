@@ -90,6 +90,9 @@ class Listening(Description):
         self.backlog = backlog
         self.waiting: deque[TcpEnd] = deque()
 
+    def __repr__(self) -> str:
+        return f"<listening on {self.local[0]}:{self.local[1]}>"
+
     def events(self) -> int:
         return READABLE if self.waiting else 0
 
@@ -145,6 +148,9 @@ class TcpEnd(Description):
         self._acknowledged = 0
         self._received = 0
         self._last_sent = self._last_received = network.now()
+
+    def __repr__(self) -> str:
+        return f"<connection {self.local} to {self.remote}>"
 
     # -- what its holders do --
 

@@ -11,15 +11,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
-from skypy.core.address import Address
+from skypy.core.address import Address, process_number
 from skypy.core.connection import Connection
 from skypy.core.settings import Settings
 from skypy.core.socket_state import State
-from skypy.node.socket_process import SocketProcess
 from skypy.testing.children import MemoryChild, MemoryNode
 from skypy.testing.client import Client
 from skypy.testing.descriptors import install
@@ -31,11 +28,10 @@ from skypy.testing.network import TcpEnd
 from skypy.testing.probe import Probe
 from skypy.testing.process import VirtualProcess
 from skypy.testing.sockets import MemorySocket
+from skypy.testing.tested_node import check_worker
 from skypy.worker import message_api
 from skypy.worker.actor import Actor
 from skypy.worker.worker import Worker
-
-SERVICES: Final = str(Path(__file__).parent / "services")
 
 
 class System:
@@ -119,7 +115,7 @@ class System:
         try:
             problems += self.run(self._settle)
             self.run(self._stop, self._process.context.copy())
-            problems += self._tasks_left()
+            problems += self._tasks_left() + self._node.left
         finally:
             self._close()
             gc.collect()  # what nobody has looked after complains now
@@ -139,12 +135,14 @@ class System:
         return [
             f"socket {one.id} of :{one.owner:08x} left open: its peer has ended, and the service has not closed it"
             for one in self._forgotten()
+        ] + [
+            f"socket {one.id} of :{one.owner:08x} left open: its worker has ended"
+            for one in self._node.connections
+            if not self._node.lives(process_number(one.owner))
         ]
 
     def _forgotten(self) -> list[Connection]:
-        program = self._node.service.program
-        assert isinstance(program, SocketProcess)
-        return [one for one in program.service.connections if one.state in _PEER_HAS_ENDED]
+        return [one for one in self._node.connections if one.state in _PEER_HAS_ENDED]
 
     async def _stop(self) -> None:
         self._node.stop("stopping")
@@ -176,10 +174,11 @@ class System:
         )
         self._running = self.loop.create_task(self._node.run())
         await asyncio.sleep(0)
-        self._test = self._node.start_test()
+        test = self._node.start_test()
+        assert isinstance(test, MemoryChild)
+        self._test = test
         await self.loop.wait_idle()
         worker = self.worker_of(self._test)
-        worker.settings = replace(worker.settings, service_path=(*worker.settings.service_path, SERVICES))
         address = await self._in(self._test, worker.launch, "skypy_test", _NO_ARGUMENTS)
         self._actor = worker.actors[address]
 
@@ -214,6 +213,10 @@ class System:
         """The one instance of a service; see `skypy.uniqueservice`."""
         return await message_api.uniqueservice(name, *args)
 
+    async def queryservice(self, name: str, /) -> Address:
+        """The one instance of a service, once it exists; see `skypy.queryservice`."""
+        return await message_api.queryservice(name)
+
     async def call(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
         """The reply; see `skypy.call`."""
         return await message_api.call(address, command, *args, **kwargs)
@@ -237,7 +240,8 @@ class System:
         await self.loop.wait_idle()
 
     def kill_worker(self, index: int) -> None:
-        """End a worker's process at once, as SIGKILL does: the node replaces it."""
+        """End a worker's process at once, as SIGKILL does; the node replaces it. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
         self._node.child(index).kill()
 
     async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
