@@ -34,7 +34,8 @@ def sockets_of(worker: Worker) -> set[int]:
     """The descriptors that a worker holds for its actors' sockets, those whose end it has not heard of yet included."""
     sockets = worker.sockets
     listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
-    held = {one.descriptor for one in listeners} | {one.descriptor for one in sockets.own.values()}
+    connections = (*sockets.own.values(), *sockets.holdings.parting.values())
+    held = {one.descriptor for one in listeners} | {one.descriptor for one in connections}
     return {descriptor for descriptor in held if descriptor is not None}
 
 

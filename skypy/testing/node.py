@@ -45,6 +45,8 @@ class Node:
         self._runner = asyncio.Runner()
         self._hand: Hand | None = None
         self._ended = False
+        self._looked_at = 0
+        self._clients_ended = 0
 
     # -- life --
 
@@ -79,13 +81,10 @@ class Node:
         if self._ended:
             return []
         self._ended = True
-        end = self._log.length
-        for client in self._clients:
-            client.close()
         problems: list[str] = []
         try:
+            problems += self.end_clients()
             if self._hand is not None:
-                problems += self._forgotten(self._hand)
                 self._hand.close()
             self._process.send_signal(signal.SIGTERM)
             code = self._process.wait(_SECONDS)
@@ -100,7 +99,21 @@ class Node:
         finally:
             self._kill_all()
             self._runner.close()
-        return problems + find_problems(self._errors(end), self._expected, self.lines)
+        return problems + self.log_problems()
+
+    def end_clients(self) -> list[str]:
+        """Close them, and let services notice: which have not."""
+        self._clients_ended = self._log.length
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        return [] if self._hand is None else self._forgotten(self._hand)
+
+    def log_problems(self) -> list[str]:
+        """What is wrong with the log since it was last asked for."""
+        begin, self._looked_at = self._looked_at, self._log.length
+        expected, self._expected = self._expected, []
+        return find_problems(self._errors(begin), expected, self.lines[begin:])
 
     def _forgotten(self, hand: Hand) -> list[str]:
         """Connections that services have not closed although the peers have ended, which takes them a moment."""
@@ -115,13 +128,14 @@ class Node:
             for number, owner in left
         ]
 
-    def _errors(self, end: int) -> list[str]:
-        """What the log says of errors; what services meet when clients have gone, from line `end` on, is none."""
+    def _errors(self, begin: int) -> list[str]:
+        """What the log says of errors from line `begin` on; what services meet when clients have gone is none."""
         return [
             text
             for line, text in self._log.errors
-            if not any(one.search(text) for one in self._allowed)
-            and not (line >= end and re.search(CLIENT_HAS_GONE, text, re.MULTILINE))
+            if line >= begin
+            and not any(one.search(text) for one in self._allowed)
+            and not (line >= self._clients_ended and re.search(CLIENT_HAS_GONE, text, re.MULTILINE))
         ]
 
     def _children(self) -> dict[str, int]:
