@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from skypy.testing.descriptors import all_numbers
 from skypy.worker.worker import Worker
+
+LEFT_TO_COLLECTOR: Final = "left for the garbage collector to close"
+
+
+@contextlib.contextmanager
+def watching_the_collector() -> Iterator[list[str]]:
+    """What is closed by the garbage collector alone meanwhile, as `ResourceWarning` says it."""
+    left: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        yield left
+        gc.collect()
+    for one in caught:
+        if issubclass(one.category, ResourceWarning):
+            left.append(f"{LEFT_TO_COLLECTOR}: {one.message}")
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 class Inventory:

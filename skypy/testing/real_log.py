@@ -7,11 +7,15 @@ import threading
 import time
 from typing import IO, Final
 
+from skypy.testing.leaks import LEFT_TO_COLLECTOR
 from skypy.testing.real_worker import ERROR_MARK, MORE_MARK
 
 _BAD_NEWS: Final = re.compile(r"^(socket: |\[socket service\] |Exception |Fatal )")
 """What the socket service has to say, and what Python says by itself, is no record with a level."""
-_LEFT: Final = re.compile(r"^\[(?:node|test|worker \d+)\] ((?:files|sockets|processes) left.*)$")
+_LEFT: Final = re.compile(
+    r"^\[(?:node|test|worker \d+)\] (?P<left>(?:files|sockets|processes) left.*)$"
+    r"|ResourceWarning: (?P<unclosed>unclosed.*)$"
+)
 _PREFIX: Final = re.compile(r"^\[[^\]]+\] ")
 
 
@@ -68,5 +72,5 @@ class RealLog:
             self._last[writer] = len(self.errors)
             self.errors.append((len(self.lines), line))
         if left := _LEFT.match(line):
-            self.left.append(left[1])
+            self.left.append(left["left"] or f"{LEFT_TO_COLLECTOR}: {left['unclosed']}")
         self.lines.append(line)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import socket
 import sys
-from pathlib import Path
+import warnings
 from typing import Any, Final
 
 from skypy.node.worker_process import WorkerProcess, main
@@ -39,16 +40,16 @@ class RealWorkerProcess(WorkerProcess):
         self._open = open_files()
 
     def run(self) -> int:
+        warnings.simplefilter("always", ResourceWarning)  # what the garbage collector closes is told as well
         status = super().run()
         gc.collect()
-        inodes = _tcp_inodes()
         held = self._open.keys() | sockets_of(self.worker)
         for number, file in open_files().items():
             if number in held:
                 continue
             if file.startswith("/"):
                 self._complain(f"files left open: {file} (descriptor {number})")
-            elif file in inodes:
+            elif file.startswith("socket:") and _is_of_the_internet(number):
                 self._complain(f"sockets left: {file} (descriptor {number})")
         return status
 
@@ -57,11 +58,10 @@ class RealWorkerProcess(WorkerProcess):
         os.write(2, f"[{sys.argv[2]}] {text}\n".encode())
 
 
-def _tcp_inodes() -> set[str]:
-    """The sockets of TCP, as descriptors name them."""
-    tables = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
-    lines = [line for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
-    return {f"socket:[{line.split()[9]}]" for line in lines}
+def _is_of_the_internet(number: int) -> bool:
+    """And not of a lane or the bus, which end with the process."""
+    with socket.socket(fileno=os.dup(number)) as duplicate:
+        return duplicate.family in (socket.AF_INET, socket.AF_INET6)
 
 
 if __name__ == "__main__":

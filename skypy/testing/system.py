@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import gc
 import random
 import re
 import sys
@@ -22,7 +21,7 @@ from skypy.testing.client import Client
 from skypy.testing.descriptors import install
 from skypy.testing.journal import CLIENT_HAS_GONE, Journal
 from skypy.testing.kernel import MemoryKernel
-from skypy.testing.leaks import Inventory
+from skypy.testing.leaks import Inventory, watching_the_collector
 from skypy.testing.loop import MemoryLoop, Stuck
 from skypy.testing.network import TcpEnd
 from skypy.testing.probe import Probe
@@ -112,15 +111,15 @@ class System:
             return []
         self._ended = True
         problems: list[str] = []
-        try:
-            problems += self.run(self._settle)
-            self.run(self._stop, self._process.context.copy())
-            problems += self._tasks_left() + self._node.left
-        finally:
-            self._close()
-            gc.collect()  # what nobody has looked after complains now
-            self.journal.end()
-        return problems + self._inventory.problems() + self.journal.problems()
+        with watching_the_collector() as unclosed:
+            try:
+                problems += self.run(self._settle)
+                self.run(self._stop, self._process.context.copy())
+                problems += self._tasks_left() + self._node.left
+            finally:
+                self._close()
+                self.journal.end()
+        return problems + unclosed + self._inventory.problems() + self.journal.problems()
 
     async def _settle(self) -> list[str]:
         """Clients go, which may be a reset to who still sends to them; services get time to notice."""

@@ -24,6 +24,13 @@ def test_a_test_that_leaves_nothing_passes(pytester: pytest.Pytester) -> None:
     assert "1 passed" in play(pytester, "await system.newservice('clockwork')")
 
 
+KILLED = "service = await system.newservice('leaky', worker=2)\nawait system.call(service, '{}')\nsystem.kill_worker(2)"
+DUPLICATE = """
+service = await system.newservice('leaky')
+await system.call(service, 'duplicate_socket', await system.call(service, 'a_listener'))
+"""
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -43,6 +50,18 @@ def test_a_test_that_leaves_nothing_passes(pytester: pytest.Pytester) -> None:
         ),
         pytest.param(
             "system.send(await system.newservice('leaky'), 'fail')", "ZeroDivisionError: division", id="an error line"
+        ),
+        pytest.param(
+            "await system.call(await system.newservice('leaky'), 'open_socket')",
+            "left for the garbage collector to close: unclosed <socket.socket",
+            id="a real socket",
+        ),
+        pytest.param(DUPLICATE, "left open by worker 1: <listening on 127.0.0.1:7>", id="a descriptor of a worker"),
+        pytest.param(KILLED.format("start_program"), "processes left: ", id="a process of a worker that was killed"),
+        pytest.param(
+            "await system.call(await system.newservice('leaky'), 'fail_politely')",
+            "but an error",
+            id="an error that is logged",
         ),
         pytest.param("system.expect_error('boom')", "no line of the log matches 'boom'", id="an error that is not met"),
         pytest.param(
@@ -77,3 +96,47 @@ def test_a_failure_of_a_test_that_has_a_node_of_its_own_is_reported_as_any_other
     pytester.makepyfile("import pytest\n@pytest.fixture\ndef node(): return 7\ndef test_it(node): assert node == 8")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     result.assert_outcomes(failed=1)
+
+
+REAL = """
+import pytest
+
+@pytest.mark.skypy(service_path=[{services!r}], env={{'port': '0'}})
+async def test_it(node):
+    service = await node.newservice('leaky', worker=2)
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param("await node.call(service, 'open_file')", "files left open: /dev/null", id="a file"),
+        pytest.param(
+            "await node.call(service, 'duplicate_socket', await node.call(service, 'a_listener'))",
+            "sockets left: socket:",
+            id="a socket",
+        ),
+        pytest.param(
+            "await node.call(service, 'open_socket')",
+            "sockets left: socket:",
+            id="a real socket",
+        ),
+        pytest.param("await node.call(service, 'start_program')", "processes left: sleep 3", id="a process"),
+        pytest.param(
+            "await node.call(service, 'start_program'); node.kill_worker(2)",
+            "processes left: sleep 3",
+            id="a process of a worker that was killed",
+        ),
+        pytest.param(
+            "await node.call(service, 'fail_politely')",
+            "an error that the test did not expect:\n[:02000001] no traceback,\n[:02000001] but an error",
+            id="an error that is logged",
+        ),
+    ],
+)
+def test_real_processes_say_what_is_left_in_them(pytester: pytest.Pytester, body: str, said: str) -> None:
+    pytester.makepyfile(REAL.format(services=str(SERVICES), body=body))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    result.assert_outcomes(failed=1)
+    assert said in "\n".join(result.outlines)
