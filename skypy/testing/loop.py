@@ -30,10 +30,12 @@ from skypy.testing.process import VirtualProcess, process_of
 _CHANGE_ORDER: Final = (0.2, 0.05, 0.01)
 """How often another process gets to be the fastest: one of these for a whole seed, as some races need long delays."""
 _ALONE: Final = 0.3
-"""How often the fastest one is so fast that nobody else runs as long as it can."""
+"""How often the fastest one is so fast that nobody else runs as long as it can,"""
+_LONGEST_ALONE: Final = 10
+"""and for how many iterations of the loop at most: it may never come to an end."""
 _HOLD_BACK: Final = 0.15
 """How often a descriptor is found ready later than another."""
-_BUSY: Final = 500
+_BUSY: Final = 100
 _BUSY_SECONDS: Final = 0.001
 """Somebody who runs for so many iterations and never waits is busy, and time passes while he is."""
 _REAL_WAIT_SECONDS: Final = 0.05
@@ -51,7 +53,9 @@ class ReadyQueue:
         self._change_order = chance.choice(_CHANGE_ORDER)
         self._queues: dict[VirtualProcess | None, deque[asyncio.Handle]] = {}
         self._order: list[VirtualProcess | None] = []
-        self._fastest_is_alone = False
+        self.fastest_is_alone = False
+        """Whether nobody else runs as long as it can."""
+        self._iterations_alone = 0
         self._alone: deque[asyncio.Handle] | None = None
         self.fingerprint = 0
         """Of the order in which processes have run so far."""
@@ -70,9 +74,12 @@ class ReadyQueue:
     def begin_iteration(self) -> None:
         """The loop is about to take what is ready now: all of it, or what the fastest process has."""
         self._alone = None
-        if len(self._order) > 1 and self._chance.random() < self._change_order:
+        self._iterations_alone += self.fastest_is_alone
+        too_long = self._iterations_alone > _LONGEST_ALONE
+        if len(self._order) > 1 and (too_long or self._chance.random() < self._change_order):
             self._chance.shuffle(self._order)
-            self._fastest_is_alone = self._chance.random() < _ALONE
+            self.fastest_is_alone = self._chance.random() < _ALONE
+            self._iterations_alone = 0
 
     def popleft(self) -> Any:
         """The one that runs next."""
@@ -83,7 +90,7 @@ class ReadyQueue:
             if queue:
                 if process is not None:
                     self.fingerprint = zlib.crc32(process.title.encode(), self.fingerprint)
-                if self._fastest_is_alone:
+                if self.fastest_is_alone:
                     self._alone = queue
                 return queue.popleft()
         return _NOTHING  # a process has died since they were counted
@@ -310,8 +317,8 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         )
 
     def _run_once(self) -> None:
-        self._busy += 1
         self._queue.begin_iteration()
+        self._busy += not self._queue.fastest_is_alone  # while others wait nobody is busy by himself
         if self._busy > _BUSY:
             self._now += _BUSY_SECONDS
             if time.monotonic() > self.real_limit:

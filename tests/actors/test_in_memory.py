@@ -19,10 +19,17 @@ NOT_IN_MEMORY = {
 pytestmark = pytest.mark.skypy(service_path=["services"], env={"color": "green"})
 
 
+@pytest.fixture(scope="module")
+def no_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what no tool that reads our files would like."""
+    folder = tmp_path_factory.mktemp("services")
+    (folder / "no_python.py").write_text("this is no Python\n")
+    return folder
+
+
 @pytest.fixture
-def skypy_settings(skypy_settings: Settings, tmp_path: Path) -> Settings:
-    (tmp_path / "no_python.py").write_text("this is no Python\n")  # which no tool that reads our files would like
-    return replace(skypy_settings, service_path=(*skypy_settings.service_path, str(tmp_path)))
+def skypy_settings(skypy_settings: Settings, no_python: Path) -> Settings:
+    return replace(skypy_settings, service_path=(*skypy_settings.service_path, str(no_python)))
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
