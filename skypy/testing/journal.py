@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from skypy.node.log_sink import LogSink
@@ -37,6 +39,16 @@ class Journal(logging.Handler):
         root = logging.getLogger()
         root.removeHandler(self)
         root.setLevel(self._level)
+
+    @contextlib.contextmanager
+    def deaf(self) -> Iterator[None]:
+        """What is logged meanwhile is said by nobody."""
+        root = logging.getLogger()
+        root.removeHandler(self)
+        try:
+            yield
+        finally:
+            root.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         process = current_process()

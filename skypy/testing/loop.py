@@ -57,6 +57,7 @@ class ReadyQueue:
         """Whether nobody else runs as long as it can."""
         self._iterations_alone = 0
         self._alone: deque[asyncio.Handle] | None = None
+        self.suspended: set[VirtualProcess] = set()
         self.fingerprint = 0
         """Of the order in which processes have run so far."""
 
@@ -87,7 +88,7 @@ class ReadyQueue:
             return self._alone.popleft() if self._alone else _NOTHING
         for process in self._order:
             queue = self._queues[process]
-            if queue:
+            if queue and (process is None or not process.suspended):
                 if process is not None:
                     self.fingerprint = zlib.crc32(process.title.encode(), self.fingerprint)
                 if self.fastest_is_alone:
@@ -97,6 +98,7 @@ class ReadyQueue:
 
     def drop(self, process: VirtualProcess) -> None:
         """A process has died."""
+        self.suspended.discard(process)
         if self._queues.pop(process, None) is not None:
             self._order.remove(process)
             self._alone = None
@@ -106,7 +108,7 @@ class ReadyQueue:
         self._order.clear()
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return sum(map(len, self._queues.values())) - sum(len(self._queues.get(one, ())) for one in self.suspended)
 
 
 class _Nothing:
@@ -185,7 +187,14 @@ class _Selector(selectors.BaseSelector):
             self._chance.shuffle(ready)
             first, *others = ready
             ready = [first, *(one for one in others if self._chance.random() >= _HOLD_BACK)]
-        return [(key, events & key.events) for key, events in ready if events & key.events]
+        return [(key, events & key.events) for key, events in ready if events & key.events and not _suspended(key)]
+
+
+def _suspended(key: selectors.SelectorKey) -> bool:
+    """Whether the process that waits for a descriptor has been stopped."""
+    handle = key.data[0] or key.data[1]
+    process = process_of(handle._context)  # noqa: SLF001
+    return process is not None and process.suspended
 
 
 def _as_selector_events(events: int) -> int:
@@ -331,6 +340,16 @@ class MemoryLoop(asyncio.SelectorEventLoop):
                 raise  # the user's Ctrl-C; what a task raises, the task has
 
     # -- processes --
+
+    def suspend(self, process: VirtualProcess) -> None:
+        """Nothing of it runs until it is resumed."""
+        process.suspended = True
+        self._queue.suspended.add(process)
+
+    def resume(self, process: VirtualProcess) -> None:
+        """It goes on where it was."""
+        process.suspended = False
+        self._queue.suspended.discard(process)
 
     def process_died(self, process: VirtualProcess) -> None:
         """Nothing of it runs any more: no step, no `finally`."""

@@ -83,6 +83,8 @@ class Node:
         self._ended = True
         problems: list[str] = []
         try:
+            for index in range(1, self._settings.workers + 1):
+                self.resume_worker(index)
             problems += self.end_clients()
             if self._hand is not None:
                 self._hand.close()
@@ -207,13 +209,24 @@ class Node:
 
     def kill_worker(self, index: int) -> None:
         """End a worker's process at once, by SIGKILL: the node replaces it. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGKILL)
+
+    def suspend_worker(self, index: int) -> None:
+        """Stop a worker's process by SIGSTOP: it is there and does nothing. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGSTOP)
+
+    def resume_worker(self, index: int) -> None:
+        """Let it go on, by SIGCONT. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGCONT)
+
+    def _signal_worker(self, index: int, number: signal.Signals) -> None:
         check_worker(index, self._settings.workers)
         deadline = time.monotonic() + _SECONDS
         while (pid := self._children().get(f"skypy: worker {index}")) is None:  # it is just being replaced
             if time.monotonic() > deadline:
                 raise AssertionError(f"worker {index} does not come back")
             time.sleep(_POLL_SECONDS)
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
     async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
         """A client of whoever listens there."""

@@ -123,6 +123,8 @@ class System:
 
     async def _settle(self) -> list[str]:
         """Clients go, which may be a reset to who still sends to them; services get time to notice."""
+        for index in range(1, self.settings.workers + 1):
+            self.resume_worker(index)
         self.journal.allow(CLIENT_HAS_GONE)
         for client in self._clients:
             client.close()
@@ -154,8 +156,12 @@ class System:
         return [f"a task is left: {task!r}" for task in left]
 
     def _close(self) -> None:
-        for task in self._node.killed:
-            _dissolve(task)
+        before = asyncio.all_tasks(self.loop)
+        with self.journal.deaf():
+            for task in self._node.killed:
+                _dissolve(task)
+            for task in asyncio.all_tasks(self.loop) - before:  # which their `finally` has begun
+                _dissolve(task)
         self._node.killed.clear()
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
@@ -242,6 +248,16 @@ class System:
         """End a worker's process at once, as SIGKILL does; the node replaces it. Raises ValueError: there is none."""
         check_worker(index, self.settings.workers)
         self._node.child(index).kill()
+
+    def suspend_worker(self, index: int) -> None:
+        """Stop a worker's process as SIGSTOP does: it is there and does nothing. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
+        self.loop.suspend(self._node.child(index).process)
+
+    def resume_worker(self, index: int) -> None:
+        """Let it go on, as SIGCONT does. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
+        self.loop.resume(self._node.child(index).process)
 
     async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
         """A client of whoever listens there."""
