@@ -80,7 +80,10 @@ def find_problems(errors: list[str], expected: list[re.Pattern[str]], lines: lis
     unexpected = [text for text in errors if not any(one.search(text) for one in expected)]
     missing = [one.pattern for one in expected if not any(map(one.search, lines))]
     return [
-        *(f"an error that the test did not expect:\n{text}" for text in unexpected),
+        *(
+            f"an error that the test did not expect (`expect_error(pattern)` declares one):\n{text}"
+            for text in unexpected
+        ),
         *(f"no line of the log matches {pattern!r}" for pattern in missing),
     ]
 

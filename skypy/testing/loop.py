@@ -36,6 +36,8 @@ _LONGEST_ALONE: Final = 10
 _HOLD_BACK: Final = 0.15
 """How often a descriptor is found ready later than another."""
 _BUSY: Final = 100
+_TOO_BUSY: Final = 300_000
+"""Who goes on for so many will do so for ever."""
 _BUSY_SECONDS: Final = 0.001
 """Somebody who runs for so many iterations and never waits is busy, and time passes while he is."""
 _REAL_WAIT_SECONDS: Final = 0.05
@@ -330,7 +332,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         self._busy += not self._queue.fastest_is_alone  # while others wait nobody is busy by himself
         if self._busy > _BUSY:
             self._now += _BUSY_SECONDS
-            if time.monotonic() > self.real_limit:
+            if self._busy > _TOO_BUSY or time.monotonic() > self.real_limit:
                 self._busy = 0
                 self._give_up("it goes on without end: something always runs, and what is waited for does not come")
         try:
@@ -340,6 +342,11 @@ class MemoryLoop(asyncio.SelectorEventLoop):
                 raise  # the user's Ctrl-C; what a task raises, the task has
 
     # -- processes --
+
+    def resume_all(self) -> None:
+        """Nobody is suspended any more."""
+        for process in list(self._queue.suspended):
+            self.resume(process)
 
     def suspend(self, process: VirtualProcess) -> None:
         """Nothing of it runs until it is resumed."""

@@ -21,7 +21,7 @@ from skypy.testing.client import Client
 from skypy.testing.hand import Hand
 from skypy.testing.journal import CLIENT_HAS_GONE, find_problems
 from skypy.testing.real_log import RealLog
-from skypy.testing.tested_node import check_worker
+from skypy.testing.tested_node import NotStarted, check_worker
 
 _SECONDS: Final = 30.0
 """More than anything here takes on a busy machine."""
@@ -45,6 +45,8 @@ class Node:
         self._runner = asyncio.Runner()
         self._hand: Hand | None = None
         self._ended = False
+        self.closers: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        """What is to be run when the test is over: the rest of its fixtures."""
         self._looked_at = 0
         self._clients_ended = 0
 
@@ -69,7 +71,7 @@ class Node:
     def _wait_for_line(self, pattern: str) -> re.Match[str]:
         found = self._log.wait_for(pattern, _SECONDS)
         if found is None:
-            raise AssertionError("\n".join(["the node has not started", *self.lines]))
+            raise NotStarted(self.lines)
         return found
 
     def run_test(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -83,8 +85,8 @@ class Node:
         self._ended = True
         problems: list[str] = []
         try:
-            for index in range(1, self._settings.workers + 1):
-                self.resume_worker(index)
+            for pid in self._children().values():
+                os.kill(pid, signal.SIGCONT)
             problems += self.end_clients()
             if self._hand is not None:
                 self._hand.close()

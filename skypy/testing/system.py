@@ -27,7 +27,7 @@ from skypy.testing.network import TcpEnd
 from skypy.testing.probe import Probe
 from skypy.testing.process import VirtualProcess
 from skypy.testing.sockets import MemorySocket
-from skypy.testing.tested_node import check_worker
+from skypy.testing.tested_node import NotStarted, check_worker
 from skypy.worker import message_api
 from skypy.worker.actor import Actor
 from skypy.worker.worker import Worker
@@ -52,7 +52,10 @@ class System:
         self._actor: Actor
         self._clients: list[Client] = []
         self._stuck_because = ""
+        self._has_started = False
         self._ended = False
+        self.closers: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        """What is to be run when the test is over: the rest of its fixtures."""
 
     # -- life --
 
@@ -123,8 +126,7 @@ class System:
 
     async def _settle(self) -> list[str]:
         """Clients go, which may be a reset to who still sends to them; services get time to notice."""
-        for index in range(1, self.settings.workers + 1):
-            self.resume_worker(index)
+        self.loop.resume_all()
         self.journal.allow(CLIENT_HAS_GONE)
         for client in self._clients:
             client.close()
@@ -148,7 +150,7 @@ class System:
     async def _stop(self) -> None:
         self._node.stop("stopping")
         code = await self._running
-        if code != 0:
+        if code != 0 and self._has_started:
             self.journal.add(f"the node has ended with exit code {code}", error=True)
 
     def _tasks_left(self) -> list[str]:
@@ -172,13 +174,24 @@ class System:
         sys.path[:] = self._path
         self._forget_helper_modules()
         random.setstate(self._random)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of everything through which what the workers had could be reached: now it is for the garbage collector."""
+        self.loop.set_task_factory(None)
+        self.kernel.responders.clear()
+        self.kernel.service_poller = None
+        for name in ("_node", "_running", "_test", "_actor"):
+            self.__dict__.pop(name, None)
 
     async def _start(self) -> None:
         self._node = MemoryNode(
             self.settings, self.journal.node, self.journal.service, self.loop, self.kernel, self._process
         )
         self._running = self.loop.create_task(self._node.run())
-        await asyncio.sleep(0)
+        await self.loop.wait_idle()
+        if self._running.done():
+            raise NotStarted(self.lines)
         test = self._node.start_test()
         assert isinstance(test, MemoryChild)
         self._test = test
@@ -186,6 +199,7 @@ class System:
         worker = self.worker_of(self._test)
         address = await self._in(self._test, worker.launch, "skypy_test", _NO_ARGUMENTS)
         self._actor = worker.actors[address]
+        self._has_started = True
 
     async def _in(self, child: MemoryChild, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
         return await self.loop.create_task(function(*args), context=child.process.context.copy())

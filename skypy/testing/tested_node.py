@@ -15,6 +15,13 @@ TEST_PROCESS_NUMBER: Final = 0xFFFF
 _SERVICES: Final = str(Path(__file__).parent / "services")
 
 
+class NotStarted(AssertionError):
+    """A node has not come to run; the text says why."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(["the node has not started", *lines]))
+
+
 class TestedNode(Node):
     """The real one, with one worker process more."""
 
