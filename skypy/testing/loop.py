@@ -184,12 +184,13 @@ class _Selector(selectors.BaseSelector):
         return []
 
     def _ready_in_memory(self) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = [(self._keys[number], _as_selector_events(events)) for number, events in self._watch.ready()]
+        found = [(self._keys[number], _as_selector_events(events)) for number, events in self._watch.ready()]
+        ready = [(key, events & key.events) for key, events in found if events & key.events and not _suspended(key)]
         if len(ready) > 1:
             self._chance.shuffle(ready)
             first, *others = ready
             ready = [first, *(one for one in others if self._chance.random() >= _HOLD_BACK)]
-        return [(key, events & key.events) for key, events in ready if events & key.events and not _suspended(key)]
+        return ready
 
 
 def _suspended(key: selectors.SelectorKey) -> bool:
