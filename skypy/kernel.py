@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from skypy.poller import Poller
+
 
 class Kernel:
     """The calls of a worker, of a node and of lanes."""
@@ -19,6 +21,7 @@ class Kernel:
     """How much a lane takes in one call."""
 
     def __init__(self) -> None:
+        self.read: Callable[[int, int], bytes] = os.read
         self.write: Callable[[int, Any], int] = os.write
         self.writev: Callable[[int, Any], int] = os.writev
         self.close: Callable[[int], None] = os.close
@@ -29,6 +32,10 @@ class Kernel:
     def message_queue(self) -> deque[Any]:
         """What holds the messages that wait in a worker: in the order of arrival, outside of tests."""
         return deque()
+
+    def poller(self) -> Poller:
+        """What tells readiness."""
+        return Poller()
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """The two ends of a new lane."""

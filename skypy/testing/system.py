@@ -180,7 +180,7 @@ class System:
         """Of everything through which what the workers had could be reached: now it is for the garbage collector."""
         self.loop.set_task_factory(None)
         self.kernel.responders.clear()
-        self.kernel.service_poller = None
+        self.kernel.newest_poller = None
         for name in ("_node", "_running", "_test", "_actor"):
             self.__dict__.pop(name, None)
 
