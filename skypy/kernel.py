@@ -1,4 +1,4 @@
-"""What skypy asks of the operating system about descriptors, by number: `skypy.testing` has another, in memory."""
+"""What skypy asks of the operating system about descriptors, by number, and what else `skypy.testing` has in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,10 @@ class Kernel:
         self.duplicate: Callable[[int], int] = os.dup
         self.now: Callable[[], float] = time.monotonic
         self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
+
+    def message_queue(self) -> deque[Any]:
+        """What holds the messages that wait in a worker: in the order of arrival, outside of tests."""
+        return deque()
 
     def poller(self) -> Poller:
         """What tells readiness."""

@@ -15,7 +15,7 @@ from skypy.core.errors import ConfigError
 
 def read_file(path: str, chain: Sequence[str] = ()) -> Table:
     """The table of a file, on top of what it includes. `chain` are the files that led here. Raises ConfigError."""
-    return _with_included(_entries(_parse(path, chain), path), (*chain, path))
+    return _with_included(entries(_parse(path, chain), path), (*chain, path))
 
 
 def read_overrides(overrides: Sequence[str]) -> Table:
@@ -27,7 +27,7 @@ def read_overrides(overrides: Sequence[str]) -> Table:
         if not (name and equals):
             raise ConfigError(COMMAND_LINE, override, "must be KEY=VALUE, like workers=4 or env.port=9000")
         value = text if is_text(key.strip()) else _toml_value(text)
-        table = merge(table, _entries({name: {inner: value} if dot else value}, COMMAND_LINE))
+        table = merge(table, entries({name: {inner: value} if dot else value}, COMMAND_LINE))
     return _with_included(table, (COMMAND_LINE,))
 
 
@@ -68,9 +68,10 @@ def _parse(path: str, chain: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(path, "", f"this is not TOML: {error}") from None
 
 
-def _entries(plain: Mapping[str, Any], file: str, table: str = "") -> Table:
+def entries(plain: Mapping[str, Any], file: str, table: str = "") -> Table:
+    """Plain values as a table, written in `file`."""
     return {
-        name: Entry(file, table, name, _entries(value, file, name) if isinstance(value, dict) and not table else value)
+        name: Entry(file, table, name, entries(value, file, name) if isinstance(value, dict) and not table else value)
         for name, value in plain.items()
     }
 

@@ -282,7 +282,7 @@ class Node:
             print(f"skypy: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, kind: type[Node] = Node) -> int:
     """Run a node until it is asked to stop; returns the exit code of `ExitCode`."""
     setproctitle.setproctitle(f"skypy: node {settings.config_file}")
     try:
@@ -291,15 +291,15 @@ def run(settings: Settings) -> int:
         print(f"skypy: {settings.config_file}: logger: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.CONFIG
     try:
-        return asyncio.run(_run(settings, log))
+        return asyncio.run(_run(settings, log, kind))
     finally:
         log.close()
 
 
-async def _run(settings: Settings, log: LogSink) -> ExitCode:
+async def _run(settings: Settings, log: LogSink, kind: type[Node]) -> ExitCode:
     bus_directory = tempfile.mkdtemp(prefix="skypy-", dir=os.environ.get("XDG_RUNTIME_DIR"))  # mode 0700
     try:
-        return await Node(settings, log, bus_directory).run()
+        return await kind(settings, log, bus_directory).run()
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # there is nothing left to stop
         shutil.rmtree(bus_directory, ignore_errors=True)

@@ -149,14 +149,14 @@ class WorkerProcess:
                 continue  # raised by a task of a service: the task has it, and whoever looks after the task logs it
 
 
-def main() -> None:
+def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     """Run services until the node says stop or is gone."""
     title = sys.argv[2]
     beginning = be_a_child(title)
     set_up_logging(title)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    process = WorkerProcess(beginning, loop, loop.stop)
+    process = kind(beginning, loop, loop.stop)
     gc.freeze()  # what is loaded now lives as long as the process
     status = process.run()
     atexit._run_exitfuncs()  # noqa: SLF001 - what _exit leaves out

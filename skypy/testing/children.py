@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from skypy.core.control import JOIN, WATCH
+from skypy.core.connection import Connection
 from skypy.lane import Lane
 from skypy.node.child import Child
 from skypy.node.log_sink import LogSink
 from skypy.node.process import begin
 from skypy.node.socket_process import SocketProcess
-from skypy.node.supervisor import Node
 from skypy.node.worker_process import WorkerProcess
 from skypy.testing.bus import Hub
 from skypy.testing.descriptors import ProcessHandle, close, description_of, install, numbers_of
 from skypy.testing.kernel import MemoryKernel
+from skypy.testing.leaks import sockets_of
 from skypy.testing.loop import MemoryLoop
+from skypy.testing.network import Listening, TcpEnd
 from skypy.testing.process import VirtualProcess
-
-TEST_PROCESS_NUMBER: Final = 0xFFFF
-"""Where the test itself is an actor: its addresses begin with ffff."""
+from skypy.testing.tested_node import TestedNode
 
 
 class MemoryChild(Child):
@@ -114,9 +112,20 @@ class MemoryChild(Child):
             for task in self.program.tasks():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
                 self._node.killed.add(task)
+        if code >= 0:
+            self._node.left += [f"left open by {self.process.title}: {one}" for one in self._left_open()]
         for number in numbers_of(self.process):
             close(number)
         self._node.loop.call_soon(self._has_ended, code, context=self._node_context)
+
+    def _left_open(self) -> list[str]:
+        """Connections and listeners that nobody answers for; lanes and the bus end with the process."""
+        held = sockets_of(self.program.worker) if isinstance(self.program, WorkerProcess) else set()
+        return [
+            f"{description_of(number)} (descriptor {number})"
+            for number in numbers_of(self.process)
+            if number not in held and isinstance(description_of(number), Listening | TcpEnd)
+        ]
 
     def _has_ended(self, code: int) -> None:
         while self.read_control():
@@ -126,7 +135,7 @@ class MemoryChild(Child):
         self.ended.set_result(code)
 
 
-class MemoryNode(Node):
+class MemoryNode(TestedNode):
     """The real node, with children in memory."""
 
     def __init__(
@@ -143,6 +152,8 @@ class MemoryNode(Node):
         self.loop = loop
         self.hub = Hub(kernel.chance)
         self.service_log = service_log
+        self.left: list[str] = []
+        """What processes had open when they ended in order."""
         self.killed: set[asyncio.Task[Any]] = set()
         """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
         super().__init__(settings, log, "memory", kernel)
@@ -160,22 +171,15 @@ class MemoryNode(Node):
         return self._service
 
     @property
-    def children(self) -> list[MemoryChild]:
-        """The workers and the test."""
-        return [child for child in self._workers.values() if isinstance(child, MemoryChild)]
+    def connections(self) -> list[Connection]:
+        """Every connection that its socket service has."""
+        program = self.service.program
+        assert isinstance(program, SocketProcess)
+        return program.service.connections
 
-    def start_test(self) -> MemoryChild:
-        """The process of the test: a worker on which the node places nothing."""
-        number = TEST_PROCESS_NUMBER
-        child = self._start_child("test", "skypy.node.worker_process", functools.partial(self._worker_said, number))
-        assert isinstance(child, MemoryChild)
-        self._workers[number] = child
-        ours, theirs = self.kernel.lane_pair()
-        with ours, theirs:
-            self.service.say((JOIN, number), ours.fileno())
-            self.service.say((WATCH, number), child.pidfd)
-            child.say(self._settings_for(number), theirs.fileno())
-        return child
+    def lives(self, number: int) -> bool:
+        """Whether the process with a number has not ended."""
+        return number in self._workers
 
     def _start_child(
         self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
@@ -185,7 +189,3 @@ class MemoryNode(Node):
 
     def _handle_signals(self) -> None:
         """They are the test runner's."""
-
-    def _launch_start_service(self) -> None:
-        if self._settings.start:
-            super()._launch_start_service()

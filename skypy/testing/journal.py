@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from skypy.node.log_sink import LogSink
@@ -38,6 +40,16 @@ class Journal(logging.Handler):
         root.removeHandler(self)
         root.setLevel(self._level)
 
+    @contextlib.contextmanager
+    def deaf(self) -> Iterator[None]:
+        """What is logged meanwhile is said by nobody."""
+        root = logging.getLogger()
+        root.removeHandler(self)
+        try:
+            yield
+        finally:
+            root.addHandler(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         process = current_process()
         text = AddressFormatter("test" if process is None else process.title).format(record)
@@ -68,7 +80,10 @@ def find_problems(errors: list[str], expected: list[re.Pattern[str]], lines: lis
     unexpected = [text for text in errors if not any(one.search(text) for one in expected)]
     missing = [one.pattern for one in expected if not any(map(one.search, lines))]
     return [
-        *(f"an error that the test did not expect:\n{text}" for text in unexpected),
+        *(
+            f"an error that the test did not expect (`expect_error(pattern)` declares one):\n{text}"
+            for text in unexpected
+        ),
         *(f"no line of the log matches {pattern!r}" for pattern in missing),
     ]
 

@@ -11,6 +11,7 @@ from skypy.net.kernel import SocketKernel
 from skypy.poller import READABLE, WRITABLE, Poller
 from skypy.testing.descriptors import Description, MemoryPoller, close, description_of, install
 from skypy.testing.lanes import lane_ends
+from skypy.testing.message_order import SeededQueue
 from skypy.testing.network import Network, TcpEnd
 from skypy.testing.sockets import MemorySocket
 
@@ -37,6 +38,10 @@ class MemoryKernel(SocketKernel):
     @staticmethod
     def _end(number: int) -> Any:
         return description_of(number)
+
+    def message_queue(self) -> SeededQueue:
+        """What holds the messages that wait in a worker: in an order by the seed."""
+        return SeededQueue(self.chance)
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """The two ends of a new lane."""

@@ -27,11 +27,17 @@ from skypy.poller import READABLE, WRITABLE
 from skypy.testing.descriptors import FIRST_NUMBER, Readiness
 from skypy.testing.process import VirtualProcess, process_of
 
-_CHANGE_ORDER: Final = 0.1
-"""How often another process gets to be the fastest."""
+_CHANGE_ORDER: Final = (0.2, 0.05, 0.01)
+"""How often another process gets to be the fastest: one of these for a whole seed, as some races need long delays."""
+_ALONE: Final = 0.3
+"""How often the fastest one is so fast that nobody else runs as long as it can,"""
+_LONGEST_ALONE: Final = 10
+"""and for how many iterations of the loop at most: it may never come to an end."""
 _HOLD_BACK: Final = 0.15
 """How often a descriptor is found ready later than another."""
 _BUSY: Final = 100
+_TOO_BUSY: Final = 300_000
+"""Who goes on for so many will do so for ever."""
 _BUSY_SECONDS: Final = 0.001
 """Somebody who runs for so many iterations and never waits is busy, and time passes while he is."""
 _REAL_WAIT_SECONDS: Final = 0.05
@@ -46,8 +52,14 @@ class ReadyQueue:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self._change_order = chance.choice(_CHANGE_ORDER)
         self._queues: dict[VirtualProcess | None, deque[asyncio.Handle]] = {}
         self._order: list[VirtualProcess | None] = []
+        self.fastest_is_alone = False
+        """Whether nobody else runs as long as it can."""
+        self._iterations_alone = 0
+        self._alone: deque[asyncio.Handle] | None = None
+        self.suspended: set[VirtualProcess] = set()
         self.fingerprint = 0
         """Of the order in which processes have run so far."""
 
@@ -62,29 +74,43 @@ class ReadyQueue:
             self._order.insert(self._chance.randint(0, len(self._order)), process)
         queue.append(handle)
 
+    def begin_iteration(self) -> None:
+        """The loop is about to take what is ready now: all of it, or what the fastest process has."""
+        self._alone = None
+        self._iterations_alone += self.fastest_is_alone
+        too_long = self._iterations_alone > _LONGEST_ALONE
+        if len(self._order) > 1 and (too_long or self._chance.random() < self._change_order):
+            self._chance.shuffle(self._order)
+            self.fastest_is_alone = self._chance.random() < _ALONE
+            self._iterations_alone = 0
+
     def popleft(self) -> Any:
         """The one that runs next."""
-        if len(self._order) > 1 and self._chance.random() < _CHANGE_ORDER:
-            self._chance.shuffle(self._order)
+        if self._alone is not None:
+            return self._alone.popleft() if self._alone else _NOTHING
         for process in self._order:
             queue = self._queues[process]
-            if queue:
+            if queue and (process is None or not process.suspended):
                 if process is not None:
                     self.fingerprint = zlib.crc32(process.title.encode(), self.fingerprint)
+                if self.fastest_is_alone:
+                    self._alone = queue
                 return queue.popleft()
         return _NOTHING  # a process has died since they were counted
 
     def drop(self, process: VirtualProcess) -> None:
         """A process has died."""
+        self.suspended.discard(process)
         if self._queues.pop(process, None) is not None:
             self._order.remove(process)
+            self._alone = None
 
     def clear(self) -> None:
         self._queues.clear()
         self._order.clear()
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return sum(map(len, self._queues.values())) - sum(len(self._queues.get(one, ())) for one in self.suspended)
 
 
 class _Nothing:
@@ -158,12 +184,20 @@ class _Selector(selectors.BaseSelector):
         return []
 
     def _ready_in_memory(self) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = [(self._keys[number], _as_selector_events(events)) for number, events in self._watch.ready()]
+        found = [(self._keys[number], _as_selector_events(events)) for number, events in self._watch.ready()]
+        ready = [(key, events & key.events) for key, events in found if events & key.events and not _suspended(key)]
         if len(ready) > 1:
             self._chance.shuffle(ready)
             first, *others = ready
             ready = [first, *(one for one in others if self._chance.random() >= _HOLD_BACK)]
-        return [(key, events & key.events) for key, events in ready if events & key.events]
+        return ready
+
+
+def _suspended(key: selectors.SelectorKey) -> bool:
+    """Whether the process that waits for a descriptor has been stopped."""
+    handle = key.data[0] or key.data[1]
+    process = process_of(handle._context)  # noqa: SLF001
+    return process is not None and process.suspended
 
 
 def _as_selector_events(events: int) -> int:
@@ -183,6 +217,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, chance: random.Random) -> None:
         self._now = 0.0
+        self._chance = chance
         selector = _Selector(chance)
         selector.everything_waits = self._everything_waits
         selector.may_wait_for_real = self._may_wait_for_real
@@ -210,8 +245,8 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     @property
     def fingerprint(self) -> int:
-        """Tells whether two runs have gone the same way."""
-        return self._queue.fingerprint
+        """Tells whether two runs have gone the same way: which process ran when, and how often the seed was asked."""
+        return zlib.crc32(repr(self._chance.getstate()).encode(), self._queue.fingerprint)
 
     async def advance(self, seconds: float) -> None:
         """Let so many seconds pass, everything that is due on the way in its order."""
@@ -294,10 +329,11 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         )
 
     def _run_once(self) -> None:
-        self._busy += 1
+        self._queue.begin_iteration()
+        self._busy += not self._queue.fastest_is_alone  # while others wait nobody is busy by himself
         if self._busy > _BUSY:
             self._now += _BUSY_SECONDS
-            if time.monotonic() > self.real_limit:
+            if self._busy > _TOO_BUSY or time.monotonic() > self.real_limit:
                 self._busy = 0
                 self._give_up("it goes on without end: something always runs, and what is waited for does not come")
         try:
@@ -307,6 +343,21 @@ class MemoryLoop(asyncio.SelectorEventLoop):
                 raise  # the user's Ctrl-C; what a task raises, the task has
 
     # -- processes --
+
+    def resume_all(self) -> None:
+        """Nobody is suspended any more."""
+        for process in list(self._queue.suspended):
+            self.resume(process)
+
+    def suspend(self, process: VirtualProcess) -> None:
+        """Nothing of it runs until it is resumed."""
+        process.suspended = True
+        self._queue.suspended.add(process)
+
+    def resume(self, process: VirtualProcess) -> None:
+        """It goes on where it was."""
+        process.suspended = False
+        self._queue.suspended.discard(process)
 
     def process_died(self, process: VirtualProcess) -> None:
         """Nothing of it runs any more: no step, no `finally`."""

@@ -63,16 +63,10 @@ class Network:
         end.local = ("127.0.0.1", next(self._ports))
         end.remote = address
         listening = self._listening.get(address[1])
-        if listening is None or len(listening.waiting) > listening.backlog:
+        if listening is None:
             end.broken(errno.ECONNREFUSED)
-            return
-        other = TcpEnd(self)
-        other.local, other.remote = address, end.local
-        other.peer, end.peer = end, other
-        other.connected = end.connected = True
-        listening.waiting.append(other)
-        listening.changed()
-        end.changed()
+        else:
+            listening.reached_by(end)
 
     def cut(self, size: int) -> int:
         """How many of `size` bytes go at once: now and then fewer than there are."""
@@ -89,6 +83,11 @@ class Listening(Description):
         self.local = local
         self.backlog = backlog
         self.waiting: deque[TcpEnd] = deque()
+        self._not_heard: deque[TcpEnd] = deque()
+        """Who is more than the backlog: Linux does not answer, so they try again."""
+
+    def __repr__(self) -> str:
+        return f"<listening on {self.local[0]}:{self.local[1]}>"
 
     def events(self) -> int:
         return READABLE if self.waiting else 0
@@ -99,7 +98,24 @@ class Listening(Description):
             raise os_error(errno.EINVAL)
         if not self.waiting:
             raise os_error(errno.EAGAIN)
-        return self.waiting.popleft()
+        end = self.waiting.popleft()
+        if self._not_heard:
+            self.reached_by(self._not_heard.popleft())
+        return end
+
+    def reached_by(self, end: TcpEnd) -> None:
+        """Somebody connects. Linux takes one more than the backlog."""
+        if len(self.waiting) > self.backlog:
+            self._not_heard.append(end)
+            return
+        other = TcpEnd(self._network)
+        other.local, other.remote = self.local, end.local
+        other.peer, end.peer = end, other
+        other.connected = end.connected = end.has_sent_syn = True
+        self.waiting.append(other)
+        self.changed()
+        end.changed()
+        end.transmit()  # it may have been closed meanwhile
 
     def shutdown(self, how: int) -> None:
         """Stop listening."""
@@ -109,6 +125,9 @@ class Listening(Description):
         for end in self.waiting:
             end.force_reset()
         self.waiting.clear()
+        for end in self._not_heard:
+            end.broken(errno.ECONNREFUSED)
+        self._not_heard.clear()
 
     def released(self) -> None:
         if self._open:
@@ -125,6 +144,7 @@ class TcpEnd(Description):
         self.remote: Address | None = None
         self.peer: TcpEnd | None = None
         self.connected = False
+        self.has_sent_syn = False
         self.capacity = BUFFER_BYTES
         """How many bytes may have arrived and not been read."""
         self.piece: int | None = None
@@ -146,16 +166,17 @@ class TcpEnd(Description):
         self._received = 0
         self._last_sent = self._last_received = network.now()
 
+    def __repr__(self) -> str:
+        return f"<connection {self.local} to {self.remote}>"
+
     # -- what its holders do --
 
     def events(self) -> int:
         if not (self.connected or self.dead):
             return 0
-        events = 0
-        if self.arrived or self.eof or self.dead or not self._reads:
-            events |= READABLE
-        if self.eof or self.dead:
-            events |= PEER_FINISHED
+        events = READABLE if self.arrived else 0
+        if self.eof or not self._reads:
+            events |= READABLE | PEER_FINISHED
         if self._finished or self.dead or len(self._sending) * 3 < BUFFER_BYTES * 2:
             events |= WRITABLE
         if self.dead or (self._finished and (self.eof or not self._reads)):
@@ -189,10 +210,12 @@ class TcpEnd(Description):
             if self.peer is not None:
                 self.peer.transmit()
             return data
+        if self.eof:
+            return b""  # a reset behind it is told to who writes
         self._raise_error()
-        if self.eof or self.dead or not self._reads:
+        if not self._reads:
             return b""
-        raise os_error(errno.EAGAIN)
+        raise os_error(errno.ENOTCONN if self.dead else errno.EAGAIN)
 
     def take_error(self) -> int:
         """SO_ERROR: told once."""
@@ -201,20 +224,24 @@ class TcpEnd(Description):
 
     def shutdown(self, how: int) -> None:
         """Finish one half, or both. Raises OSError."""
-        if self.dead or not self.connected:
-            raise os_error(errno.ENOTCONN)
+        gone = self.dead or not self.connected or self._is_over
         if how in (1, 2):
             self._finished = True
         if how in (0, 2):
             self._reads = False
+        if gone:
+            raise os_error(errno.ENOTCONN)
         self.transmit()
         self.changed()
 
     def force_reset(self) -> None:
-        """connect(AF_UNSPEC)."""
-        if not self.dead and not (self.eof and self._fin_arrived) and self.peer is not None:
+        """connect(AF_UNSPEC): the end is as if it had never been connected, but for the error."""
+        if not self.dead and not self._is_over and self.peer is not None:
+            self._error = errno.ECONNRESET
             self.peer.broken(errno.ECONNRESET)
         self.dead = True
+        self.eof = self._finished = False
+        self._reads = True
         self._sending.clear()
         self.arrived.clear()
         self.changed()
@@ -231,6 +258,11 @@ class TcpEnd(Description):
         self._finished = True
         self.transmit()
 
+    @property
+    def _is_over(self) -> bool:
+        """Both have finished, and know it."""
+        return self.eof and self._fin_arrived
+
     # -- what the kernels do --
 
     def transmit(self) -> None:
@@ -238,8 +270,8 @@ class TcpEnd(Description):
         peer = self.peer
         if peer is None or self.held or self.dead:
             return
-        if self._sending and peer.orphan:
-            peer.dead = True
+        if self._sending and (peer.orphan or (peer._finished and not peer._reads)):  # noqa: SLF001
+            peer.broken(errno.ECONNRESET)
             self.broken(errno.ECONNRESET)
             return
         if self._sending:
@@ -265,16 +297,16 @@ class TcpEnd(Description):
         """The part of Linux' `struct tcp_info` that skypy looks at."""
         now = self._network.now()
         sent, received = (int((now - when) * 1000) for when in (self._last_sent, self._last_received))
-        return struct.pack(
-            "=44xI4xI64xQQ", sent, received, self._acknowledged + self._fin_arrived, self._received + self.eof
-        )
+        acknowledged = self._acknowledged + self._fin_arrived + self.has_sent_syn
+        return struct.pack("=44xI4xI64xQQ", sent, received, acknowledged, self._received + self.eof)
 
     def broken(self, error: int) -> None:
         """A reset has come, or no connection."""
-        if self.dead or (self.eof and self._fin_arrived):
+        if self.dead or self._is_over:
             return
-        self.dead = True
-        self._error = errno.EPIPE if self.eof else error
+        self._error = errno.EPIPE if self.eof and not self._finished else error
+        self.dead = self._finished = True
+        self._reads = False
         self._sending.clear()
         self.changed()
 

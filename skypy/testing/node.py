@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import json
 import os
 import re
@@ -11,56 +10,69 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from skypy.core import errors
 from skypy.core.address import Address
 from skypy.core.settings import Settings
-from skypy.core.values import pack_value, unpack_value
 from skypy.testing.client import Client
+from skypy.testing.hand import Hand
 from skypy.testing.journal import CLIENT_HAS_GONE, find_problems
+from skypy.testing.real_log import RealLog
+from skypy.testing.tested_node import NotStarted, check_worker
 
-SERVICES: Final = str(Path(__file__).parent / "services")
 _SECONDS: Final = 30.0
 """More than anything here takes on a busy machine."""
-_ERROR_LINE: Final = re.compile(r"^\[[^\]]+\] (error |socket: error|Task exception|Exception |Fatal|.*was never)")
-_PREFIX: Final = re.compile(r"^\[[^\]]+\] ")
+_NOTICE_SECONDS: Final = 5.0
+"""How long services may take to notice that their clients have gone."""
+_POLL_SECONDS: Final = 0.005
+_STARTED: Final = r"^\[node\] .* started (at :[0-9a-f]{8}|and has exited)$"
 
 
 class Node:
-    """`skypy run` in a session of its own."""
+    """The processes of `skypy run` in a session of their own, and one more, in which the test has its hand."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        """`folder`: where its config file is written."""
-        self._config = folder / "node.toml"
-        self._config.write_text(_to_toml(settings))
-        self.lines: list[str] = []
+        """`folder`: where its settings are written."""
+        self._settings = settings
+        self._file = folder / "settings.json"
+        self._file.write_text(json.dumps(settings.to_plain()))
         self._expected: list[re.Pattern[str]] = []
-        self._more = threading.Condition()
+        self._allowed: list[re.Pattern[str]] = []
         self._clients: list[Client] = []
         self._runner = asyncio.Runner()
-        self._requests: dict[int, asyncio.Future[Any]] = {}
+        self._hand: Hand | None = None
         self._ended = False
+        self.closers: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        """What is to be run when the test is over: the rest of its fixtures."""
+        self._looked_at = 0
+        self._clients_ended = 0
 
     # -- life --
 
     def begin(self) -> None:
         """Start it, and wait until it has started."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "skypy", "run", str(self._config)],
+            [sys.executable, "-m", "skypy.testing.real_node", str(self._file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        self._collector = threading.Thread(target=self._collect, daemon=True)
-        self._collector.start()
-        port = int(self._wait_for_line(r"skypy_hand on port (\d+)$")[1])
-        self._runner.run(self._take_hand(port))
+        assert self._process.stderr is not None
+        self._log = RealLog(self._process.stderr)
+        port = int(self._wait_for_line(r"^\[:ffff\w+\] skypy_hand on port (\d+)$")[1])
+        self._hand = Hand(port, _SECONDS)
+        if self._settings.start:
+            self._wait_for_line(_STARTED)
+
+    def _wait_for_line(self, pattern: str) -> re.Match[str]:
+        found = self._log.wait_for(pattern, _SECONDS)
+        if found is None:
+            raise NotStarted(self.lines)
+        return found
 
     def run_test(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run a coroutine function to its end."""
@@ -71,50 +83,64 @@ class Node:
         if self._ended:
             return []
         self._ended = True
-        end = len(self.lines)
-        for client in self._clients:
-            client.close()
         problems: list[str] = []
         try:
-            if hasattr(self, "_reading"):
-                self._runner.run(self._let_go())
+            for pid in self._children().values():
+                os.kill(pid, signal.SIGCONT)
+            problems += self.end_clients()
+            if self._hand is not None:
+                self._hand.close()
             self._process.send_signal(signal.SIGTERM)
             code = self._process.wait(_SECONDS)
-            self._collector.join(_SECONDS)
+            self._log.join(_SECONDS)
             if code != 0:
                 problems.append(f"the node has ended with exit code {code}")
             if left := self._children():
                 problems.append(f"processes left: {', '.join(left)}")
+            problems += self._log.left
         except subprocess.TimeoutExpired:
             problems.append("the node does not end")
         finally:
             self._kill_all()
             self._runner.close()
-        return problems + find_problems(self._errors(end), self._expected, self.lines)
+        return problems + self.log_problems()
 
-    def _collect(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            for line in stream:
-                with self._more:
-                    self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
-                    self._more.notify_all()
+    def end_clients(self) -> list[str]:
+        """Close them, and let services notice: which have not."""
+        self._clients_ended = self._log.length
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        return [] if self._hand is None else self._forgotten(self._hand)
 
-    def _wait_for_line(self, pattern: str) -> re.Match[str]:
-        deadline = time.monotonic() + _SECONDS
-        with self._more:
-            while True:
-                for line in self.lines:
-                    if found := re.search(pattern, line):
-                        return found
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise AssertionError("\n".join(["the node has not started", *self.lines]))
-                self._more.wait(0.1)
+    def log_problems(self) -> list[str]:
+        """What is wrong with the log since it was last asked for."""
+        begin, self._looked_at = self._looked_at, self._log.length
+        expected, self._expected = self._expected, []
+        return find_problems(self._errors(begin), expected, self.lines[begin:])
 
-    def _errors(self, end: int) -> list[str]:
-        """Entries that speak of errors; what services meet when clients have gone, from line `end` on, is none."""
-        before, after = (filter(_ERROR_LINE.match, _entries(lines)) for lines in (self.lines[:end], self.lines[end:]))
-        return [*before, *(entry for entry in after if not re.search(CLIENT_HAS_GONE, entry, re.MULTILINE))]
+    def _forgotten(self, hand: Hand) -> list[str]:
+        """Connections that services have not closed although the peers have ended, which takes them a moment."""
+        deadline = time.monotonic() + _NOTICE_SECONDS
+        try:
+            while (left := hand.do_now("forgotten")) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+        except OSError:
+            return ["the test's hand has been lost: its process has ended"]
+        return [
+            f"socket {number} of :{owner:08x} left open: its peer has ended, and the service has not closed it"
+            for number, owner in left
+        ]
+
+    def _errors(self, begin: int) -> list[str]:
+        """What the log says of errors from line `begin` on; what services meet when clients have gone is none."""
+        return [
+            text
+            for line, text in self._log.errors
+            if line >= begin
+            and not any(one.search(text) for one in self._allowed)
+            and not (line >= self._clients_ended and re.search(CLIENT_HAS_GONE, text, re.MULTILINE))
+        ]
 
     def _children(self) -> dict[str, int]:
         """What lives in its session, by title."""
@@ -138,39 +164,6 @@ class Node:
         """Real processes cannot be repeated."""
         return []
 
-    # -- its hand --
-
-    async def _take_hand(self, port: int) -> None:
-        reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
-        self._reading = asyncio.get_running_loop().create_task(self._read_answers(reader))
-
-    async def _read_answers(self, reader: asyncio.StreamReader) -> None:
-        while True:
-            size = int.from_bytes(await reader.readexactly(4), "big")
-            number, kind, value = unpack_value(await reader.readexactly(size))
-            future = self._requests.pop(number)
-            if future.done():
-                continue
-            if kind:
-                future.set_exception(_error(kind, value))
-            else:
-                future.set_result(value)
-
-    async def _let_go(self) -> None:
-        self._reading.cancel()
-        self._writer.close()
-        await asyncio.wait([self._reading])
-
-    async def _do(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        number = len(self._requests) + 1
-        while number in self._requests:
-            number += 1
-        future = self._requests[number] = asyncio.get_running_loop().create_future()
-        request = pack_value([number, verb, args, kwargs])
-        self._writer.write(len(request).to_bytes(4, "big") + request)
-        async with asyncio.timeout(_SECONDS):
-            return await future
-
     # -- the verbs --
 
     async def newservice(self, name: str, /, *args: Any, worker: int | None = None) -> Address:
@@ -178,17 +171,64 @@ class Node:
         address: Address = await self._do("newservice", name, *args, worker=worker)
         return address
 
+    async def uniqueservice(self, name: str, /, *args: Any) -> Address:
+        """The one instance of a service; see `skypy.uniqueservice`."""
+        address: Address = await self._do("uniqueservice", name, *args)
+        return address
+
+    async def queryservice(self, name: str, /) -> Address:
+        """The one instance of a service, once it exists; see `skypy.queryservice`."""
+        address: Address = await self._do("queryservice", name)
+        return address
+
     async def call(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
         """The reply; see `skypy.call`."""
         return await self._do("call", address, command, *args, **kwargs)
+
+    def send(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> bool:
+        """One way; see `skypy.send`."""
+        accepted: bool = self._do_now("send", address, command, *args, **kwargs)
+        return accepted
 
     async def kill(self, address: Address | str) -> None:
         """End an actor; see `skypy.kill`."""
         await self._do("kill", address)
 
+    def query(self, name: str) -> Address | None:
+        """Who has a name; see `skypy.query`."""
+        address: Address | None = self._do_now("query", name)
+        return address
+
+    async def _do(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        assert self._hand is not None
+        return await self._hand.do(verb, *args, **kwargs)
+
+    def _do_now(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        assert self._hand is not None
+        return self._hand.do_now(verb, *args, **kwargs)
+
+    # -- what only a test does --
+
     def kill_worker(self, index: int) -> None:
-        """End a worker's process at once. Not worker 1: the test's hand is there."""
-        os.kill(self._children()[f"skypy: worker {index}"], signal.SIGKILL)
+        """End a worker's process at once, by SIGKILL: the node replaces it. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGKILL)
+
+    def suspend_worker(self, index: int) -> None:
+        """Stop a worker's process by SIGSTOP: it is there and does nothing. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGSTOP)
+
+    def resume_worker(self, index: int) -> None:
+        """Let it go on, by SIGCONT. Raises ValueError when there is none."""
+        self._signal_worker(index, signal.SIGCONT)
+
+    def _signal_worker(self, index: int, number: signal.Signals) -> None:
+        check_worker(index, self._settings.workers)
+        deadline = time.monotonic() + _SECONDS
+        while (pid := self._children().get(f"skypy: worker {index}")) is None:  # it is just being replaced
+            if time.monotonic() > deadline:
+                raise AssertionError(f"worker {index} does not come back")
+            time.sleep(_POLL_SECONDS)
+        os.kill(pid, number)
 
     async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
         """A client of whoever listens there."""
@@ -203,36 +243,11 @@ class Node:
         """The test causes error lines that match: at least one of them comes, and no others."""
         self._expected.append(re.compile(pattern, re.MULTILINE))
 
+    def allow_error(self, pattern: str) -> None:
+        """Error lines that match may come, and need not."""
+        self._allowed.append(re.compile(pattern, re.MULTILINE))
 
-def _error(kind: str, arguments: list[Any]) -> Exception:
-    known = getattr(errors, kind, None) or getattr(builtins, kind, None)
-    if isinstance(known, type) and issubclass(known, Exception):
-        return known(*arguments)
-    return errors.SkypyError(f"{kind}: {arguments}")
-
-
-def _to_toml(settings: Settings) -> str:
-    """A config file with these settings, whose start service is the test's hand."""
-    plain = settings.to_plain()
-    tables = {name: plain.pop(name) for name in ("env", "socket")}
-    plain |= {"start": f"skypy_hand {settings.start}".rstrip(), "service_path": [*settings.service_path, SERVICES]}
-    del plain["config_file"]
-    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
-    for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items())]
-    return "\n".join([*lines, ""])
-
-
-def _entries(lines: list[str]) -> list[str]:
-    """Lines that belong together: of one writer, from one error on."""
-    entries: list[str] = []
-    writer = ""
-    for line in lines:
-        found = _PREFIX.match(line)
-        prefix = found[0] if found else ""
-        if entries and prefix == writer and not _ERROR_LINE.match(line):
-            entries[-1] += "\n" + line
-        else:
-            entries.append(line)
-        writer = prefix
-    return entries
+    @property
+    def lines(self) -> list[str]:
+        """What the log says."""
+        return self._log.lines

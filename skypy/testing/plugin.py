@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
-import os
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -45,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "skypy_seed" not in metafunc.fixturenames:
         return
     seed = metafunc.config.getoption("--skypy-seed")
-    count = metafunc.config.getoption("--skypy-seeds") or _marked(metafunc.definition).get("seeds", 1)
+    count = metafunc.config.getoption("--skypy-seeds") or _seeds(metafunc.definition)
     if seed is None and count > 1:
         metafunc.parametrize("skypy_seed", range(count), ids=[f"seed{number}" for number in range(count)])
 
@@ -60,7 +59,13 @@ def skypy_seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def skypy_settings(request: pytest.FixtureRequest) -> Settings:
     """What the node is, as the markers say; a fixture of the same name may change it."""
-    return _settings(request.node)
+    from skypy.core.errors import ConfigError
+    from skypy.testing.marker import read_settings
+
+    try:
+        return read_settings(request.node)
+    except ConfigError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def system(skypy_settings: Settings, skypy_seed: int) -> Iterator[System]:
     _forget_about_what_is_loaded()
     system = System(skypy_settings, skypy_seed)
     try:
-        system.begin()
+        _begin(system)
         yield system
     finally:
         system.end()
@@ -98,10 +103,19 @@ def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
 
     node = Node(skypy_settings, tmp_path)
     try:
-        node.begin()
+        _begin(node)
         yield node
     finally:
         node.end()
+
+
+def _begin(place: System | Node) -> None:
+    from skypy.testing.tested_node import NotStarted
+
+    try:
+        place.begin()
+    except NotStarted as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -111,14 +125,32 @@ def connect(system: System) -> Connect:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """An async fixture of a test with `system` or `node` runs there, before and after the test."""
+    place = _place(request.node)
+    if place is not None:
+        from skypy.testing.asynchronous import run_fixture_in
+
+        run_fixture_in(place, fixturedef)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """An async test with `system` runs as an actor of it, one with `node` beside it; afterwards nothing may be left."""
     place = _place(pyfuncitem)
-    if place is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+    if place is None:
         return None
+    from skypy.testing.asynchronous import run_test_in
+
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    place.run_test(functools.partial(pyfuncitem.obj, **arguments))
-    if problems := place.end():
+    if {"system", "node"} <= arguments.keys():
+        pytest.fail("a test has either `system` or `node`: it cannot be in both", pytrace=False)
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        if not any(value is place for value in arguments.values()):
+            return None
+        pytest.fail("a test with `system` or `node` is an async function: write `async def`", pytrace=False)
+    problems = run_test_in(place, functools.partial(pyfuncitem.obj, **arguments))
+    if problems:
         pytest.fail("\n".join(problems), pytrace=False)
     return True
 
@@ -130,9 +162,24 @@ def pytest_runtest_makereport(
     del call
     report = yield
     place = _place(item)
-    if place is not None and report.failed:
+    if place is None:
+        return report
+    if report.failed:
         report.sections.append(("skypy", "\n".join([*place.how_to_repeat(), *place.lines])))
+    _make_sendable(report)
     return report
+
+
+def _make_sendable(report: pytest.TestReport) -> None:
+    """Escape half characters, which services may log and raise: what pytest-xdist has to say must be UTF-8."""
+    report.sections = [(title, _escaped(text)) for title, text in report.sections]
+    told = str(report.longrepr or "")
+    if _escaped(told) != told:
+        report.longrepr = _escaped(told)
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _place(item: pytest.Item) -> System | Node | None:
@@ -153,42 +200,9 @@ def _forget_about_what_is_loaded() -> None:
     gc.freeze()
 
 
-def _marked(item: pytest.Item) -> dict[str, Any]:
-    """What the markers of a test, its class and its module say; the closest wins."""
-    values: dict[str, Any] = {}
-    for marker in reversed(list(item.iter_markers("skypy"))):
-        values |= marker.kwargs
-    return values
+def _seeds(item: pytest.Item) -> int:
+    if next(item.iter_markers("skypy"), None) is None:
+        return 1
+    from skypy.testing.marker import read_seeds
 
-
-def _settings(item: pytest.Item) -> Settings:
-    from dataclasses import replace
-
-    from skypy.config import load
-    from skypy.core.settings import Settings, SocketSettings
-
-    values = _marked(item)
-    values.pop("seeds", None)
-    folder = item.path.parent
-    file = values.pop("config", None)
-    if file is not None:
-        settings = load(os.path.relpath(folder / file), ())
-    else:
-        settings = Settings("the settings of the test", "", 2, _service_path(item))
-    if "service_path" in values:
-        values["service_path"] = tuple(str((folder / one).resolve()) for one in values["service_path"])
-    if "env" in values:
-        values["env"] = {**settings.env, **values["env"]}
-    if "socket" in values:
-        values["socket"] = SocketSettings(**values["socket"])
-    return replace(settings, **values)
-
-
-def _service_path(item: pytest.Item) -> tuple[str, ...]:
-    """As the ini file says, or `services` beside the test, or at the root, or where the test itself is."""
-    given: list[Any] = item.config.getini("skypy_service_path")
-    if given:
-        return tuple(map(str, given))
-    folder = item.path.parent
-    places = (folder / "services", item.config.rootpath / "services", folder)
-    return (str(next(place for place in places if place.is_dir())),)
+    return read_seeds(item)

@@ -12,6 +12,8 @@ class VirtualProcess:
     def __init__(self, title: str) -> None:
         self.title = title
         self.alive = True
+        self.suspended = False
+        """Whether it has been stopped, as by SIGSTOP: what it would do waits."""
         self.context = contextvars.copy_context()
         self.context.run(_current.set, self)
 

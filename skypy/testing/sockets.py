@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import errno
 import socket
 from typing import Any, Final
@@ -117,10 +116,8 @@ class MemorySocket(socket.socket):
 
     def connect(self, address: Any, /) -> None:
         self._network.connect(self._end, tuple(address[:2]))
-        if error := self._end.take_error():
-            raise os_error(error)
+        raise os_error(errno.EINPROGRESS)
 
     def connect_ex(self, address: Any, /) -> int:
-        with contextlib.suppress(OSError):
-            self._network.connect(self._end, tuple(address[:2]))
+        self._network.connect(self._end, tuple(address[:2]))
         return errno.EINPROGRESS

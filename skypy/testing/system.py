@@ -5,37 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import gc
 import random
 import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
-from skypy.core.address import Address
+from skypy.core.address import Address, process_number
 from skypy.core.connection import Connection
 from skypy.core.settings import Settings
 from skypy.core.socket_state import State
-from skypy.node.socket_process import SocketProcess
 from skypy.testing.children import MemoryChild, MemoryNode
 from skypy.testing.client import Client
 from skypy.testing.descriptors import install
 from skypy.testing.journal import CLIENT_HAS_GONE, Journal
 from skypy.testing.kernel import MemoryKernel
-from skypy.testing.leaks import Inventory
+from skypy.testing.leaks import Inventory, watching_the_collector
 from skypy.testing.loop import MemoryLoop, Stuck
 from skypy.testing.network import TcpEnd
 from skypy.testing.probe import Probe
 from skypy.testing.process import VirtualProcess
 from skypy.testing.sockets import MemorySocket
+from skypy.testing.tested_node import NotStarted, check_worker
 from skypy.worker import message_api
 from skypy.worker.actor import Actor
 from skypy.worker.worker import Worker
-
-SERVICES: Final = str(Path(__file__).parent / "services")
 
 
 class System:
@@ -57,7 +52,10 @@ class System:
         self._actor: Actor
         self._clients: list[Client] = []
         self._stuck_because = ""
+        self._has_started = False
         self._ended = False
+        self.closers: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        """What is to be run when the test is over: the rest of its fixtures."""
 
     # -- life --
 
@@ -116,18 +114,19 @@ class System:
             return []
         self._ended = True
         problems: list[str] = []
-        try:
-            problems += self.run(self._settle)
-            self.run(self._stop, self._process.context.copy())
-            problems += self._tasks_left()
-        finally:
-            self._close()
-            gc.collect()  # what nobody has looked after complains now
-            self.journal.end()
-        return problems + self._inventory.problems() + self.journal.problems()
+        with watching_the_collector() as unclosed:
+            try:
+                problems += self.run(self._settle)
+                self.run(self._stop, self._process.context.copy())
+                problems += self._tasks_left() + self._node.left
+            finally:
+                self._close()
+                self.journal.end()
+        return problems + unclosed + self._inventory.problems() + self.journal.problems()
 
     async def _settle(self) -> list[str]:
         """Clients go, which may be a reset to who still sends to them; services get time to notice."""
+        self.loop.resume_all()
         self.journal.allow(CLIENT_HAS_GONE)
         for client in self._clients:
             client.close()
@@ -139,17 +138,19 @@ class System:
         return [
             f"socket {one.id} of :{one.owner:08x} left open: its peer has ended, and the service has not closed it"
             for one in self._forgotten()
+        ] + [
+            f"socket {one.id} of :{one.owner:08x} left open: its worker has ended"
+            for one in self._node.connections
+            if not self._node.lives(process_number(one.owner))
         ]
 
     def _forgotten(self) -> list[Connection]:
-        program = self._node.service.program
-        assert isinstance(program, SocketProcess)
-        return [one for one in program.service.connections if one.state in _PEER_HAS_ENDED]
+        return [one for one in self._node.connections if one.state in _PEER_HAS_ENDED]
 
     async def _stop(self) -> None:
         self._node.stop("stopping")
         code = await self._running
-        if code != 0:
+        if code != 0 and self._has_started:
             self.journal.add(f"the node has ended with exit code {code}", error=True)
 
     def _tasks_left(self) -> list[str]:
@@ -157,8 +158,12 @@ class System:
         return [f"a task is left: {task!r}" for task in left]
 
     def _close(self) -> None:
-        for task in self._node.killed:
-            _dissolve(task)
+        before = asyncio.all_tasks(self.loop)
+        with self.journal.deaf():
+            for task in self._node.killed:
+                _dissolve(task)
+            for task in asyncio.all_tasks(self.loop) - before:  # which their `finally` has begun
+                _dissolve(task)
         self._node.killed.clear()
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
@@ -169,19 +174,32 @@ class System:
         sys.path[:] = self._path
         self._forget_helper_modules()
         random.setstate(self._random)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of everything through which what the workers had could be reached: now it is for the garbage collector."""
+        self.loop.set_task_factory(None)
+        self.kernel.responders.clear()
+        self.kernel.newest_poller = None
+        for name in ("_node", "_running", "_test", "_actor"):
+            self.__dict__.pop(name, None)
 
     async def _start(self) -> None:
         self._node = MemoryNode(
             self.settings, self.journal.node, self.journal.service, self.loop, self.kernel, self._process
         )
         self._running = self.loop.create_task(self._node.run())
-        await asyncio.sleep(0)
-        self._test = self._node.start_test()
+        await self.loop.wait_idle()
+        if self._running.done():
+            raise NotStarted(self.lines)
+        test = self._node.start_test()
+        assert isinstance(test, MemoryChild)
+        self._test = test
         await self.loop.wait_idle()
         worker = self.worker_of(self._test)
-        worker.settings = replace(worker.settings, service_path=(*worker.settings.service_path, SERVICES))
         address = await self._in(self._test, worker.launch, "skypy_test", _NO_ARGUMENTS)
         self._actor = worker.actors[address]
+        self._has_started = True
 
     async def _in(self, child: MemoryChild, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
         return await self.loop.create_task(function(*args), context=child.process.context.copy())
@@ -214,6 +232,10 @@ class System:
         """The one instance of a service; see `skypy.uniqueservice`."""
         return await message_api.uniqueservice(name, *args)
 
+    async def queryservice(self, name: str, /) -> Address:
+        """The one instance of a service, once it exists; see `skypy.queryservice`."""
+        return await message_api.queryservice(name)
+
     async def call(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
         """The reply; see `skypy.call`."""
         return await message_api.call(address, command, *args, **kwargs)
@@ -237,8 +259,19 @@ class System:
         await self.loop.wait_idle()
 
     def kill_worker(self, index: int) -> None:
-        """End a worker's process at once, as SIGKILL does: the node replaces it."""
+        """End a worker's process at once, as SIGKILL does; the node replaces it. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
         self._node.child(index).kill()
+
+    def suspend_worker(self, index: int) -> None:
+        """Stop a worker's process as SIGSTOP does: it is there and does nothing. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
+        self.loop.suspend(self._node.child(index).process)
+
+    def resume_worker(self, index: int) -> None:
+        """Let it go on, as SIGCONT does. Raises ValueError: there is none."""
+        check_worker(index, self.settings.workers)
+        self.loop.resume(self._node.child(index).process)
 
     async def connect(self, port: int, host: str = "127.0.0.1") -> Client:
         """A client of whoever listens there."""

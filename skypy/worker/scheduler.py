@@ -31,13 +31,18 @@ STEPS_PER_MESSAGE: Final = 10_000
 class Scheduler:
     """Starts tasks for actors and keeps the order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+        messages: deque[tuple[Callable[[Any], None], Any]],
+    ) -> None:
         self.loop = loop
         self._now = now
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self._wakeups: deque[tuple[Wakeable, Any]] = deque()
         self._forks: deque[Callable[[], object]] = deque()
-        self.messages: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.messages = messages
         """What waits to be handled."""
         self._in_turn = False
         self._turn_requested = False

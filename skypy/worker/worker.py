@@ -69,7 +69,7 @@ class Worker:
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
-        self.scheduler = Scheduler(loop, kernel.now)
+        self.scheduler = Scheduler(loop, kernel.now, kernel.message_queue())
         self.sockets = Sockets(
             lane,
             self.scheduler,

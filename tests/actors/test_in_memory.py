@@ -11,18 +11,29 @@ from tests.actors.harness import PLACEMENTS, SERVICES, scenarios
 
 TOPICS = sorted(file.stem for file in SERVICES.glob("*.py") if scenarios(file.stem))
 NOT_IN_MEMORY = {
-    "test_a_class_that_the_other_worker_does_not_know_is_the_callers_error": "one interpreter has one set of classes",
-    "test_handlers_that_compute_do_not_hold_back_what_was_sent": "it computes, in real time",
-    "test_time_is_the_nodes_and_goes_on": "the clock stands still while code runs",
+    "test_a_class_that_the_other_worker_does_not_know_is_the_callers_error": (
+        "one interpreter has one table of registered types: in memory every worker knows them all"
+    ),
+    "test_handlers_that_compute_do_not_hold_back_what_was_sent": (
+        "a turn ends after 2 ms of computing, and the clock in memory stands still while code runs"
+    ),
 }
+"""With the reason: what they are about is not there in memory."""
 
 pytestmark = pytest.mark.skypy(service_path=["services"], env={"color": "green"})
 
 
+@pytest.fixture(scope="module")
+def no_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what no tool that reads our files would like."""
+    folder = tmp_path_factory.mktemp("services")
+    (folder / "no_python.py").write_text("this is no Python\n")
+    return folder
+
+
 @pytest.fixture
-def skypy_settings(skypy_settings: Settings, tmp_path: Path) -> Settings:
-    (tmp_path / "no_python.py").write_text("this is no Python\n")  # which no tool that reads our files would like
-    return replace(skypy_settings, service_path=(*skypy_settings.service_path, str(tmp_path)))
+def skypy_settings(skypy_settings: Settings, no_python: Path) -> Settings:
+    return replace(skypy_settings, service_path=(*skypy_settings.service_path, str(no_python)))
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)

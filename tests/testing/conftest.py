@@ -1,9 +1,9 @@
 """pytest runs small test files, to see what the plugin makes of them."""
 
-from collections.abc import Callable
-from pathlib import Path
+import skypy.testing.asynchronous
+import skypy.testing.marker
+import skypy.testing.node
+import skypy.testing.system
 
-import pytest
-
-Play = Callable[..., pytest.RunResult]
-SERVICES = Path(__file__).parent / "services"
+LOADED = (skypy.testing.asynchronous, skypy.testing.marker, skypy.testing.node, skypy.testing.system)
+"""Once and for all: pytester forgets what is loaded while it plays a test, and skypy would be there twice."""

@@ -7,12 +7,12 @@ import skypy
 from skypy import socket
 from skypy.core.values import pack_value, unpack_value
 
+PEER_HAS_ENDED = {"HALF_CLOSED_READ", "HALF_CLOSED_READ_FINISHING", "WRITE_BROKEN"}
+
 
 @skypy.start
-async def main(*start: str) -> None:
-    """Start what the config starts, then tell the test where to ask."""
-    if start:
-        await skypy.newservice(*start, worker=1)
+async def main() -> None:
+    """Tell the test where to ask."""
     listener = await socket.listen("127.0.0.1", 0)
     await socket.start(listener, serve)
     skypy.log.info("skypy_hand on port %d", socket.local_address(listener).port)
@@ -30,7 +30,7 @@ async def serve(fd: int, address: str) -> None:
 async def answer(fd: int, number: int, verb: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """Do one thing, and tell what has come of it."""
     try:
-        result = getattr(skypy, verb)(*args, **kwargs)
+        result = VERBS[verb](*args, **kwargs)
         if hasattr(result, "__await__"):
             result = await result
         outcome = pack_value([number, "", result])
@@ -39,3 +39,20 @@ async def answer(fd: int, number: int, verb: str, args: list[Any], kwargs: dict[
         outcome = pack_value([number, type(error).__name__, arguments])
     with contextlib.suppress(skypy.SocketError):
         socket.write(fd, len(outcome).to_bytes(4, "big") + outcome)
+
+
+async def forgotten() -> list[list[int]]:
+    """Sockets, with their owners, whose peers have ended and whose services have not closed them."""
+    return [[row.id, row.owner] for row in await socket.netstat() if row.state in PEER_HAS_ENDED]
+
+
+VERBS: dict[str, Any] = {
+    "newservice": skypy.newservice,
+    "uniqueservice": skypy.uniqueservice,
+    "queryservice": skypy.queryservice,
+    "call": skypy.call,
+    "send": skypy.send,
+    "kill": skypy.kill,
+    "query": skypy.query,
+    "forgotten": forgotten,
+}

@@ -1,11 +1,11 @@
-"""The first service of a node of which a worker is stopped and goes on."""
+"""Sends to a worker that is stopped and goes on."""
 
 import asyncio
 from collections import Counter
 from typing import Any
 
 import skypy
-from tests.actors.scenarios import offer, outcome
+from tests.actors.scenarios import outcome
 
 MEGABYTE = 1_000_000
 REPLIES = 120
@@ -15,12 +15,13 @@ tasks: "dict[str, asyncio.Task[Any]]" = {}
 
 @skypy.start
 async def main() -> None:
+    """Here, and on the other workers."""
     for name, worker in (("here", 1), ("victim", 2), ("third", 3)):
         actors[name] = await skypy.newservice("mortal", worker=worker)
         await skypy.call(actors[name], "who")
-    await offer(flood, time_limit, drained, ask_for_replies, open_gate, replies)
 
 
+@skypy.command
 async def flood() -> dict[str, Any]:
     """Send to the stopped worker until it is too much; everybody else goes on."""
     data = b"x" * MEGABYTE
@@ -43,10 +44,12 @@ async def flood() -> dict[str, Any]:
     }
 
 
+@skypy.command
 async def time_limit() -> str:
     return await outcome(asyncio.wait_for(skypy.call(actors["third"], "relay", actors["victim"], "who"), 0.01))
 
 
+@skypy.command
 async def drained() -> dict[str, Any]:
     """The worker has gone on: everything that was sent has arrived in order, and there is room again."""
     early = await tasks.pop("early")
@@ -55,6 +58,7 @@ async def drained() -> dict[str, Any]:
     return {"early": early == actors["victim"], "arrived": arrived, "room": Counter(room)}
 
 
+@skypy.command
 async def ask_for_replies() -> None:
     """Worker 2 asks for more replies than may be under way to it."""
     await skypy.call(actors["victim"], "ask", actors["here"], "pass_gate", REPLIES, MEGABYTE)
@@ -63,6 +67,7 @@ async def ask_for_replies() -> None:
         await skypy.sleep(0)
 
 
+@skypy.command
 async def open_gate() -> None:
     """All replies leave, or do not."""
     await skypy.call(actors["here"], "open_gate")
@@ -70,5 +75,6 @@ async def open_gate() -> None:
         await skypy.sleep(0)
 
 
+@skypy.command
 async def replies() -> dict[str, int]:
     return Counter(await skypy.call(actors["victim"], "results"))

@@ -28,6 +28,11 @@ def keep(value: Any, *rest: Any) -> None:
 
 
 @skypy.command
+def forget(value: Any) -> None:
+    """Take something and do nothing with it."""
+
+
+@skypy.command
 def what_was_received() -> list[Any]:
     return received
 
@@ -57,9 +62,11 @@ async def when_there_is_room(target: int, command: str, *args: Any) -> Any:
             await skypy.sleep(0)
 
 
-async def holds(others: Others, at_most: int, *rest: Any) -> None:
+async def holds(others: Others, at_most: int, *rest: Any, megabytes_before: int = 0) -> None:
     """A flood of messages is refused at some point, what was accepted arrives in order, and there is room again."""
     target, bystander = await others.start("mailboxes"), await others.start("mailboxes")
+    for _ in range(megabytes_before):
+        assert skypy.send(target, "forget", "x" * MEGABYTE)
     accepted, text = flood(lambda number: skypy.send(target, "keep", number, *rest))
     assert 0 < accepted <= at_most, accepted
     whom = f"wait for actor {format_address(target)}" if others.together else "are under way to worker process 2"
@@ -70,8 +77,8 @@ async def holds(others: Others, at_most: int, *rest: Any) -> None:
     assert await when_there_is_room(target, "keep", accepted, *rest) is None
 
 
-async def test_small_messages_fill_a_mailbox(others: Others) -> None:
-    await holds(others, MAILBOX_BYTES // 256 + 2000)
+async def test_small_messages_fill_what_is_left_of_a_mailbox(others: Others) -> None:
+    await holds(others, (MAILBOX_BYTES - 64 * MEGABYTE) // 256 + 2000, megabytes_before=64)
 
 
 async def test_long_messages_fill_a_mailbox(others: Others) -> None:
@@ -116,7 +123,7 @@ async def test_replies_that_are_too_much_become_errors(others: Others) -> None:
 
 async def test_many_replies_that_need_no_packing_are_bounded_as_well(others: Others) -> None:
     callee = await others.start("mailboxes")
-    replies = await asyncio.gather(*(skypy.call(callee, "make", "medium") for _ in range(3000)), return_exceptions=True)
+    replies = await asyncio.gather(*(skypy.call(callee, "make", "medium") for _ in range(2300)), return_exceptions=True)
     for reply in replies:
         assert isinstance(reply, bytes) or (isinstance(reply, skypy.RemoteError) and reply.type_name == "MailboxFull")
     assert len(await when_there_is_room(callee, "make", "medium")) == 60_000

@@ -1,4 +1,4 @@
-"""The first service of a node whose other workers die."""
+"""Has others whose workers are killed."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,18 +6,11 @@ from typing import Any
 
 import skypy
 from skypy.core.address import format_address
-from tests.actors.scenarios import here, offer, outcome, process_of
+from tests.actors.scenarios import here, outcome, process_of
 
 CALLS = 50
 actors: dict[str, int] = {}
 tasks: "dict[str, asyncio.Task[Any]]" = {}
-
-
-@skypy.start
-async def main() -> None:
-    await offer(
-        prepare, mourn, is_forgotten, serves_again, dies_by, start_fails, unique_fails, meet_the_unborn, meet_the_born
-    )
 
 
 def start_task(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -27,6 +20,7 @@ def start_task(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
 # -- a worker is killed while everybody waits --------------------------------------------------------------------------
 
 
+@skypy.command
 async def prepare() -> None:
     """Calls from this worker and from worker 3 to worker 2 and back, a start and a kill there, a name."""
     for name, worker in (("here", 1), ("victim", 2), ("stuck", 2), ("third", 3)):
@@ -45,6 +39,7 @@ async def prepare() -> None:
         await skypy.call(actors[name], "who")
 
 
+@skypy.command
 async def mourn() -> dict[str, list[str]]:
     """What became of all that."""
     calls = [await outcome(tasks.pop(f"call {number}")) for number in range(CALLS)]
@@ -52,6 +47,7 @@ async def mourn() -> dict[str, list[str]]:
     return {"calls": calls, "third": third, **{name: [await outcome(tasks.pop(name))] for name in ("kill", "start")}}
 
 
+@skypy.command
 async def is_forgotten() -> dict[str, Any]:
     """Nothing of the dead is left: who has called here is not answered, who is called from here is dead."""
     victim = actors["victim"]
@@ -70,6 +66,7 @@ async def is_forgotten() -> dict[str, Any]:
     }
 
 
+@skypy.command
 async def serves_again() -> dict[str, Any]:
     """A new actor on the worker that has died: it has not got any old message, it calls and is called."""
     for number in range(100):
@@ -87,47 +84,21 @@ async def serves_again() -> dict[str, Any]:
     }
 
 
-# -- a handler or a start function ends its process ------------------------------------------------------------------
-
-
-async def dies_by(*command: str) -> list[str]:
-    """What the caller, a bystander and somebody on another worker learn."""
-    victim = await skypy.newservice("mortal", worker=2)
-    third = await skypy.newservice("mortal", worker=3)
-    await skypy.call(third, "ask", victim, "never", 1)
-    bystander = asyncio.create_task(skypy.call(victim, "never"))
-    await skypy.call(victim, "who")
-    name, *args = command
-    caller = asyncio.create_task(skypy.call(victim, name, *map(int, args)))
-    return [await outcome(caller), await outcome(bystander), *await skypy.call(third, "results")]
-
-
-async def start_fails() -> str:
-    return await outcome(skypy.newservice("leaving", "exit", worker=2))
-
-
-async def unique_fails() -> list[str]:
-    """It starts on the worker with the fewest actors, which must not be this one."""
-    await skypy.newservice("mortal", worker=1)
-    query = asyncio.create_task(skypy.queryservice("leaving"))
-    await skypy.sleep(0)
-    first = await outcome(skypy.uniqueservice("leaving", "exit"))
-    return [first, await outcome(query), await outcome(skypy.uniqueservice("leaving"))]
-
-
 # -- an address of a process that comes later ------------------------------------------------------------------------
 
 
+@skypy.command
 async def meet_the_unborn() -> str:
     number = max([process_of(await skypy.newservice("mortal", worker=worker)) for worker in (1, 2, 3)]) + 1
     skypy.send(number << 24 | 1, "keep", "too early")
     return await outcome(skypy.call(number << 24 | 1, "who"))
 
 
-async def meet_the_born(worker: str) -> list[Any]:
+@skypy.command
+async def meet_the_born(worker: int) -> list[Any]:
     """The process that has the number now calls and is called."""
     actors["here"] = await skypy.newservice("mortal", worker=1)
-    born = await skypy.newservice("mortal", worker=int(worker))
+    born = await skypy.newservice("mortal", worker=worker)
     await skypy.call(actors["here"], "open_gate")
     await skypy.call(born, "ask", actors["here"], "pass_gate", 1, 5)
     return [process_of(born), await skypy.call(born, "results"), await skypy.call(born, "what_was_received")]

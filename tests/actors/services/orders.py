@@ -244,9 +244,9 @@ async def test_many_messages_do_not_starve_timers(others: Others) -> None:
 async def test_an_actor_that_talks_to_itself_for_ever_lets_others_work(others: Others) -> None:
     babbler, other = await others.start("orders"), await others.start("orders")
     skypy.send(babbler, "babble")
-    for number in range(20):
+    for number in range(5):
         assert await skypy.call(other, "note", number) == number
-        await skypy.sleep(0.0001)
+    await skypy.sleep(0.0001)
     assert await skypy.call(babbler, "note", "still here") == "still here"
 
 

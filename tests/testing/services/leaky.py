@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import os
+import socket as library
 import subprocess
+import sys
 from typing import Any
 
 import skypy
 from skypy import socket
 
 kept: list[Any] = []
+listeners: list[int] = []
 
 
 @skypy.start
 async def main() -> None:
-    listener = await socket.listen("127.0.0.1", int(skypy.getenv("port")))
-    await socket.start(listener, serve)
+    listeners.append(await socket.listen("127.0.0.1", int(skypy.getenv("port"))))
+    await socket.start(listeners[0], serve)
 
 
 async def serve(fd: int, address: str) -> None:
@@ -48,3 +51,32 @@ async def never_end() -> None:
 @skypy.command
 def fail() -> None:
     1 / 0  # noqa: B018
+
+
+@skypy.command
+def log_half_a_character() -> None:
+    """As names of files may have."""
+    skypy.log.error("\ud800")
+
+
+@skypy.command
+def open_socket() -> None:
+    """One that skypy knows nothing of."""
+    kept.append(library.socket())
+
+
+@skypy.command
+def duplicate_socket(fd: int) -> None:
+    """The worker's own descriptor of a socket, once more."""
+    worker = sys.modules["skypy.worker.actor"].current_actor().worker
+    worker.sockets.kernel.duplicate(worker.sockets.get(fd).descriptor)
+
+
+@skypy.command
+def fail_politely() -> None:
+    skypy.log.error("no traceback,\nbut an error")
+
+
+@skypy.command
+def a_listener() -> int:
+    return listeners[0]

@@ -1,0 +1,107 @@
+"""Does with sockets what a test tells it to, and says what has come of it: a value, or [name of the error, errno]."""
+
+import asyncio
+import inspect
+from collections import defaultdict
+from typing import Any
+
+import skypy
+from skypy import socket
+
+accepted: asyncio.Queue[int] = asyncio.Queue()
+ends: dict[int, list[str]] = defaultdict(list)
+"""What onclose has said of a socket."""
+
+
+@skypy.command
+async def do(verb: str, *args: Any) -> Any:
+    function = globals().get(f"do_{verb}") or getattr(socket, verb)
+    try:
+        result = function(*args)
+        return await result if inspect.isawaitable(result) else result
+    except Exception as error:
+        return [type(error).__name__, getattr(error, "errno", None)]
+
+
+async def do_serve(start: bool = True) -> int:
+    """Accept clients; the port."""
+    listener = await socket.listen("127.0.0.1", 0)
+    await socket.start(listener, greet if start else notice)
+    return socket.local_address(listener).port
+
+
+async def do_listen(port: int = 0, backlog: int = 16) -> list[int]:
+    """Listen and accept nobody; the listener and its port."""
+    listener = await socket.listen("127.0.0.1", port, backlog)
+    return [listener, socket.local_address(listener).port]
+
+
+async def greet(fd: int, address: str) -> None:
+    await socket.start(fd)
+    notice(fd, address)
+
+
+def notice(fd: int, address: str) -> None:
+    socket.onclose(fd, note_end)
+    accepted.put_nowait(fd)
+
+
+def note_end(fd: int, reason: str) -> None:
+    ends[fd].append(str(reason))
+    skypy.wakeup(f"end {fd}")
+
+
+async def do_client() -> int:
+    """The next client."""
+    return await accepted.get()
+
+
+async def do_open(port: int, timeout: float | None = None) -> int:
+    fd = await socket.open("127.0.0.1", port, timeout)
+    socket.onclose(fd, note_end)
+    return fd
+
+
+async def do_end(fd: int, reason: str) -> list[str]:
+    """What onclose has said, once that is among it."""
+    while reason not in ends[fd]:
+        await skypy.wait(f"end {fd}")
+    return ends[fd]
+
+
+async def do_counted(reason: str) -> int:
+    """How many connections have ended with a reason, once there are any."""
+    while not (count := (await socket.counters()).get(f"closed: {reason}", 0)):
+        await skypy.sleep(0.001)
+    return count
+
+
+def do_state(fd: int) -> str:
+    return socket.info(fd).state
+
+
+def do_unread(fd: int) -> int:
+    return socket.info(fd).unread
+
+
+async def do_until_disconnected(fd: int) -> None:
+    while not socket.disconnected(fd):
+        await skypy.sleep(0.001)
+
+
+async def do_read_for(fd: int, n: int | None, seconds: float) -> Any:
+    async with asyncio.timeout(seconds):
+        return await socket.read(fd, n)
+
+
+async def do_read_length(fd: int, size: int) -> int:
+    """How much has come, once it is as much as that or the end."""
+    received = 0
+    while received < size and (data := await socket.read(fd)) is not None:
+        received += len(data)
+    return received
+
+
+def do_write_much(fd: int, count: int) -> int:
+    """How many of so many writes of 64 KiB were accepted."""
+    return sum(socket.write(fd, b"x" * 65536) for _ in range(count))
