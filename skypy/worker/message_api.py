@@ -16,7 +16,8 @@ from skypy.core.names import check_name
 from skypy.core.values import pack_arguments
 from skypy.worker.actor import current_actor, loading_actor
 from skypy.worker.loader import check_service_name
-from skypy.worker.messenger import ONE_WAY, Messenger, Request, current_request
+from skypy.worker.messenger import Messenger
+from skypy.worker.request import UNANSWERED, Request, current_request
 from skypy.worker.tasks import check_callable
 from skypy.worker.waiter import Waiter
 
@@ -143,12 +144,17 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
         _check_command(command)
     if type(address) is not int or address not in worker.actors:  # those are good
         address = worker.resolve(address)
-    session, reply = messenger.ask(actor.address, address, command, args, kwargs)
+    request = messenger.ask(actor.address, address, command, args, kwargs)
+    if request.answer is not UNANSWERED:
+        return request.answer
+    assert request.waiter is not None
     try:
-        return await reply
+        return await request.waiter
+    except BaseException:
+        messenger.give_up(request)
+        raise
     finally:
-        del reply  # it has the exception, whose traceback has this frame
-        messenger.sessions.close(session)
+        del request  # its waiter has the exception, whose traceback has this frame
 
 
 def _check_command(command: str) -> None:
@@ -195,15 +201,8 @@ def response() -> Response:
     request = _request()
     if request.detached:
         raise RuntimeError("the reply of this request has been detached already: it has one response")
-    request.detached = True
-    detached = Request(request.source, request.session, request.command)
-    detached.actor = request.actor
     assert request.actor is not None
-    if request.expects_answer:
-        request.actor.requests.discard(request)
-        request.actor.requests.add(detached)
-        request.session = ONE_WAY
-    return Response(detached)
+    return Response(request.actor.worker.messenger.detach(request))
 
 
 def source() -> Address:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from skypy.core.waiting import Wakeable
 from skypy.worker.actor import Actor, Life, actor_of
-from skypy.worker.tasks import create_unstarted, start_eagerly
+from skypy.worker.eager import outcome_of, start_eagerly
+from skypy.worker.tasks import create_unstarted, swap_current_task
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
@@ -23,6 +24,9 @@ MESSAGES_PER_TURN: Final = 1000
 
 SECONDS_PER_TURN: Final = 0.002
 """As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
+
+DEEPEST: Final = 8
+"""Messages handled at once while another is: deeper ones wait for their turn, and need no stack meanwhile."""
 
 STEPS_PER_MESSAGE: Final = 10_000
 """Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
@@ -41,16 +45,22 @@ class Scheduler:
         """What waits to be handled."""
         self._in_turn = False
         self._turn_requested = False
+        self._deadline = 0.0
+        self._at_once = 0
+        """How many more messages `handle_at_once` may handle in this turn."""
+        self._nesting = 0
 
     # -- turns --
 
     def begin_turn(self) -> None:
         """Messages follow; nothing is written before `end_turn`."""
         self._in_turn = True
+        self._deadline = self._now() + SECONDS_PER_TURN
+        self._at_once = MESSAGES_PER_TURN
 
     def end_turn(self) -> None:
         """Settle, then run the hooks."""
-        self._in_turn = True
+        self.begin_turn()
         self.settle()
         self._handle_messages()
         for hook in self.end_of_turn_hooks:
@@ -65,10 +75,39 @@ class Scheduler:
         if not self._in_turn:
             self.request_turn()
 
+    def handle_at_once(self, handle: Callable[[Any], None], message: Any) -> bool:
+        """Do what `post` leads to, if it would do it next, and in this turn: whether that was so.
+
+        The current task stands still meanwhile.
+        """
+        if (
+            self.messages
+            or self._wakeups
+            or self._forks
+            or not self._in_turn
+            or not self._at_once
+            or self._nesting == DEEPEST
+            or self._now() > self._deadline
+        ):
+            return False
+        self._at_once -= 1
+        self._nesting += 1
+        task = swap_current_task(self.loop, None)
+        try:
+            handle(message)
+        finally:
+            swap_current_task(self.loop, task)
+            self._nesting -= 1
+        return True
+
+    def is_at_rest(self) -> bool:
+        """Whether what is posted now is the next to be handled."""
+        return not (self.messages or self._wakeups or self._forks)
+
     def _handle_messages(self) -> None:
         messages = self.messages
         now = self._now
-        deadline = now() + SECONDS_PER_TURN
+        deadline = self._deadline
         for _ in range(MESSAGES_PER_TURN):
             if not messages or now() > deadline:
                 return
@@ -133,11 +172,12 @@ class Scheduler:
         except BaseException as error:  # a service that raises SystemExit fails, the worker lives
             actor.failed(f"in {name}", error)
             return
-        if task.done():
-            actor.task_done(task)
-        else:
+        outcome = outcome_of(task)
+        if outcome is None:
             actor.tasks.add(task)
             task.add_done_callback(actor.task_done)
+        elif outcome[1] is not None and not isinstance(outcome[1], asyncio.CancelledError):
+            actor.failed(f"in task {name}", outcome[1])
 
     def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that starts once the current message has been handled."""

@@ -28,7 +28,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from skypy.worker.tasks import create_unstarted, start_eagerly
+from skypy.worker.eager import start_eagerly
+from skypy.worker.tasks import create_unstarted
 from skypy.worker.waiter import Waiter
 
 T = TypeVar("T")
@@ -1748,9 +1749,8 @@ def test_only_the_first_step_is_taken_from_the_loop() -> None:
 def test_what_is_not_a_coroutine_is_refused_and_the_loop_schedules_as_before() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        for start in (start_eagerly, create_unstarted):
-            with pytest.raises(TypeError, match="coroutine was expected"):
-                start(loop, "not a coroutine", context=contextvars.copy_context())  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="coroutine was expected"):
+            create_unstarted(loop, "not a coroutine", context=contextvars.copy_context())  # type: ignore[arg-type]
         events: list[str] = []
         loop.call_soon(events.append, "called")
         await settle()

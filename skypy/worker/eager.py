@@ -1,0 +1,50 @@
+"""Start a coroutine as a task that takes its first step at once, and learn cheaply what has come of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from skypy.worker.tasks import current_task
+
+if sys.version_info < (3, 12):
+    from skypy.worker.latent_task import LatentTask, first_outcome, take_first_step
+
+T = TypeVar("T")
+
+
+def start_eagerly(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
+) -> asyncio.Task[T]:
+    """A new Task that has run up to its first await, or to its end, when this returns.
+
+    The loop must be running; the caller may be a task itself. The caller must not be inside of `context`, which cannot
+    be entered twice: give it a copy. SystemExit and KeyboardInterrupt in the first step are raised here.
+    """
+    if sys.version_info < (3, 12):
+        return take_first_step(loop, coroutine, name, context)
+    return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
+
+
+def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] | None:
+    """Result and exception of a task that has been started eagerly; None as long as it goes on."""
+    if sys.version_info < (3, 12) and type(task) is LatentTask:
+        outcome: tuple[T | None, BaseException | None] = first_outcome(task)
+        return outcome
+    if not task.done():
+        return None
+    if task.cancelled():
+        return None, asyncio.CancelledError()
+    error = task.exception()
+    return (task.result(), None) if error is None else (None, error)
+
+
+def is_being_cancelled(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether somebody wants the current task to end."""
+    task = current_task(loop)
+    if task is None or (sys.version_info < (3, 12) and type(task) is LatentTask):
+        return False
+    return task.cancelling() > 0
