@@ -3,8 +3,8 @@
 Most handlers never wait, and to build an `asyncio.Task` costs more than all the rest of such a call: a step is
 scheduled, the task joins a WeakSet. But `asyncio.current_task()` has to be a real Task from a coroutine's first line
 on. So the first step is taken with a LatentTask as the current one: an `asyncio.Task` whose initialiser has not run.
-Whoever asks it for anything (`asyncio.timeout` does, and a TaskGroup) makes it run by that; so does the first wait. From
-then on it is a Task as any other. If neither comes, it is dropped when the coroutine has ended.
+Whoever asks it for anything (`asyncio.timeout` does, and a TaskGroup) makes it run by that; so does the first wait.
+From then on it is a Task as any other. If neither comes, it is dropped when the coroutine has ended.
 
 From Python 3.12 on a Task takes its first step at once by itself, at less cost.
 """

@@ -15,6 +15,7 @@ from skypy.core.errors import ActorDead, ServiceError
 from skypy.core.names import check_name
 from skypy.core.values import pack_arguments
 from skypy.worker.actor import current_actor, loading_actor
+from skypy.worker.eager import is_being_cancelled
 from skypy.worker.loader import check_service_name
 from skypy.worker.messenger import Messenger
 from skypy.worker.request import UNANSWERED, Request, current_request
@@ -122,7 +123,7 @@ def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> 
     worker = actor.worker
     if type(command) is not str or not command.isascii():
         _check_command(command)
-    if type(address) is not int or address not in worker.actors:  # those are good
+    if type(address) is not int:
         try:
             address = worker.resolve(address)
         except ActorDead:  # nobody has the name
@@ -142,10 +143,12 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
     messenger = worker.messenger
     if type(command) is not str or not command.isascii():
         _check_command(command)
-    if type(address) is not int or address not in worker.actors:  # those are good
+    if type(address) is not int:
         address = worker.resolve(address)
     request = messenger.ask(actor.address, address, command, args, kwargs)
     if request.answer is not UNANSWERED:
+        if is_being_cancelled(worker.loop):
+            await asyncio.sleep(0)  # raises, as any wait would
         return request.answer
     assert request.waiter is not None
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import INDEX_BITS, Address, format_address, process_number
+from skypy.core.address import Address, check_address, format_address, process_number
 from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.sessions import Sessions
 from skypy.core.values import (
@@ -23,7 +23,7 @@ from skypy.core.values import (
     unpack_value,
 )
 from skypy.worker.actor import Actor, describe, text_of
-from skypy.worker.eager import is_being_cancelled, outcome_of, start_eagerly
+from skypy.worker.eager import outcome_of, start_eagerly
 from skypy.worker.request import HERE, NOBODY, UNANSWERED, Request, current_request
 from skypy.worker.waiter import resume, resume_with
 
@@ -82,12 +82,16 @@ class Messenger:
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> bool:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
-        if target >> INDEX_BITS != self._own_process:
+        actor = self._actors.get(target)
+        if actor is None:
             return self._post_request(source, target, NOBODY, command, args, kwargs)
-        request = self._request_here(source, target, NOBODY, command, args, kwargs)
-        if request is None:
+        request = Request(actor, source, NOBODY, command, args, kwargs)
+        scheduler = self._scheduler
+        if len(scheduler.messages) > _LIGHT_MESSAGES or not may_all_be_shared(args, kwargs):
+            self._pack_and_weigh(request, args, kwargs)
+        if actor.ended is not None:
             return False
-        self._scheduler.post(self._handle, request)
+        scheduler.post(self._handle, request)
         return True
 
     def ask(
@@ -98,20 +102,19 @@ class Messenger:
         Who waits gets what the callee raised as RemoteError, or ActorDead. Raises ActorDead when there is no such
         actor, TypeError and ValueError for bad values, MailboxFull.
         """
-        if target >> INDEX_BITS != self._own_process:
+        actor = self._actors.get(target)
+        if actor is None:
             return self._ask_elsewhere(source, target, command, args, kwargs)
-        request = self._request_here(source, target, HERE, command, args, kwargs)
-        if request is None:
-            raise ActorDead(target, "there is no such actor")
+        request = Request(actor, source, HERE, command, args, kwargs)
         scheduler = self._scheduler
+        if len(scheduler.messages) > _LIGHT_MESSAGES or not may_all_be_shared(args, kwargs):
+            self._pack_and_weigh(request, args, kwargs)
+        if actor.ended is not None:
+            raise ActorDead(target, "there is no such actor")
         if not scheduler.handle_at_once(self._handle, request):
             scheduler.post(self._handle, request)
         elif request.answer is not UNANSWERED:
-            if not is_being_cancelled(scheduler.loop):
-                return request
-            scheduler.post(
-                self._deliver, (request, request.answer)
-            )  # the caller gets its cancellation first, as one that waits does
+            return request
         if request.waiter is None:  # nobody has detached the answer
             request.waiter = asyncio.Future(loop=scheduler.loop)
         return request
@@ -168,8 +171,11 @@ class Messenger:
         kwargs: Mapping[str, Any],
     ) -> bool:
         payload = pack_arguments(args, kwargs)
+        number = process_number(check_address(target))
+        if number == self._own_process:
+            return False
         message = (REQUEST, target, source, session, command, payload)
-        return self._post_to_process(process_number(target), message, len(payload) + len(command) + _OVERHEAD_BYTES)
+        return self._post_to_process(number, message, len(payload) + len(command) + _OVERHEAD_BYTES)
 
     def _ask_elsewhere(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -186,27 +192,16 @@ class Messenger:
         request.waiter = waiter
         return request
 
-    def _request_here(
-        self,
-        source: Address,
-        target: Address,
-        session: int,
-        command: str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Request | None:
-        """A request of one actor of this worker to another; None when that is dead."""
-        actor = self._actors.get(target)
-        request = Request(actor, source, session, command, args, kwargs)
-        size = 0
-        if not may_all_be_shared(args, kwargs):
+    def _pack_and_weigh(self, request: Request, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """The arguments as another process would get them, and what they are for the mailbox."""
+        if may_all_be_shared(args, kwargs):
+            size = _size_of_scalars((*args, *kwargs.values()))
+        else:
             request.args, request.kwargs = payload, _ = pack_arguments(args, kwargs), None
             size = len(payload)
-        if actor is None or actor.ended is not None:
-            return None
         if size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES:
-            self._weigh(request, actor, size or _size_of_scalars((*args, *kwargs.values())))
-        return request
+            assert request.actor is not None
+            self._weigh(request, request.actor, size)
 
     @staticmethod
     def _weigh(request: Request, actor: Actor, size: int) -> None:
@@ -293,14 +288,22 @@ class Messenger:
         if session == NOBODY:
             return False
         try:
-            if session == HERE and may_be_shared(value):
-                return self._answer_here(request, value)
-            payload = pack_value(value)
-            if session == HERE:
-                return self._answer_here(request, unpack_value(payload), len(payload))
-            return self._answer_elsewhere(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+            if session != HERE:
+                payload = pack_value(value)
+                return self._answer_elsewhere(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+            size = 0
+            if not may_be_shared(value):
+                payload = pack_value(value)
+                value, size = unpack_value(payload), len(payload)
+            waiter, scheduler = request.waiter, self._scheduler
+            if waiter is None and not (scheduler.messages or scheduler.wakeups or scheduler.forks):
+                request.answer = value  # it would be the next message: the caller, whose task still runs, finds it
+                request.session = NOBODY
+                return True
+            self._post_answer(request, value, size)
         except Exception as error:
             return self.fail(request, error)
+        return self._answered(request)
 
     def fail(self, request: Request, error: BaseException) -> bool:
         """Answer with an exception; False when nobody waits."""
@@ -327,19 +330,14 @@ class Messenger:
         elif request.session != NOBODY:
             self._answer_elsewhere(request, DEAD, reason)
 
-    def _answer_here(self, request: Request, value: Any, size: int = 0) -> bool:
-        """Raises MailboxFull: the request is as it was then."""
+    def _post_answer(self, request: Request, value: Any, size: int) -> None:
+        """Raises MailboxFull."""
         scheduler = self._scheduler
-        waiter = request.waiter
-        if waiter is None and scheduler.is_at_rest():
-            request.answer = value  # the next message would be this one: the caller, which still runs, finds it
-        else:
-            if size > _LIGHT_BYTES or len(scheduler.messages) > _LIGHT_MESSAGES:
-                caller = self._actors.get(request.source)
-                if caller is not None:
-                    self._weigh(request, caller, size or _size_of_scalars((value,)))
-            scheduler.post(self._deliver, (request, value))
-        return self._answered(request)
+        if size > _LIGHT_BYTES or len(scheduler.messages) > _LIGHT_MESSAGES:
+            caller = self._actors.get(request.source)
+            if caller is not None:
+                self._weigh(request, caller, size or _size_of_scalars((value,)))
+        scheduler.post(self._deliver, (request, value))
 
     def _fail_here(self, request: Request, error: Exception) -> bool:
         self._scheduler.post(self._deliver_error, (request, error))
@@ -357,9 +355,7 @@ class Messenger:
     def _answered(request: Request) -> bool:
         assert request.actor is not None
         request.session = NOBODY
-        requests = request.actor.requests
-        if requests:
-            requests.discard(request)
+        request.actor.requests.discard(request)
         return request.waiter is None or not request.waiter.done()
 
     def _deliver(self, answer: tuple[Request, Any]) -> None:

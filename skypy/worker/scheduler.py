@@ -8,6 +8,7 @@ is no message; what it forks, wakes or writes is settled in a turn of its own in
 from __future__ import annotations
 
 import asyncio
+from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
@@ -16,7 +17,7 @@ from typing import Any, Final
 from skypy.core.waiting import Wakeable
 from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.eager import outcome_of, start_eagerly
-from skypy.worker.tasks import create_unstarted, swap_current_task
+from skypy.worker.tasks import create_unstarted, current_task
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
@@ -39,8 +40,8 @@ class Scheduler:
         self.loop = loop
         self._now = now
         self.end_of_turn_hooks: list[Callable[[], None]] = []
-        self._wakeups: deque[tuple[Wakeable, Any]] = deque()
-        self._forks: deque[Callable[[], object]] = deque()
+        self.wakeups: deque[tuple[Wakeable, Any]] = deque()
+        self.forks: deque[Callable[[], object]] = deque()
         self.messages: deque[tuple[Callable[[Any], None], Any]] = deque()
         """What waits to be handled."""
         self._in_turn = False
@@ -82,8 +83,8 @@ class Scheduler:
         """
         if (
             self.messages
-            or self._wakeups
-            or self._forks
+            or self.wakeups
+            or self.forks
             or not self._in_turn
             or not self._at_once
             or self._nesting == DEEPEST
@@ -92,17 +93,17 @@ class Scheduler:
             return False
         self._at_once -= 1
         self._nesting += 1
-        task = swap_current_task(self.loop, None)
+        loop = self.loop
+        task = current_task(loop)
+        if task is not None:
+            _leave_task(loop, task)
         try:
             handle(message)
         finally:
-            swap_current_task(self.loop, task)
+            if task is not None:
+                _enter_task(loop, task)
             self._nesting -= 1
         return True
-
-    def is_at_rest(self) -> bool:
-        """Whether what is posted now is the next to be handled."""
-        return not (self.messages or self._wakeups or self._forks)
 
     def _handle_messages(self) -> None:
         messages = self.messages
@@ -116,7 +117,7 @@ class Scheduler:
                 handle(message)
             except (SystemExit, KeyboardInterrupt):
                 pass
-            if self._wakeups or self._forks:
+            if self.wakeups or self.forks:
                 self.settle()
 
     def request_turn(self) -> None:
@@ -132,17 +133,17 @@ class Scheduler:
     @property
     def unsettled(self) -> bool:
         """Whether a wakeup or a fork waits for its turn."""
-        return bool(self._wakeups or self._forks)
+        return bool(self.wakeups or self.forks)
 
     def settle(self) -> None:
         """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
         for _ in range(STEPS_PER_MESSAGE):
-            if self._wakeups:
-                waiter, value = self._wakeups.popleft()
+            if self.wakeups:
+                waiter, value = self.wakeups.popleft()
                 if not waiter.done():  # it may have been cancelled since
                     self.step(waiter.set_result, value)
-            elif self._forks:
-                self.step(self._forks.popleft())
+            elif self.forks:
+                self.step(self.forks.popleft())
             else:
                 return
 
@@ -187,13 +188,13 @@ class Scheduler:
         task, first_step = create_unstarted(self.loop, coroutine, name=name, context=actor.context.copy())
         actor.tasks.add(task)
         task.add_done_callback(actor.task_done)
-        self._forks.append(first_step)
+        self.forks.append(first_step)
         self.request_turn()
         return task
 
     def wake(self, waiter: Wakeable, value: Any = None) -> None:
         """Resume who waits, once the current message has been handled."""
-        self._wakeups.append((waiter, value))
+        self.wakeups.append((waiter, value))
         self.request_turn()
 
     def create_task(

@@ -16,19 +16,10 @@ from typing import Any, TypeVar
 
 if sys.version_info >= (3, 12):
     from asyncio import current_task as current_task
-    from asyncio.tasks import _swap_current_task as swap_current_task
 else:  # the same look-up without asyncio.current_task, which is Python code there: every wake-up makes it
     from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
 
     current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = _current_tasks.get
-
-    def swap_current_task(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
-        """Another current task, or none; the former one comes back."""
-        former: asyncio.Task[Any] | None = _current_tasks.pop(loop, None)
-        if task is not None:
-            _current_tasks[loop] = task
-        return former
-
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
