@@ -67,7 +67,7 @@ class WorkerProcess:
         self._endpoint = Endpoint(
             beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop, bus
         )
-        self.worker.scheduler.end_of_turn_hooks.append(self._endpoint.flush)
+        self.worker.scheduler.end_of_turn_hooks += (self._endpoint.flush, self._link.flush)
         self._link.say((READY,))
         self._link.do(beginning.messages)
 
@@ -87,12 +87,12 @@ class WorkerProcess:
     def _process_died(self, number: int, reason: str) -> None:
         self._known_processes.add(number)
         self._endpoint.died(number)
-        self.worker.messenger.process_died(number, reason)
+        self.worker.process_died(number, reason)
 
     def _unborn(self, number: int) -> None:
         self._known_processes.discard(number)
         self._endpoint.unborn(number)
-        self.worker.messenger.process_died(number, "there is no such process")
+        self.worker.process_died(number, "there is no such process")
 
     # -- the node --
 

@@ -42,9 +42,13 @@ def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] |
     return (task.result(), None) if error is None else (None, error)
 
 
-def is_being_cancelled(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether somebody wants the current task to end."""
+def cancellations(loop: asyncio.AbstractEventLoop) -> int:
+    """How often somebody has wanted the current task to end.
+
+    More than before tells it from what a service has raised; more than none does not: a TaskGroup whose child has
+    failed may leave one behind, up to Python 3.12.
+    """
     task = current_task(loop)
     if task is None or (sys.version_info < (3, 12) and type(task) is LatentTask):
-        return False
-    return task.cancelling() > 0
+        return 0
+    return task.cancelling()

@@ -61,11 +61,14 @@ class Messenger:
         actors: Mapping[Address, Actor],
         scheduler: Scheduler,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
+        launcher: Actor,
     ) -> None:
+        """`launcher` handles what other workers ask of this one; it is none of the actors."""
         self._own_process = own_process
         self._end = end
         self._actors = actors
         self._scheduler = scheduler
+        self._launcher = launcher
         self._post_to_process = post_to_process
         self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
         self._by_kind: dict[int, Callable[..., None]] = {
@@ -392,7 +395,7 @@ class Messenger:
             self._scheduler.post(_reject, (waiter, ActorDead(peer, reason)))
 
     def _request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
-        actor = self._actors.get(target)
+        actor = self._launcher if target == self._launcher.address else self._actors.get(target)
         if actor is not None:
             self._handle(Request(actor, source, session, command, payload, None))
         elif session:

@@ -40,7 +40,7 @@ class Stage:
         self.ask(asker, "launch", worker, "echo", ARGUMENTS)
         (number,) = [number for number in self.told if len(self.launches(number)) > before[number]]
         address = make_address(number, index)
-        self.launcher.born(address)
+        self.launcher.born(address, 0)
         self.launcher.launched(self.launches(number)[-1], address)
         return address
 
@@ -163,7 +163,7 @@ def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_ne
 @pytest.mark.parametrize("how", ["ends", "worker dies"])
 def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) -> None:
     stage.ask(12, "unique", "store", ARGUMENTS)
-    stage.launcher.born(make_address(11, 1))
+    stage.launcher.born(make_address(11, 1), 0)
     stage.launcher.launched(1, make_address(11, 1))
     if how == "ends":
         stage.launcher.gone(make_address(11, 1))
