@@ -10,23 +10,18 @@ from typing import Any, TypeVar
 
 from skypy.worker.tasks import current_task
 
-if sys.version_info < (3, 12):
-    from skypy.worker.latent_task import LatentTask, first_outcome, take_first_step
-
 T = TypeVar("T")
 
+if sys.version_info < (3, 12):
+    from skypy.worker.latent_task import LatentTask, first_outcome
+    from skypy.worker.latent_task import start_eagerly as start_eagerly
+else:
 
-def start_eagerly(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
-) -> asyncio.Task[T]:
-    """A new Task that has run up to its first await, or to its end, when this returns.
-
-    The loop must be running; the caller may be a task itself. The caller must not be inside of `context`, which cannot
-    be entered twice: give it a copy. SystemExit and KeyboardInterrupt in the first step are raised here.
-    """
-    if sys.version_info < (3, 12):
-        return take_first_step(loop, coroutine, name, context)
-    return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
+    def start_eagerly(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
+    ) -> asyncio.Task[T]:
+        """See `latent_task.start_eagerly`."""
+        return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
 
 
 def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] | None:

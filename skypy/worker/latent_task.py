@@ -18,9 +18,11 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from skypy.worker.tasks import capture_first_step
+
+T = TypeVar("T")
 
 
 class Task(asyncio.Task[Any]):
@@ -58,10 +60,14 @@ first_outcome: Final = Task.__dict__["outcome"].__get__
 """Of a LatentTask: result and exception."""
 
 
-def take_first_step(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], name: str | None, context: Context
-) -> Task:
-    """A task that has run up to its first await, or to its end. See `eager.start_eagerly`."""
+def start_eagerly(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
+) -> asyncio.Task[T]:
+    """A new Task that has run up to its first await, or to its end, when this returns.
+
+    The loop must be running; the caller may be a task itself. The caller must not be inside of `context`, which cannot
+    be entered twice: give it a copy. SystemExit and KeyboardInterrupt in the first step are raised here.
+    """
     task: Task = _new(LatentTask)
     task.birth = (loop, coroutine, name, context)
     caller = _current_tasks.get(loop)
@@ -71,10 +77,16 @@ def take_first_step(
         while awaited is not None and not getattr(awaited, "_asyncio_future_blocking", False):
             awaited = context.run(coroutine.throw, RuntimeError(f"a task cannot wait for {awaited!r}"))
     except StopIteration as end:
-        _end(task, end.value, None)
+        if type(task) is LatentTask:
+            task.outcome = (end.value, None)
+        else:
+            _settle(task, end.value, None)
     except BaseException as error:
         error.__traceback__ = _without_this_frame(error.__traceback__)  # which has the task, which has the error
-        _end(task, None, error)
+        if type(task) is LatentTask:
+            task.outcome = (None, error)
+        else:
+            _settle(task, None, error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
             raise
     else:
@@ -123,13 +135,6 @@ def _hand_over(task: Task, awaited: Any) -> None:
 
 def _without_this_frame(trace: TracebackType | None) -> TracebackType | None:
     return trace.tb_next if trace is not None else None
-
-
-def _end(task: Task, value: Any, error: BaseException | None) -> None:
-    if type(task) is LatentTask:
-        task.outcome = (value, error)
-    else:
-        _settle(task, value, error)
 
 
 def _settle(task: Task, value: Any, error: BaseException | None) -> None:

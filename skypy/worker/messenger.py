@@ -7,7 +7,7 @@ across workers. A handler's task starts in the order in which messages arrived.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,8 +90,9 @@ class Messenger:
             return self._post_request(source, target, NOBODY, command, args, kwargs)
         request = Request(actor, source, NOBODY, command, args, kwargs)
         scheduler = self._scheduler
-        if len(scheduler.messages) > _LIGHT_MESSAGES or not may_all_be_shared(args, kwargs):
-            self._pack_and_weigh(request, args, kwargs)
+        shared = may_all_be_shared(args, kwargs)
+        if not shared or len(scheduler.messages) > _LIGHT_MESSAGES:
+            self._pack_and_weigh(request, args, kwargs, shared=shared)
         if actor.ended is not None:
             return False
         scheduler.post(self._handle, request)
@@ -110,8 +111,9 @@ class Messenger:
             return self._ask_elsewhere(source, target, command, args, kwargs)
         request = Request(actor, source, HERE, command, args, kwargs)
         scheduler = self._scheduler
-        if len(scheduler.messages) > _LIGHT_MESSAGES or not may_all_be_shared(args, kwargs):
-            self._pack_and_weigh(request, args, kwargs)
+        shared = may_all_be_shared(args, kwargs)
+        if not shared or len(scheduler.messages) > _LIGHT_MESSAGES:
+            self._pack_and_weigh(request, args, kwargs, shared=shared)
         if actor.ended is not None:
             raise ActorDead(target, "there is no such actor")
         if not scheduler.handle_at_once(self._handle, request):
@@ -195,10 +197,14 @@ class Messenger:
         request.waiter = waiter
         return request
 
-    def _pack_and_weigh(self, request: Request, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """The arguments as another process would get them, and what they are for the mailbox."""
-        if may_all_be_shared(args, kwargs):
-            size = _size_of_scalars((*args, *kwargs.values()))
+    def _pack_and_weigh(
+        self, request: Request, args: Sequence[Any], kwargs: Mapping[str, Any], *, shared: bool
+    ) -> None:
+        """Arguments that cannot be shared as another process would get them, and what they are for the mailbox."""
+        if shared:
+            size = _size_of_scalars(args)
+            if kwargs:
+                size += _size_of_scalars(kwargs.values())
         else:
             request.args, request.kwargs = payload, _ = pack_arguments(args, kwargs), None
             size = len(payload)
@@ -450,8 +456,12 @@ def _reject(told: tuple[asyncio.Future[Any], Exception]) -> None:
         resume_with(waiter, error)
 
 
-def _size_of_scalars(values: Sequence[Any]) -> int:
-    return sum(len(value) for value in values if value.__class__ in _SIZED)
+def _size_of_scalars(values: Iterable[Any]) -> int:
+    size = 0
+    for value in values:
+        if value.__class__ in _SIZED:
+            size += len(value)
+    return size
 
 
 def _call_handler(actor: Actor, request: Request) -> Any:
