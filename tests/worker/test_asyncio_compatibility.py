@@ -401,6 +401,60 @@ async def a_coroutine_that_never_waits_gives_its_result(start: Start) -> None:
 
 
 @check
+async def one_at_which_nobody_looked_before_its_end_is_done(start: Start) -> None:
+    kept: list[asyncio.Task[Any]] = []
+
+    async def end(outcome: BaseException | None) -> str:
+        kept.append(current())
+        if outcome is not None:
+            raise outcome
+        return "well"
+
+    for task in (start(end(None)), start(end(Failure("badly"))), start(end(asyncio.CancelledError("not at all")))):
+        await asyncio.wait([task])
+    assert kept[0].result() == "well"
+    assert isinstance(kept[1].exception(), Failure)
+    assert kept[2].cancelled()
+
+
+@check
+async def one_that_cancels_itself_and_waits_no_more_is_cancelled(start: Start) -> None:
+    async def child() -> None:
+        current().cancel()
+
+    task = start(child())
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@check
+async def one_that_cancels_itself_cancels_what_it_waits_for(start: Start) -> None:
+    async def child(waited_for: asyncio.Future[None]) -> None:
+        current().cancel("I give up")
+        await waited_for
+
+    future = asyncio.get_running_loop().create_future()
+    task = start(child(future))
+    with pytest.raises(asyncio.CancelledError, match="I give up"):
+        await task
+    assert future.cancelled()
+
+
+@check
+async def what_no_task_can_wait_for_is_an_error_where_it_waits(start: Start) -> None:
+    class Nothing:
+        def __await__(self) -> Iterator[int]:
+            yield 7
+
+    async def child() -> str:
+        with pytest.raises(RuntimeError, match="7"):
+            await Nothing()  # type: ignore[misc]
+        return "goes on"
+
+    assert await start(child()) == "goes on"
+
+
+@check
 async def its_exception_is_what_the_coroutine_raises(start: Start) -> None:
     task = start(fail())
     with pytest.raises(Failure, match="no luck"):
