@@ -2,17 +2,23 @@
 
 The owner's worker keeps the other end of it (`duplicate.py`). Positions are bytes since the connection was made: `sent`
 is what the kernel has taken, `read` what was read from it, `limit` up to where the owner wants input.
+
+Who reads. Input of a connection that is seldom heard of goes to the owner over the lane. The reading of a busy one is
+lent to the owner's worker, which spares it the way over the lane: LEND goes behind all DATA, and RETURN tells how far
+the worker has read and which errno it has met. Each is the last word of the side that stops reading, so at any time
+at most one reads. The worker returns it whenever it does not go on: at the end of input, at an error, and when its
+actor has enough, closes the connection or lets it go. What an end means the service alone decides: it meets it again.
 """
 
 from __future__ import annotations
 
 import errno
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
+from skypy.core.holder import NOBODY, Holder
 from skypy.core.messages import (
     DRAIN,
     DRAIN_BY,
@@ -21,6 +27,7 @@ from skypy.core.messages import (
     FORGET,
     GONE,
     HANGUP,
+    LEND,
     OWN,
     RECALL,
     REFUSED,
@@ -49,33 +56,10 @@ from skypy.core.socket_state import (
 SMALLEST_READ: Final = 64
 LARGEST_READ: Final = 262144
 """Reads start at skynet's 64 bytes, double when one is filled, halve when less than half is used."""
+LEND_AFTER: Final = 2
+"""Deliveries, and with every return twice as many: what is lent only to come back would be better off on the lane."""
 SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
-
-
-class Holder(Protocol):
-    """A worker, as far as connections know one."""
-
-    @property
-    def number(self) -> int:
-        """Its process number."""
-
-    @property
-    def emit(self) -> Callable[[Message], None]:
-        """Says something to it."""
-
-
-class _Nobody:
-    """Holds what no worker has any more."""
-
-    number = 0
-
-    @staticmethod
-    def emit(message: Message) -> None:
-        """Nobody listens."""
-
-
-NOBODY: Final = _Nobody()
 _DATA: Final = Input.DATA  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 _RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
@@ -94,8 +78,10 @@ class Connection:
 
     __slots__ = (
         "_claims",
+        "_deliveries",
         "_drains",
         "_held",
+        "_lend_after",
         "_postponed",
         "_previous",
         "_read_size",
@@ -106,6 +92,7 @@ class Connection:
         "holder",
         "hung_up",
         "id",
+        "lent",
         "limit",
         "owner",
         "queue",
@@ -120,13 +107,14 @@ class Connection:
         self.state = state
         self.holder = holder
         """The worker whose actor owns it."""
-        self._claims: deque[Holder] = deque()
+        # What other workers have to do with it: mostly nothing, and what cannot change has no copy for each connection.
+        self._claims: tuple[Holder, ...] = ()
         self._recalled = False  # between RECALL and YIELD nobody owns it for sure: nothing is read, and it cannot end
-        self._postponed: list[str] = []  # halves that the owner finished before it saw RECALL
+        self._postponed = ""  # halves that the owner finished before it saw RECALL
         self._previous: Holder | None = None  # has yielded, and must be told FORGET when the next one has it for sure
-        self._writers: set[Holder] = set()  # who has sent output for the owner, and must be told GONE when it cannot go
-        self._held: list[tuple[int, bytes]] = []  # such output that came while it was recalled
-        self._drains: list[tuple[Holder, int]] = []  # DRAINs that the owner has not answered, with their requests
+        self._writers: tuple[Holder, ...] = ()  # have sent output for the owner, and must be told GONE if it cannot go
+        self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came while it was recalled
+        self._drains: tuple[tuple[Holder, int], ...] = ()  # DRAINs that the owner has not answered, with their requests
         self.owner = 0
         """Address of the actor that started it, for messages about it; 0 before."""
         self.queue = OutputQueue()
@@ -142,6 +130,10 @@ class Connection:
         self.hung_up = False
         """Whether the owner has been told that the peer has ended it, ahead of the input that comes before."""
         self._read_size = SMALLEST_READ
+        self.lent = False
+        """Whether the owner's worker reads it by itself; only what it does is known then, not how far it is."""
+        self._deliveries = 0  # since it was last lent
+        self._lend_after = LEND_AFTER
 
     # -- what the reactor asks --
 
@@ -149,13 +141,18 @@ class Connection:
     def wants_read(self) -> bool:
         """Whether input may be read now: for the owner, within its credit, or to be discarded."""
         if self.state in DELIVERING:
-            return self.read < self.limit and not self._recalled
+            return self.read < self.limit and not self._recalled and not self.lent
         return self.state in DISCARDING
 
     @property
     def may_meet_end(self) -> bool:
         """Whether the end of input may be reported now although nothing may be read: it needs no credit."""
-        return self.state in DELIVERING and not self._recalled
+        return self.state in DELIVERING and not self._recalled and not self.lent
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much of its input is delivered that the owner's worker should read it by itself."""
+        return self._deliveries >= self._lend_after and self.state in DELIVERING and self.wants_read
 
     @property
     def wants_write(self) -> bool:
@@ -204,6 +201,14 @@ class Connection:
     def deliver(self, data: bytes, *, more: bool = False) -> None:
         """Report input to the owner; `more`: another piece follows at once."""
         self.holder.emit((SOCKET_MORE if more else SOCKET_DATA, self.id, data))
+        self._deliveries += 1
+
+    def lend(self) -> None:
+        """From here on the owner's worker reads by itself."""
+        self.lent = True
+        self._deliveries = 0
+        self._lend_after *= 2
+        self.holder.emit((LEND, self.id))
 
     def end_of_input(self, error: int = 0, *, undelivered: bool = False) -> tuple[Effect, ...]:
         """Reading came to its end: end-of-file, or an errno. After an error was met, end-of-file is that error."""
@@ -269,6 +274,20 @@ class Connection:
         self.owner = owner or self.owner
         self._forget_previous()
 
+    def returned(self, position: int, limit: int, error: int) -> None:
+        """The owner's worker has read up to `position`, has met an errno (0: none), and reads no more.
+
+        Raises InternalError when that is less than it was given: somebody lost or doubled bytes.
+        """
+        self.met(error)
+        if not self.lent:
+            return  # its SHUTDOWN crossed LEND
+        if position < self.read:
+            raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
+        self.lent = False
+        self.read = position
+        self.limit = max(self.limit, limit)
+
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
 
@@ -287,10 +306,11 @@ class Connection:
     def shutdown(self, how: str) -> tuple[Effect, ...]:
         """Finish one half: "w" or "r". What crossed RECALL waits for YIELD, which brings the unread input."""
         if self._recalled:
-            self._postponed.append(how)
+            self._postponed += how
             self._dismiss_others()
             return ()
         if how == "r":
+            self.lent = False  # it reads no more, even if LEND is still on its way
             return self._apply(Input.STOP_READING)
         return self._apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
@@ -320,19 +340,21 @@ class Connection:
         if not self._accepting:
             source.emit((GONE, self.id))
             return
-        self._writers.add(source)
+        if source not in self._writers:
+            self._writers += (source,)
         if kind == DRAIN:
-            self._drains.append((source, *fields))
+            self._drains += ((source, *fields),)
         elif self._recalled:
-            self._held += fields[0]
+            self._held += tuple(fields[0])
         if not self._recalled:
             self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
 
     def drained(self, worker: Holder, number: int, request: int) -> None:
         """DRAINED for the worker with that number. From a former owner it means nothing: the new one is asked again."""
-        for source, asked in self._drains:
+        for drain in self._drains:
+            source, asked = drain
             if worker is self.holder and (source.number, asked) == (number, request):
-                self._drains.remove((source, asked))
+                self._drains = tuple(other for other in self._drains if other is not drain)
                 source.emit((DRAIN_DONE, self.id, request))
                 return
 
@@ -341,7 +363,7 @@ class Connection:
         if not self.owned or self.state is State.CONNECTING:
             taker.emit((REFUSED, self.id))
             return
-        self._claims.append(taker)
+        self._claims += (taker,)
         self._recall()
 
     def yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool) -> Message | None:
@@ -354,13 +376,15 @@ class Connection:
         self.met(error)
         self.limit = self.read
         self._previous = self.holder
-        self.holder = self._claims.popleft() if self._claims else NOBODY
-        if self.holder is NOBODY:
+        if not self._claims:
+            self.holder = NOBODY
             return None
+        self.holder, *claims = self._claims
+        self._claims = tuple(claims)
         position = (self.read, out, self.sent)
         condition = (reading, self.error, writable and self._accepting)
         # The taker may have sent some of what was held before it claimed: that goes before what it has corked since.
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         return (OWN, self.id, unread, *position, *condition, held)
 
     def resume(self) -> tuple[Effect, ...]:
@@ -375,9 +399,9 @@ class Connection:
 
     def holder_died(self, dead: Holder) -> bool:
         """A worker has died. Returns whether it was the owner's: then the connection is to be closed."""
-        self._claims = deque(claim for claim in self._claims if claim is not dead)
-        self._drains = [drain for drain in self._drains if drain[0] is not dead]
-        self._writers.discard(dead)
+        self._claims = tuple(claim for claim in self._claims if claim is not dead)
+        self._drains = tuple(drain for drain in self._drains if drain[0] is not dead)
+        self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
         return self.holder is dead and self.owned
@@ -402,7 +426,7 @@ class Connection:
         """What waited for the end of the recall happens now."""
         self._recalled = False
         effects = self._flushed()
-        postponed, self._postponed = self._postponed, []
+        postponed, self._postponed = self._postponed, ""
         for how in postponed:
             if self.owned:
                 effects += self.shutdown(how)
@@ -414,21 +438,22 @@ class Connection:
 
     def _end(self, given: Input) -> tuple[Effect, ...]:
         """The owner lets go for good; if that crossed RECALL, it is the answer to it."""
+        self.lent = False  # else its worker has died with it
         effects = self._end_recall() if self._recalled else ()
         return effects + self._apply(given) if self.owned else effects
 
     def _dismiss_others(self) -> None:
         """Nothing can be written any more, or nobody can have it any more."""
-        if not self._accepting:
+        if self._writers and not self._accepting:
             for writer in self._writers:
                 writer.emit((GONE, self.id))
-            self._writers.clear()
-            self._drains.clear()
-        if not self.owned:
+            self._writers = ()
+            self._drains = ()
+        if self._claims and not self.owned:
             for taker in self._claims:
                 taker.emit((REFUSED, self.id))
-            self._claims.clear()
-            self._held.clear()
+            self._claims = ()
+            self._held = ()
 
     def _forget_previous(self) -> None:
         if self._previous is not None:
@@ -440,24 +465,36 @@ class Connection:
         if given in _BROKEN_BY_PEER:
             self.reason = CloseReason.RESET
         self._dismiss_others()
-        return tuple(effect for effect in effects if not self._report(effect))
+        left: list[Effect] = []
+        for effect in effects:
+            report = self._REPORTS.get(effect)
+            if report is None:
+                left.append(effect)
+            else:
+                report(self)
+        return tuple(left)
 
-    def _report(self, effect: Effect) -> bool:
-        match effect:
-            case Effect.REPORT_CLOSE:
-                if not self.half_close:
-                    self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
-                self.holder.emit((SOCKET_CLOSE, self.id, 0))
-            case Effect.REPORT_RESET:
-                self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
-            case Effect.REPORT_ERROR:
-                self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
-            case Effect.FORGET:
-                forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
-                self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
-                self._forget_previous()
-            case Effect.DROP_QUEUE:
-                self.queue.clear()
-            case _:
-                return False
-        return True
+    def _report_close(self) -> None:
+        if not self.half_close:
+            self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
+        self.holder.emit((SOCKET_CLOSE, self.id, 0))
+
+    def _report_reset(self) -> None:
+        self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
+
+    def _report_error(self) -> None:
+        self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
+
+    def _forget(self) -> None:
+        forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+        self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
+        self._forget_previous()
+
+    _REPORTS: ClassVar[Mapping[Effect, Callable[[Connection], None]]] = {
+        Effect.REPORT_CLOSE: _report_close,
+        Effect.REPORT_RESET: _report_reset,
+        Effect.REPORT_ERROR: _report_error,
+        Effect.FORGET: _forget,
+        Effect.DROP_QUEUE: lambda self: self.queue.clear(),
+    }
+    """What the connection does by itself for an effect; the others are for the kernel."""

@@ -68,6 +68,7 @@ class SocketService:
             messages.YIELD: self._of_stream,
             messages.BREAK: self._of_stream,
             messages.NETSTAT: self._netstat,
+            messages.RETURN: self._of_stream,
         }
 
     def add_lane(self, lane: Lane, number: int) -> WorkerLane:
@@ -129,7 +130,9 @@ class SocketService:
             return
         worker.emit((FAILED, request, error))
 
-    def _accepted(self, worker: WorkerLane, listener: Listener, end: socket.socket, address: tuple[str, int]) -> None:
+    def _accepted(
+        self, worker: WorkerLane, listener: Listener, end: socket.SocketType, address: tuple[str, int]
+    ) -> None:
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
         self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
@@ -207,6 +210,8 @@ class SocketService:
             case messages.BREAK:
                 error, reason = fields
                 stream.perform(connection.break_off(error, CloseReason(reason)))
+            case messages.RETURN:
+                connection.returned(*fields)
             case messages.YIELD:
                 self._yield(worker, stream, fields)
         stream.update_interest()
@@ -268,7 +273,7 @@ class SocketService:
         self,
         worker: WorkerLane,
         connection: Connection,
-        end: socket.socket,
+        end: socket.SocketType,
         *,
         avoid_time_wait: bool,
         connected_by_us: bool = False,

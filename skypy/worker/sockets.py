@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import resource
 from collections import Counter
@@ -17,6 +16,7 @@ from skypy.core.socket_info import SocketInfo
 from skypy.kernel import Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Life
+from skypy.worker.direct_input import DirectInput
 from skypy.worker.scheduler import Scheduler
 from skypy.worker.socket import Claimant, ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.socket_lane import SocketLane
@@ -78,6 +78,7 @@ class Sockets:
         self.write = self.holdings.write
         """Cork a message until the end of the turn; False when nothing can be written."""
         self.flushed = self.lane.flushed
+        self.direct_input = DirectInput(kernel, scheduler)
         scheduler.end_of_turn_hooks.append(self.flush)
 
     def flush(self) -> None:
@@ -181,7 +182,7 @@ class Sockets:
             socket.unclaimed = None
         socket.owner = actor
         socket.started = True
-        actor.sockets.add(socket.id)
+        actor.sockets.discard(socket.id)
         actor.streams[socket.id] = socket
 
     def abandon(self, socket: StreamSocket) -> None:
@@ -232,12 +233,12 @@ class Sockets:
         """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
         while not socket.drained(self.settings.high_water):
             waiter: Waiter[None] = Waiter(self._loop)
-            socket.drainers.append(waiter)
+            socket.drainers += (waiter,)
             try:
                 await waiter
-            finally:
-                with contextlib.suppress(ValueError):  # woken, it has been taken out
-                    socket.drainers.remove(waiter)
+            finally:  # woken, it has been taken out already
+                if socket.drainers:
+                    socket.drainers = tuple(other for other in socket.drainers if other is not waiter)
 
     def _backlog(self, socket: StreamSocket, unsent: int) -> None:
         """Much is unsent (or, 0, nothing any more): the owner is told, or the log."""
