@@ -180,9 +180,10 @@ async def test_who_is_cancelled_by_whom_it_calls_gets_that_instead_of_the_reply(
         callers.append(task)
         await skypy.call(other, "pass_on", [skypy.self()], "echo", "all the way")
         await skypy.call(other, "pass_on", [skypy.self()], "cancel_caller")
+        heard.append("went on")
 
     error = await raises(asyncio.CancelledError, skypy.fork(call))
-    assert (error.args, callers) == (("by who was called",), [])
+    assert (error.args, heard) == (("by who was called",), [])
 
 
 async def test_a_loop_of_calls_holds_back_no_timer(others: Others) -> None:
