@@ -16,6 +16,7 @@ if sys.version_info < (3, 12):
     from skypy.worker.latent_task import LatentTask, first_outcome
     from skypy.worker.latent_task import start_eagerly as start_eagerly
 else:
+    LatentTask, first_outcome = type(None), None  # no task is one
 
     def start_eagerly(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
@@ -26,7 +27,7 @@ else:
 
 def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] | None:
     """Result and exception of a task that has been started eagerly; None as long as it goes on."""
-    if sys.version_info < (3, 12) and type(task) is LatentTask:
+    if type(task) is LatentTask:
         outcome: tuple[T | None, BaseException | None] = first_outcome(task)
         return outcome
     if not task.done():
@@ -44,6 +45,6 @@ def cancellations(loop: asyncio.AbstractEventLoop) -> int:
     failed may leave one behind, up to Python 3.12.
     """
     task = current_task(loop)
-    if task is None or (sys.version_info < (3, 12) and type(task) is LatentTask):
+    if task is None or type(task) is LatentTask:
         return 0
     return task.cancelling()

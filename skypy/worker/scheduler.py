@@ -48,7 +48,7 @@ class Scheduler:
         self._turn_requested = False
         self._deadline = 0.0
         self._at_once = 0
-        """How many more messages `handle_at_once` may handle in this turn."""
+        """How many more messages `handle_at_once` may handle in this turn; none between turns."""
         self._nesting = 0
 
     # -- turns --
@@ -64,6 +64,7 @@ class Scheduler:
         self.begin_turn()
         self.settle()
         self._handle_messages()
+        self._at_once = 0
         for hook in self.end_of_turn_hooks:
             hook()
         self._in_turn = False
@@ -85,7 +86,6 @@ class Scheduler:
             self.messages
             or self.wakeups
             or self.forks
-            or not self._in_turn
             or not self._at_once
             or self._nesting == DEEPEST
             or self._now() > self._deadline
