@@ -274,19 +274,20 @@ class Connection:
         self.owner = owner or self.owner
         self._forget_previous()
 
-    def returned(self, position: int, limit: int, error: int) -> None:
+    def returned(self, position: int, limit: int, error: int) -> tuple[Effect, ...]:
         """The owner's worker has read up to `position`, has met an errno (0: none), and reads no more.
 
+        Nothing can be written to a connection behind an errno, which is told at once; the reader meets it at the end.
         Raises InternalError when that is less than it was given: somebody lost or doubled bytes.
         """
+        if self.lent:  # else its SHUTDOWN crossed LEND
+            if position < self.read:
+                raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
+            self.lent = False
+            self.read = position
+            self.limit = max(self.limit, limit)
         self.met(error)
-        if not self.lent:
-            return  # its SHUTDOWN crossed LEND
-        if position < self.read:
-            raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
-        self.lent = False
-        self.read = position
-        self.limit = max(self.limit, limit)
+        return self.write_failed(error) if error and self.state in WRITABLE else ()
 
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
@@ -382,7 +383,8 @@ class Connection:
         self.holder, *claims = self._claims
         self._claims = tuple(claims)
         position = (self.read, out, self.sent)
-        condition = (reading, self.error, writable and self._accepting)
+        told = self.error if self.state is State.WRITE_BROKEN else 0  # what a reader has met comes with the end
+        condition = (reading, told, writable and self._accepting)
         # The taker may have sent some of what was held before it claimed: that goes before what it has corked since.
         held, self._held = self._held, ()
         return (OWN, self.id, unread, *position, *condition, held)

@@ -211,7 +211,7 @@ class SocketService:
                 error, reason = fields
                 stream.perform(connection.break_off(error, CloseReason(reason)))
             case messages.RETURN:
-                connection.returned(*fields)
+                stream.perform(connection.returned(*fields))
             case messages.YIELD:
                 self._yield(worker, stream, fields)
         stream.update_interest()

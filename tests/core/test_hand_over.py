@@ -97,8 +97,8 @@ def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
 
 
 def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
-    def returned(self: Connection, position: int, limit: int, error: int) -> None:
-        true_returned(self, position, limit, 0)
+    def returned(self: Connection, position: int, limit: int, error: int) -> Effects:
+        return true_returned(self, position, limit, 0)
 
     true_returned = Connection.returned
     patch.setattr(Connection, "returned", returned)
