@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 
 from skypy.cli.failure import BadInput
@@ -24,7 +25,7 @@ def load_config(config: str, overrides: Sequence[str]) -> tuple[Settings, str]:
 def compile_start(service_file: str) -> None:
     """Compile the start service, which finds its syntax errors. Raises BadInput."""
     try:
-        compile_service(service_file)
+        compile_service(service_file, os.stat(service_file))
     except SyntaxError as error:
         line = f": {error.text.strip()}" if error.text else ""
         raise BadInput(f"{service_file}:{error.lineno or 1}: {error.msg}{line}") from None
@@ -51,7 +52,7 @@ def summary(settings: Settings, service_file: str) -> str:
 
 def _find_start(settings: Settings) -> str:
     try:
-        return find_service(settings.start.split()[0], settings.service_path)
+        return find_service(settings.start.split()[0], settings.service_path)[0]
     except ServiceError as error:
         raise ConfigError(settings.config_file, "start", str(error)) from None
 

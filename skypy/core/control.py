@@ -27,13 +27,15 @@ READY: Final = 20
 LAUNCHED: Final = 21  # launch number, address; 0 when the service has ended before its start function had finished
 LAUNCH_FAILED: Final = 22  # launch number, config key at fault, text
 ASK: Final = 23  # request, one of the verbs below, its arguments
-BORN: Final = 24  # address: an actor is being started
+BORN: Final = 24  # address; process number of the worker that had a place for it, or 0: an actor is being started
+VACANT: Final = 28  # process number of the worker that had a place here: the service could not be loaded
 GONE: Final = 25  # address: an actor has ended
 SHUT_DOWN: Final = 27  # address of the actor that wants the node to end
 WHO: Final = 26  # process number: DOWN or UNBORN comes if there is no such process
 
 # -- what a worker asks --
 LAUNCH_SERVICE: Final = "launch"  # worker (index, or None: the least loaded), name, packed arguments: address
+PLACE: Final = "place"  # process numbers: where the next services go that this worker starts, in this order
 LAUNCH_UNIQUE: Final = "unique"  # name, packed arguments: address, of the one there is or the one that starts now
 QUERY_UNIQUE: Final = "query unique"  # name: address, once it exists
 REGISTER: Final = "register"  # name, address

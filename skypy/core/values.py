@@ -71,6 +71,14 @@ def may_be_shared(value: Any) -> bool:
     return cls in SCALARS
 
 
+def may_all_be_shared(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """The same of a request's values, and of the names of its keyword arguments."""
+    for value in args:
+        if (value.__class__ is not int or not _SMALLEST_INT <= value <= _LARGEST_INT) and not may_be_shared(value):
+            return False
+    return not kwargs or (all(map(may_be_shared, kwargs)) and all(map(may_be_shared, kwargs.values())))
+
+
 def copy_value(value: Any) -> Any:
     """What the receiver gets. Raises as `pack_value` does."""
     return value if may_be_shared(value) else unpack_value(pack_value(value))

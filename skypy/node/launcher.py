@@ -16,6 +16,7 @@ from skypy.core.control import (
     LAUNCH_SERVICE,
     LAUNCH_UNIQUE,
     NAMED,
+    PLACE,
     QUERY,
     QUERY_UNIQUE,
     REFUSAL,
@@ -29,6 +30,11 @@ Say = Callable[[int, tuple[Any, ...]], None]
 """Tells the worker with a process number something."""
 
 
+SERVICES_PER_PLACE = 16
+"""A worker may have a place in advance for each so many services of the worker with the fewest: it need not ask for
+every one, and how they are spread differs little from what it would be."""
+MOST_PLACES = 64
+
 WORKER_DIED = "worker died"
 """The key of a launch that failed because its worker did."""
 
@@ -36,18 +42,18 @@ WORKER_DIED = "worker died"
 class _Question:
     """What a worker has asked and waits for."""
 
-    __slots__ = ("_number", "_request", "_say")
+    __slots__ = ("_request", "_say", "number")
 
     def __init__(self, say: Say, number: int, request: int) -> None:
         self._say = say
-        self._number = number
+        self.number = number
         self._request = request
 
     def answer(self, value: Any) -> None:
-        self._say(self._number, (ANSWER, self._request, value))
+        self._say(self.number, (ANSWER, self._request, value))
 
     def refuse(self, error: str, text: str) -> None:
-        self._say(self._number, (REFUSAL, self._request, error, text))
+        self._say(self.number, (REFUSAL, self._request, error, text))
 
 
 class Launcher:
@@ -64,8 +70,12 @@ class Launcher:
         self._launches: dict[int, tuple[int, Callable[[Address], None], Callable[[str, str], None]]] = {}
         self._numbers = itertools.count(1)
         self._load: Counter[int] = Counter()
+        """Actors, and those that are about to be: by process number."""
+        self._places: Counter[tuple[int, int]] = Counter()
+        """Places in advance, which are part of the load: by the worker that has them and the one where they are."""
         self._verbs: dict[str, Callable[..., None]] = {
             LAUNCH_SERVICE: self._launch_service,
+            PLACE: self._place,
             LAUNCH_UNIQUE: self._launch_unique,
             QUERY_UNIQUE: self._query_unique,
             REGISTER: self._register,
@@ -92,8 +102,7 @@ class Launcher:
         `started(address)` gets 0 when it has ended before its start function had finished. `failed(key, text)` says why
         it could not be started.
         """
-        least = min(self._workers.values(), key=lambda number: (self._load[number], number))
-        number = least if worker is None else self._workers[worker]
+        number = self._least_loaded() if worker is None else self._workers[worker]
         launch = next(self._numbers)
         self._launches[launch] = (number, started, failed)
         self._load[number] += 1
@@ -111,9 +120,17 @@ class Launcher:
         self._load[number] -= 1
         failed(key, text)
 
-    def born(self, address: Address) -> None:
-        """There is one actor more."""
-        self._load[process_number(address)] += 1
+    def born(self, address: Address, asker: int) -> None:
+        """There is one actor more, in a place that the worker `asker` had (0: none had one)."""
+        number = process_number(address)
+        self._load[number] += 1
+        self.vacant(number, asker)
+
+    def vacant(self, number: int, asker: int) -> None:
+        """A place in advance is none any more."""
+        if self._places[asker, number]:
+            self._places[asker, number] -= 1
+            self._load[number] -= 1
 
     def gone(self, address: Address) -> None:
         """An actor has ended."""
@@ -123,6 +140,11 @@ class Launcher:
     def worker_died(self, number: int, reason: str) -> None:
         """Everything that was there is gone, and what was being started there has failed."""
         del self._load[number]
+        for (asker, where), count in list(self._places.items()):
+            if number in (asker, where):
+                del self._places[asker, where]
+                if where != number:
+                    self._load[where] -= count
         self._announce_free(self._names.forget_process(number))
         for launch, (where, _, failed) in list(self._launches.items()):
             if where == number:
@@ -142,6 +164,16 @@ class Launcher:
                 failed("", _exited(name))
 
         self.launch(worker, name, packed_arguments, started, failed)
+
+    def _place(self, question: _Question) -> None:
+        fewest = min(self._load[number] for number in self._workers.values())
+        places = []
+        for _ in range(min(1 + fewest // SERVICES_PER_PLACE, MOST_PLACES)):
+            number = self._least_loaded()
+            self._load[number] += 1
+            self._places[question.number, number] += 1
+            places.append(number)
+        question.answer(places)
 
     def _launch_unique(self, question: _Question, name: str, packed_arguments: bytes) -> None:
         known = self._names.find_unique(name)
@@ -196,6 +228,9 @@ class Launcher:
         question.answer(self._env.get(key))
 
     # --
+
+    def _least_loaded(self) -> int:
+        return min(self._workers.values(), key=lambda number: (self._load[number], number))
 
     def _announce_free(self, names: Iterable[str]) -> None:
         for name in names:

@@ -36,6 +36,7 @@ from skypy.core.control import (
     STOP,
     STOP_NOW,
     UNBORN,
+    VACANT,
     WATCH,
     WHO,
 )
@@ -164,6 +165,8 @@ class Node:
             self._launcher.born(*fields)
         elif kind == GONE:
             self._launcher.gone(*fields)
+        elif kind == VACANT:
+            self._launcher.vacant(number, *fields)
         elif kind == WHO:
             self._asked_who(child, *fields)
         elif kind == SHUT_DOWN:

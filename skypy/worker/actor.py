@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypy.core.address import Address, format_address
 
 if TYPE_CHECKING:
-    from skypy.worker.messenger import Request
+    from skypy.worker.request import Request
     from skypy.worker.socket import StreamSocket
     from skypy.worker.waiter import Waiter
     from skypy.worker.worker import Worker

@@ -13,6 +13,7 @@ import importlib.machinery
 import importlib.util
 import logging
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,37 +26,41 @@ _compiled: dict[str, tuple[tuple[int, int], CodeType, importlib.machinery.Module
 
 def check_service_name(name: str) -> None:
     """Raises ServiceError for what cannot be the name of a service, TypeError for what is no text."""
+    if type(name) is str and name.isidentifier():
+        return
     if not isinstance(name, str):
         raise TypeError(f"the name of a service is a str, not {type(name).__name__}")
     if not all(part.isidentifier() for part in name.split("/")):
         raise ServiceError(f'"{name}" cannot be the name of a service: it is a path of identifiers like "game/agent"')
 
 
-def find_service(name: str, service_path: Sequence[str]) -> str:
-    """The file of a service: `game/agent` is `game/agent.py` in the first folder that has it.
+def find_service(name: str, service_path: Sequence[str]) -> tuple[str, os.stat_result]:
+    """The file of a service, and its status: `game/agent` is `game/agent.py` in the first folder that has it.
 
     Raises ServiceError, which lists the folders and names the service most like it.
     """
     check_service_name(name)
-    parts = name.split("/")
     for folder in service_path:
-        file = os.path.join(folder, *parts) + ".py"
-        if os.path.isfile(file):
-            return file
+        file = f"{folder}/{name}.py"
+        try:
+            status = os.stat(file)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            return file, status
     known = sorted(
         str(file.relative_to(folder).with_suffix("")) for folder in service_path for file in Path(folder).rglob("*.py")
     )
     nearest = difflib.get_close_matches(name, known, 1)
     looked = ", ".join(service_path) or "nowhere: service_path is empty"
     raise ServiceError(
-        f'no service "{name}" (looked for {"/".join(parts)}.py in {looked})'
+        f'no service "{name}" (looked for {name}.py in {looked})'
         + (f'; did you mean "{nearest[0]}"?' if nearest else "")
     )
 
 
-def compile_service(file: str) -> tuple[CodeType, importlib.machinery.ModuleSpec]:
+def compile_service(file: str, status: os.stat_result) -> tuple[CodeType, importlib.machinery.ModuleSpec]:
     """The code of a service file, compiled once as long as the file does not change. Raises SyntaxError, OSError."""
-    status = os.stat(file)
     version = (status.st_mtime_ns, status.st_size)
     known = _compiled.get(file)
     if known is None or known[0] != version:
@@ -68,9 +73,9 @@ def compile_service(file: str) -> tuple[CodeType, importlib.machinery.ModuleSpec
     return known[1], known[2]
 
 
-def create_module(file: str, module_name: str) -> tuple[ModuleType, CodeType]:
+def create_module(file: str, status: os.stat_result, module_name: str) -> tuple[ModuleType, CodeType]:
     """An empty module for one instance, registered in `sys.modules`, and the code that `exec` runs in it."""
-    code, spec = compile_service(file)
+    code, spec = compile_service(file, status)
     module = ModuleType(module_name)
     module.__file__ = file
     module.__spec__ = spec

@@ -11,12 +11,15 @@ from typing import Any, Literal, TypeVar, overload
 
 from skypy.core.address import Address
 from skypy.core.control import LAUNCH_SERVICE, LAUNCH_UNIQUE, QUERY_UNIQUE, REGISTER
-from skypy.core.errors import ActorDead, ServiceError
+from skypy.core.errors import ActorDead, RemoteError, ServiceError
 from skypy.core.names import check_name
 from skypy.core.values import pack_arguments
 from skypy.worker.actor import current_actor, loading_actor
+from skypy.worker.eager import cancellations
 from skypy.worker.loader import check_service_name
-from skypy.worker.messenger import ONE_WAY, Messenger, Request, current_request
+from skypy.worker.messenger import Messenger
+from skypy.worker.places import LAUNCH, launcher_of
+from skypy.worker.request import UNANSWERED, Request, current_request
 from skypy.worker.tasks import check_callable
 from skypy.worker.waiter import Waiter
 
@@ -79,17 +82,33 @@ async def newservice(
         raise ValueError(f'restart="{restart}" is not supported: a service that ends stays ended ("temporary")')
     check_service_name(name)
     packed = pack_arguments(args, {})
+    own = actor.worker
     if worker == "here":
-        return await actor.worker.launch(name, packed)
-    _check_worker(worker, actor.worker.settings.workers)
-    address: Address = await actor.worker.node.ask(LAUNCH_SERVICE, worker, name, packed)
+        return await own.launch(name, packed)
+    if worker is None:
+        number = await own.places.take()
+        if number == own.process_number:
+            return await own.launch(name, packed, number)
+        return await _launch_elsewhere(number, name, packed, own.process_number)
+    _check_worker(worker, own.settings.workers)
+    address: Address = await own.node.ask(LAUNCH_SERVICE, worker, name, packed)
+    return address
+
+
+async def _launch_elsewhere(number: int, name: str, packed_arguments: bytes, asker: int) -> Address:
+    try:
+        address: Address = await call(launcher_of(number), LAUNCH, name, packed_arguments, asker)
+    except RemoteError as error:
+        raise ServiceError(error.text) from None
+    except ActorDead as error:
+        raise ServiceError(error.reason.replace("its process", "its worker")) from None
     return address
 
 
 def _check_worker(worker: object, workers: int) -> None:
-    if not (worker is None or isinstance(worker, int)):
+    if not isinstance(worker, int):
         raise TypeError(f'worker={worker!r}: it is None, "here" or the number of a worker')
-    if worker is not None and not 1 <= worker <= workers:
+    if not 1 <= worker <= workers:
         raise ServiceError(f"there is no worker {worker}: this node has workers 1 to {workers}")
 
 
@@ -121,7 +140,7 @@ def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> 
     worker = actor.worker
     if type(command) is not str or not command.isascii():
         _check_command(command)
-    if type(address) is not int or address not in worker.actors:  # those are good
+    if type(address) is not int:
         try:
             address = worker.resolve(address)
         except ActorDead:  # nobody has the name
@@ -141,14 +160,21 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
     messenger = worker.messenger
     if type(command) is not str or not command.isascii():
         _check_command(command)
-    if type(address) is not int or address not in worker.actors:  # those are good
+    if type(address) is not int:
         address = worker.resolve(address)
-    session, reply = messenger.ask(actor.address, address, command, args, kwargs)
+    request = messenger.ask(actor.address, address, command, args, kwargs)
+    if request.answer is not UNANSWERED:
+        if cancellations(worker.loop):
+            await asyncio.sleep(0)  # raises, as any wait would
+        return request.answer
+    assert request.waiter is not None
     try:
-        return await reply
+        return await request.waiter
+    except BaseException:
+        messenger.give_up(request)
+        raise
     finally:
-        del reply  # it has the exception, whose traceback has this frame
-        messenger.sessions.close(session)
+        del request  # its waiter has the exception, whose traceback has this frame
 
 
 def _check_command(command: str) -> None:
@@ -195,15 +221,8 @@ def response() -> Response:
     request = _request()
     if request.detached:
         raise RuntimeError("the reply of this request has been detached already: it has one response")
-    request.detached = True
-    detached = Request(request.source, request.session, request.command)
-    detached.actor = request.actor
     assert request.actor is not None
-    if request.expects_answer:
-        request.actor.requests.discard(request)
-        request.actor.requests.add(detached)
-        request.session = ONE_WAY
-    return Response(detached)
+    return Response(request.actor.worker.messenger.detach(request))
 
 
 def source() -> Address:

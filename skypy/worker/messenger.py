@@ -7,17 +7,24 @@ across workers. A handler's task starts in the order in which messages arrived.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Callable, Mapping, Sequence
-from types import CoroutineType, MappingProxyType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import INDEX_BITS, Address, format_address, process_number
+from skypy.core.address import Address, check_address, format_address, process_number
 from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.sessions import Sessions
-from skypy.core.values import may_be_shared, pack_arguments, pack_value, unpack_arguments, unpack_value
+from skypy.core.values import (
+    may_all_be_shared,
+    may_be_shared,
+    pack_arguments,
+    pack_value,
+    unpack_arguments,
+    unpack_value,
+)
 from skypy.worker.actor import Actor, describe, text_of
-from skypy.worker.tasks import start_eagerly
+from skypy.worker.eager import outcome_of, start_eagerly
+from skypy.worker.request import HERE, NOBODY, UNANSWERED, Request, current_request
 from skypy.worker.waiter import resume, resume_with
 
 if TYPE_CHECKING:
@@ -30,7 +37,6 @@ ERROR: Final = 3  # destination, source, session, name of the exception's type, 
 DEAD: Final = 4  # destination, source, session, reason
 KILL: Final = 5  # destination, source, session
 
-ONE_WAY: Final = 0
 MAILBOX_BYTES: Final = 67108864
 """What may wait for one actor from inside its worker: as much as may be under way to another worker."""
 _OVERHEAD_BYTES: Final = 256
@@ -41,43 +47,8 @@ _LIGHT_BYTES: Final = 65536
 _SMALL: Final = 0
 """The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
 _SIZED: Final = frozenset({str, bytes})
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LONGEST_TEXT: Final = 100_000
 """Characters of an exception's text or traceback; longer ones are cut."""
-
-
-class Request:
-    """A message that is being handled, and the way back to who sent it."""
-
-    __slots__ = ("actor", "args", "command", "detached", "kwargs", "payload", "session", "source")
-
-    def __init__(
-        self,
-        source: Address,
-        session: int,
-        command: str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = _NOTHING,
-        payload: bytes | None = None,
-    ) -> None:
-        self.source = source
-        self.session = session
-        self.command = command
-        self.args = args
-        self.kwargs = kwargs
-        self.payload = payload
-        """Packed arguments, which take the place of `args` and `kwargs` when it is handled."""
-        self.actor: Actor | None = None
-        self.detached = False
-        """Whether its reply is somebody else's affair now."""
-
-    @property
-    def expects_answer(self) -> bool:
-        """Whether the sender waits, and has not been answered."""
-        return self.session != ONE_WAY
-
-
-current_request: Final[contextvars.ContextVar[Request]] = contextvars.ContextVar("skypy_request")
 
 
 class Messenger:
@@ -90,11 +61,14 @@ class Messenger:
         actors: Mapping[Address, Actor],
         scheduler: Scheduler,
         post_to_process: Callable[[int, tuple[Any, ...], int], bool],
+        launcher: Actor,
     ) -> None:
+        """`launcher` handles what other workers ask of this one; it is none of the actors."""
         self._own_process = own_process
         self._end = end
         self._actors = actors
         self._scheduler = scheduler
+        self._launcher = launcher
         self._post_to_process = post_to_process
         self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
         self._by_kind: dict[int, Callable[..., None]] = {
@@ -111,25 +85,67 @@ class Messenger:
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> bool:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
-        return self._post(target, Request(source, ONE_WAY, command, args, kwargs))
+        actor = self._actors.get(target)
+        if actor is None:
+            return self._post_request(source, target, NOBODY, command, args, kwargs)
+        request = Request(actor, source, NOBODY, command, args, kwargs)
+        scheduler = self._scheduler
+        shared = may_all_be_shared(args, kwargs)
+        if not shared or len(scheduler.messages) > _LIGHT_MESSAGES:
+            self._pack_and_weigh(request, args, kwargs, shared=shared)
+        if actor.ended is not None:
+            return False
+        scheduler.post(self._handle, request)
+        return True
 
     def ask(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[int, asyncio.Future[Any]]:
-        """Send a request: its session, to be closed in any case, and the reply.
+    ) -> Request:
+        """Send a request, which has its answer already, or a `waiter` for it; `give_up` to wait no longer.
 
         Who waits gets what the callee raised as RemoteError, or ActorDead. Raises ActorDead when there is no such
         actor, TypeError and ValueError for bad values, MailboxFull.
         """
-        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
-        session = self.sessions.open(target, waiter)
-        try:
-            if not self._post(target, Request(source, session, command, args, kwargs)):
-                raise ActorDead(target, "there is no such actor")
-        except BaseException:
-            self.sessions.close(session)
-            raise
-        return session, waiter
+        actor = self._actors.get(target)
+        if actor is None:
+            return self._ask_elsewhere(source, target, command, args, kwargs)
+        request = Request(actor, source, HERE, command, args, kwargs)
+        scheduler = self._scheduler
+        shared = may_all_be_shared(args, kwargs)
+        if not shared or len(scheduler.messages) > _LIGHT_MESSAGES:
+            self._pack_and_weigh(request, args, kwargs, shared=shared)
+        if actor.ended is not None:
+            raise ActorDead(target, "there is no such actor")
+        if not scheduler.handle_at_once(self._handle, request):
+            scheduler.post(self._handle, request)
+        elif request.answer is not UNANSWERED:
+            return request
+        if request.waiter is None:  # nobody has detached the answer
+            request.waiter = asyncio.Future(loop=scheduler.loop)
+        return request
+
+    def give_up(self, request: Request) -> None:
+        """Nobody waits for it any more: its answer will be late."""
+        assert request.waiter is not None
+        request.waiter.cancel()
+        self.sessions.close(request.session)
+
+    def detach(self, request: Request) -> Request:
+        """A request whose answer is no longer the handler's affair, but that of who has the new one."""
+        actor = request.actor
+        assert actor is not None
+        request.detached = True
+        detached = Request(actor, request.source, request.session, request.command, (), {})
+        if request.session == NOBODY:
+            return detached
+        if request.session == HERE:
+            if request.waiter is None:
+                request.waiter = asyncio.Future(loop=self._scheduler.loop)
+            detached.waiter = request.waiter
+        request.session = NOBODY
+        actor.requests.discard(request)
+        self._keep(detached, actor)
+        return detached
 
     async def kill(self, source: Address, target: Address) -> None:
         """End an actor, here or elsewhere; returns when it has ended, or was dead already."""
@@ -150,95 +166,121 @@ class Messenger:
             del waiter
             self.sessions.close(session)
 
-    def _post(self, target: Address, request: Request) -> bool:
-        args, kwargs = request.args, request.kwargs
-        number = target >> INDEX_BITS
-        if number != self._own_process:
-            payload = pack_arguments(args, kwargs)
-            message = (REQUEST, target, request.source, request.session, request.command, payload)
-            return self._post_to_process(number, message, len(payload) + len(request.command) + _OVERHEAD_BYTES)
-        size = 0
-        if not (all(map(may_be_shared, args)) and (not kwargs or _may_all_be_shared(kwargs))):
-            request.payload = pack_arguments(args, kwargs)
-            size = len(request.payload)
-        actor = self._actors.get(target)
-        if actor is None or actor.ended is not None:
+    def _post_request(
+        self,
+        source: Address,
+        target: Address,
+        session: int,
+        command: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> bool:
+        payload = pack_arguments(args, kwargs)
+        number = process_number(check_address(target))
+        if number == self._own_process:
             return False
-        request.actor = actor
-        if size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES:
-            self._post_weighed(actor, self._handle, request, size or _size_of_scalars((*args, *kwargs.values())))
-        else:
-            self._scheduler.post(self._handle, request)
-        return True
+        message = (REQUEST, target, source, session, command, payload)
+        return self._post_to_process(number, message, len(payload) + len(command) + _OVERHEAD_BYTES)
 
-    def _post_weighed(self, actor: Actor, handle: Callable[[Any], None], message: Any, size: int) -> None:
+    def _ask_elsewhere(
+        self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Request:
+        waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
+        session = self.sessions.open(target, waiter)
+        try:
+            if not self._post_request(source, target, session, command, args, kwargs):
+                raise ActorDead(target, "there is no such actor")
+        except BaseException:
+            self.sessions.close(session)
+            raise
+        request = Request(None, source, session, command, (), {})
+        request.waiter = waiter
+        return request
+
+    def _pack_and_weigh(
+        self, request: Request, args: Sequence[Any], kwargs: Mapping[str, Any], *, shared: bool
+    ) -> None:
+        """Arguments that cannot be shared as another process would get them, and what they are for the mailbox."""
+        if shared:
+            size = _size_of_scalars(args)
+            if kwargs:
+                size += _size_of_scalars(kwargs.values())
+        else:
+            request.args, request.kwargs = payload, _ = pack_arguments(args, kwargs), None
+            size = len(payload)
+        if size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES:
+            assert request.actor is not None
+            self._weigh(request, request.actor, size)
+
+    @staticmethod
+    def _weigh(request: Request, actor: Actor, size: int) -> None:
         """What makes a mailbox full is refused: so it can neither grow without end, nor lose anything."""
         size += _OVERHEAD_BYTES
         if actor.mailbox_bytes + size > MAILBOX_BYTES:
             raise MailboxFull(f"{MAILBOX_BYTES} bytes wait for actor {format_address(actor.address)}")
         actor.mailbox_bytes += size
-        self._scheduler.post(self._handle_weighed, (actor, size, handle, message))
-
-    @staticmethod
-    def _handle_weighed(weighed: tuple[Actor, int, Callable[[Any], None], Any]) -> None:
-        actor, size, handle, message = weighed
-        actor.mailbox_bytes -= size
-        handle(message)
+        request.size = size
 
     # -- handling --
 
     def _handle(self, request: Request) -> None:
         actor = request.actor
         assert actor is not None
+        if request.size:
+            actor.mailbox_bytes -= request.size
+            request.size = 0
         if actor.ended is not None:
             self._answer_dead(request, actor.end_reason)
             return
-        if request.session:
-            actor.requests.add(request)
         context = actor.context.copy()
         try:
-            result = context.run(self._invoke, actor, request)
-            if type(result) is not CoroutineType:
-                self.reply(request, result)
-                return
-            task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
+            result = context.run(_call_handler, actor, request)
+            if type(result) is CoroutineType:
+                task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
+                outcome = outcome_of(task)
+                if outcome is None:
+                    self._goes_on(actor, request, task)
+                    return
+                result, error = outcome
+                if error is not None:
+                    self._failed(request, error)
+                    return
         except BaseException as error:
             self._failed(request, error)
             return
-        if task.done():
-            self._task_done(request, task)
-        else:
-            actor.tasks.add(task)
-            task.add_done_callback(lambda task: self._task_done(request, task))
+        if request.session:
+            self.reply(request, result)
 
-    @staticmethod
-    def _invoke(actor: Actor, request: Request) -> Any:
-        current_request.set(request)
-        if request.payload is not None:
-            request.args, request.kwargs = unpack_arguments(request.payload)
-            request.payload = None
-        handler = actor.commands.get(request.command)
-        if handler is not None:
-            return handler(*request.args, **request.kwargs)
-        if actor.dispatcher is not None:
-            return actor.dispatcher(request.source, request.command, *request.args, **request.kwargs)
-        known = ", ".join(sorted(actor.commands)) or "none"
-        raise LookupError(f'{actor.module.__name__} has no command "{request.command}" (it has: {known})')
+    def _goes_on(self, actor: Actor, request: Request, task: asyncio.Task[Any]) -> None:
+        if request.session:
+            self._keep(request, actor)
+        actor.tasks.add(task)
+        task.add_done_callback(lambda task: self._task_done(request, task))
+
+    def _keep(self, request: Request, actor: Actor) -> None:
+        """It will be answered later: by the actor's end at the latest."""
+        if actor.ended is None:
+            actor.requests.add(request)
+        else:
+            self._answer_dead(request, actor.end_reason)
 
     def _task_done(self, request: Request, task: asyncio.Task[Any]) -> None:
         assert request.actor is not None
         request.actor.tasks.discard(task)
-        if task.cancelled():
-            self._failed(request, asyncio.CancelledError("the handler was cancelled"))
-        elif (error := task.exception()) is not None:
+        outcome = outcome_of(task)
+        assert outcome is not None
+        result, error = outcome
+        if error is not None:
             self._failed(request, error)
         else:
-            self.reply(request, task.result())
+            self.reply(request, result)
 
     def _failed(self, request: Request, error: BaseException) -> None:
         """A handler raised: who waits is told; what nobody waits for is logged."""
         assert request.actor is not None
-        if request.expects_answer:
+        if isinstance(error, asyncio.CancelledError):
+            error = asyncio.CancelledError("the handler was cancelled")
+        if request.session:
             self.fail(request, error)
         elif not isinstance(error, asyncio.CancelledError):  # which is how exit() ends a handler
             request.actor.failed(f'in command "{request.command}" from {format_address(request.source)}', error)
@@ -247,21 +289,43 @@ class Messenger:
 
     def reply(self, request: Request, value: Any) -> bool:
         """Answer with a value; False when nobody waits. A value that no message carries is the caller's error."""
-        if not request.expects_answer:
+        actor = request.actor
+        assert actor is not None
+        if actor.ended is not None:
+            self._answer_dead(request, actor.end_reason)
+        session = request.session
+        if session == NOBODY:
             return False
         try:
-            if request.source >> INDEX_BITS == self._own_process and may_be_shared(value):
-                return self._answer_shared(request, value)
-            payload = pack_value(value)
-            return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+            if session != HERE:
+                payload = pack_value(value)
+                return self._answer_elsewhere(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+            size = 0
+            if not may_be_shared(value):
+                payload = pack_value(value)
+                value, size = unpack_value(payload), len(payload)
+            waiter, scheduler = request.waiter, self._scheduler
+            if waiter is None and not (scheduler.messages or scheduler.wakeups or scheduler.forks):
+                request.answer = value  # it would be the next message: the caller, whose task still runs, finds it
+                request.session = NOBODY
+                return True
+            self._post_answer(request, value, size)
         except Exception as error:
             return self.fail(request, error)
+        return self._answered(request)
 
     def fail(self, request: Request, error: BaseException) -> bool:
         """Answer with an exception; False when nobody waits."""
-        if not request.expects_answer:
+        actor = request.actor
+        assert actor is not None
+        if actor.ended is not None:
+            self._answer_dead(request, actor.end_reason)
+        if request.session == NOBODY:
             return False
-        return self._answer(request, ERROR, type(error).__qualname__, *map(_short, (text_of(error), describe(error))))
+        texts = (type(error).__qualname__, _short(text_of(error)), _short(describe(error)))
+        if request.session == HERE:
+            return self._fail_here(request, RemoteError(*texts))
+        return self._answer_elsewhere(request, ERROR, *texts)
 
     def fail_all(self, actor: Actor, reason: str) -> None:
         """An actor has ended: whoever still waits for it is told."""
@@ -269,44 +333,66 @@ class Messenger:
             self._answer_dead(request, reason)
 
     def _answer_dead(self, request: Request, reason: str) -> None:
-        if request.expects_answer:
-            self._answer(request, DEAD, reason)
-
-    def _answer_shared(self, request: Request, value: Any) -> bool:
-        """Inside of the worker, with a value that needs no packing. Raises MailboxFull as `_answer` does."""
         assert request.actor is not None
-        answer = (request.session, request.actor.address, value)
-        caller = self._actors.get(request.source)
-        if len(self._scheduler.messages) > _LIGHT_MESSAGES and caller is not None:
-            self._post_weighed(caller, self._shared, answer, _size_of_scalars((value,)))
-        else:
-            self._scheduler.post(self._shared, answer)
-        request.actor.requests.discard(request)
-        session, request.session = request.session, ONE_WAY
-        return session in self.sessions
+        if request.session == HERE:
+            self._fail_here(request, ActorDead(request.actor.address, reason))
+        elif request.session != NOBODY:
+            self._answer_elsewhere(request, DEAD, reason)
 
-    def _answer(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
+    def _post_answer(self, request: Request, value: Any, size: int) -> None:
+        """Raises MailboxFull."""
+        scheduler = self._scheduler
+        if size > _LIGHT_BYTES or len(scheduler.messages) > _LIGHT_MESSAGES:
+            caller = self._actors.get(request.source)
+            if caller is not None:
+                self._weigh(request, caller, size or _size_of_scalars((value,)))
+        scheduler.post(self._deliver, (request, value))
+
+    def _fail_here(self, request: Request, error: Exception) -> bool:
+        self._scheduler.post(self._deliver_error, (request, error))
+        return self._answered(request)
+
+    def _answer_elsewhere(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
         """Raises MailboxFull: the request is as it was then."""
         assert request.actor is not None
         message = (kind, request.source, request.actor.address, request.session, *fields)
-        number = request.source >> INDEX_BITS
-        if number == self._own_process:
-            caller = self._actors.get(request.source)
-            if size and caller and (size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES):
-                self._post_weighed(caller, self.received, message, _size_of_scalars(fields))
-            else:
-                self._scheduler.post(self.received, message)
-            sent = request.session in self.sessions
-        else:
-            sent = self._post_to_process(number, message, size)
-        request.session = ONE_WAY
-        request.actor.requests.discard(request)
+        sent = self._post_to_process(process_number(request.source), message, size)
+        self._answered(request)
         return sent
+
+    @staticmethod
+    def _answered(request: Request) -> bool:
+        assert request.actor is not None
+        request.session = NOBODY
+        request.actor.requests.discard(request)
+        return request.waiter is None or not request.waiter.done()
+
+    def _deliver(self, answer: tuple[Request, Any]) -> None:
+        request, value = answer
+        waiter = request.waiter
+        assert waiter is not None
+        if request.size:
+            caller = self._actors.get(request.source)
+            if caller is not None:
+                caller.mailbox_bytes -= request.size
+        if waiter.done():
+            self.sessions.late += 1
+        else:
+            resume(waiter, value)
+
+    def _deliver_error(self, answer: tuple[Request, Exception]) -> None:
+        request, error = answer
+        waiter = request.waiter
+        assert waiter is not None
+        if waiter.done():
+            self.sessions.late += 1
+        else:
+            resume_with(waiter, error)
 
     # -- what arrives --
 
     def received(self, message: Sequence[Any]) -> None:
-        """A message of another worker, or an answer from this one."""
+        """A message of another worker."""
         self._by_kind[message[0]](*message[1:])
 
     def process_died(self, number: int, reason: str) -> None:
@@ -315,10 +401,9 @@ class Messenger:
             self._scheduler.post(_reject, (waiter, ActorDead(peer, reason)))
 
     def _request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
-        request = Request(source, session, command, payload=payload)
-        request.actor = self._actors.get(target)
-        if request.actor is not None:
-            self._handle(request)
+        actor = self._launcher if target == self._launcher.address else self._actors.get(target)
+        if actor is not None:
+            self._handle(Request(actor, source, session, command, payload, None))
         elif session:
             self._say_dead(target, source, session, "there is no such actor")
 
@@ -332,12 +417,6 @@ class Messenger:
         except Exception as error:  # of a class that is not registered here, or its `unpack`
             _reject((waiter, RemoteError(type(error).__qualname__, text_of(error), describe(error))))
         else:
-            _resolve(waiter, value)
-
-    def _shared(self, answer: tuple[int, Address, Any]) -> None:
-        session, source, value = answer
-        waiter = self.sessions.answered(session, source)
-        if waiter is not None:
             _resolve(waiter, value)
 
     def _error(self, target: Address, source: Address, session: int, *texts: str) -> None:
@@ -377,12 +456,27 @@ def _reject(told: tuple[asyncio.Future[Any], Exception]) -> None:
         resume_with(waiter, error)
 
 
-def _size_of_scalars(values: Sequence[Any]) -> int:
-    return sum(len(value) for value in values if value.__class__ in _SIZED)
+def _size_of_scalars(values: Iterable[Any]) -> int:
+    size = 0
+    for value in values:
+        if value.__class__ in _SIZED:
+            size += len(value)
+    return size
 
 
-def _may_all_be_shared(kwargs: Mapping[str, Any]) -> bool:
-    return all(map(may_be_shared, kwargs)) and all(map(may_be_shared, kwargs.values()))
+def _call_handler(actor: Actor, request: Request) -> Any:
+    current_request.set(request)
+    args, kwargs = request.args, request.kwargs
+    if kwargs is None:
+        assert isinstance(args, bytes)
+        args, kwargs = request.args, request.kwargs = unpack_arguments(args)
+    handler = actor.commands.get(request.command)
+    if handler is not None:
+        return handler(*args, **kwargs) if kwargs else handler(*args)
+    if actor.dispatcher is not None:
+        return actor.dispatcher(request.source, request.command, *args, **kwargs)
+    known = ", ".join(sorted(actor.commands)) or "none"
+    raise LookupError(f'{actor.module.__name__} has no command "{request.command}" (it has: {known})')
 
 
 def _short(text: str) -> str:

@@ -8,6 +8,7 @@ is no message; what it forks, wakes or writes is settled in a turn of its own in
 from __future__ import annotations
 
 import asyncio
+from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 from skypy.core.waiting import Wakeable
 from skypy.worker.actor import Actor, Life, actor_of
-from skypy.worker.tasks import create_unstarted, start_eagerly
+from skypy.worker.eager import outcome_of, start_eagerly
+from skypy.worker.tasks import create_unstarted, current_task
 
 MESSAGES_PER_TURN: Final = 1000
 """More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
@@ -23,6 +25,9 @@ MESSAGES_PER_TURN: Final = 1000
 
 SECONDS_PER_TURN: Final = 0.002
 """As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
+
+DEEPEST: Final = 8
+"""Messages handled at once while another is: deeper ones wait for their turn, and need no stack meanwhile."""
 
 STEPS_PER_MESSAGE: Final = 10_000
 """Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
@@ -40,24 +45,31 @@ class Scheduler:
         self.loop = loop
         self._now = now
         self.end_of_turn_hooks: list[Callable[[], None]] = []
-        self._wakeups: deque[tuple[Wakeable, Any]] = deque()
-        self._forks: deque[Callable[[], object]] = deque()
+        self.wakeups: deque[tuple[Wakeable, Any]] = deque()
+        self.forks: deque[Callable[[], object]] = deque()
         self.messages = messages
         """What waits to be handled."""
         self._in_turn = False
         self._turn_requested = False
+        self._deadline = 0.0
+        self._at_once = 0
+        """How many more messages `handle_at_once` may handle in this turn; none between turns."""
+        self._nesting = 0
 
     # -- turns --
 
     def begin_turn(self) -> None:
         """Messages follow; nothing is written before `end_turn`."""
         self._in_turn = True
+        self._deadline = self._now() + SECONDS_PER_TURN
+        self._at_once = MESSAGES_PER_TURN
 
     def end_turn(self) -> None:
         """Settle, then run the hooks."""
-        self._in_turn = True
+        self.begin_turn()
         self.settle()
         self._handle_messages()
+        self._at_once = 0
         for hook in self.end_of_turn_hooks:
             hook()
         self._in_turn = False
@@ -70,10 +82,38 @@ class Scheduler:
         if not self._in_turn:
             self.request_turn()
 
+    def handle_at_once(self, handle: Callable[[Any], None], message: Any) -> bool:
+        """Do what `post` leads to, if it would do it next, and in this turn: whether that was so.
+
+        The current task stands still meanwhile.
+        """
+        if (
+            self.messages
+            or self.wakeups
+            or self.forks
+            or not self._at_once
+            or self._nesting == DEEPEST
+            or self._now() > self._deadline
+        ):
+            return False
+        self._at_once -= 1
+        self._nesting += 1
+        loop = self.loop
+        task = current_task(loop)
+        if task is not None:
+            _leave_task(loop, task)
+        try:
+            handle(message)
+        finally:
+            if task is not None:
+                _enter_task(loop, task)
+            self._nesting -= 1
+        return True
+
     def _handle_messages(self) -> None:
         messages = self.messages
         now = self._now
-        deadline = now() + SECONDS_PER_TURN
+        deadline = self._deadline
         for _ in range(MESSAGES_PER_TURN):
             if not messages or now() > deadline:
                 return
@@ -82,7 +122,7 @@ class Scheduler:
                 handle(message)
             except (SystemExit, KeyboardInterrupt):
                 pass
-            if self._wakeups or self._forks:
+            if self.wakeups or self.forks:
                 self.settle()
 
     def request_turn(self) -> None:
@@ -98,17 +138,17 @@ class Scheduler:
     @property
     def unsettled(self) -> bool:
         """Whether a wakeup or a fork waits for its turn."""
-        return bool(self._wakeups or self._forks)
+        return bool(self.wakeups or self.forks)
 
     def settle(self) -> None:
         """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
         for _ in range(STEPS_PER_MESSAGE):
-            if self._wakeups:
-                waiter, value = self._wakeups.popleft()
+            if self.wakeups:
+                waiter, value = self.wakeups.popleft()
                 if not waiter.done():  # it may have been cancelled since
                     self.step(waiter.set_result, value)
-            elif self._forks:
-                self.step(self._forks.popleft())
+            elif self.forks:
+                self.step(self.forks.popleft())
             else:
                 return
 
@@ -138,11 +178,12 @@ class Scheduler:
         except BaseException as error:  # a service that raises SystemExit fails, the worker lives
             actor.failed(f"in {name}", error)
             return
-        if task.done():
-            actor.task_done(task)
-        else:
+        outcome = outcome_of(task)
+        if outcome is None:
             actor.tasks.add(task)
             task.add_done_callback(actor.task_done)
+        elif outcome[1] is not None and not isinstance(outcome[1], asyncio.CancelledError):
+            actor.failed(f"in task {name}", outcome[1])
 
     def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that starts once the current message has been handled."""
@@ -152,13 +193,13 @@ class Scheduler:
         task, first_step = create_unstarted(self.loop, coroutine, name=name, context=actor.context.copy())
         actor.tasks.add(task)
         task.add_done_callback(actor.task_done)
-        self._forks.append(first_step)
+        self.forks.append(first_step)
         self.request_turn()
         return task
 
     def wake(self, waiter: Wakeable, value: Any = None) -> None:
         """Resume who waits, once the current message has been handled."""
-        self._wakeups.append((waiter, value))
+        self.wakeups.append((waiter, value))
         self.request_turn()
 
     def create_task(

@@ -1,8 +1,7 @@
-"""Real asyncio Tasks whose first step is taken at once, or whenever the scheduler wants.
+"""Real asyncio Tasks whose first step is taken whenever the scheduler wants.
 
-A Task schedules its first step with `loop.call_soon` while it is being built. From Python 3.12 on it can take that step
-at once instead (`eager_start`). Where that is not enough, `call_soon` is diverted for the moment: the Task is the
-standard one, and only who calls its first step is another.
+A Task schedules its first step with `loop.call_soon` while it is being built. So `call_soon` is diverted for the
+moment: the Task is the standard one, and only who calls its first step is another.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
@@ -40,31 +38,6 @@ async def run_function(function: Callable[..., Any], /, *args: Any, **kwargs: An
     return await result if inspect.isawaitable(result) else result
 
 
-def start_eagerly(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
-) -> asyncio.Task[T]:
-    """A new Task that has run up to its first await, or to its end, when this returns.
-
-    The loop must be running; the caller may be a task itself. The caller must not be inside of `context`, which cannot
-    be entered twice: give it a copy. SystemExit and KeyboardInterrupt in the first step are raised here.
-    """
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
-    task, first_step = _build(loop, coroutine, name, context)
-    caller = current_task(loop)
-    if caller is not None:
-        _leave_task(loop, caller)  # asyncio enters one task at a time
-    try:
-        context.run(first_step)
-    except (SystemExit, KeyboardInterrupt):
-        task.exception()  # the caller gets it, so the task need not complain that nobody does
-        raise
-    finally:
-        if caller is not None:
-            _enter_task(loop, caller)
-    return task
-
-
 def create_unstarted(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, context: Context
 ) -> tuple[asyncio.Task[T], Callable[[], object]]:
@@ -73,13 +46,20 @@ def create_unstarted(
     The step must be called in any case: a task that was cancelled before gets its CancelledError in it. SystemExit and
     KeyboardInterrupt come out of it.
     """
-    task, first_step = _build(loop, coroutine, name, context)
+    task: asyncio.Task[T]
+
+    def build() -> None:
+        nonlocal task
+        task = asyncio.Task(coroutine, loop=loop, name=name, context=context)
+
+    first_step = capture_first_step(loop, coroutine, build)
     return task, partial(context.run, first_step)
 
 
-def _build(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str | None, context: Context
-) -> tuple[asyncio.Task[T], Callable[[], object]]:
+def capture_first_step(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], build: Callable[[], object]
+) -> Callable[[], object]:
+    """What a Task of `coroutine` that `build` makes would have the loop call: its first step."""
     first_step: Callable[[], object]
     regular_call_soon = loop.call_soon
 
@@ -94,7 +74,7 @@ def _build(
 
     loop.call_soon = call_soon  # type: ignore[assignment,method-assign]
     try:
-        task = asyncio.Task(coroutine, loop=loop, name=name, context=context)
+        build()
     finally:
         loop.call_soon = regular_call_soon  # type: ignore[method-assign]
-    return task, first_step
+    return first_step

@@ -92,7 +92,7 @@ class Waiter(Generic[T]):
         self._exception: BaseException | type[BaseException] | None = asyncio.InvalidStateError
 
     def __await__(self) -> Generator[Any, None, T]:
-        if not self._done:
+        while not self._done:
             if self._callback is not None:
                 raise RuntimeError("another task is waiting on this already")
             self._asyncio_future_blocking = True

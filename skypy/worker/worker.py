@@ -9,10 +9,11 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, check_address, format_address, make_address, parse_address
-from skypy.core.control import BORN, FORGET, GET_SETTING, GONE, QUERY
+from skypy.core.control import BORN, FORGET, GET_SETTING, GONE, QUERY, VACANT
 from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.names import check_name
 from skypy.core.settings import NodeStart, Settings
@@ -20,9 +21,11 @@ from skypy.core.values import unpack_arguments
 from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Actor, Life, describe
+from skypy.worker.eager import cancellations, outcome_of, start_eagerly
 from skypy.worker.loader import create_module, find_service, unload
 from skypy.worker.messenger import Messenger
 from skypy.worker.node_link import NodeLink
+from skypy.worker.places import Places
 from skypy.worker.scheduler import Scheduler, function_name
 from skypy.worker.socket import ListenerSocket, StreamSocket
 from skypy.worker.sockets import AnySocket, Sockets
@@ -79,56 +82,73 @@ class Worker:
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, Actor] = {}
-        self.messenger = Messenger(process_number, self._kill, self.actors, self.scheduler, post_to_process)
         self.node = node
+        self.places = Places(self, process_number)
+        self.messenger = Messenger(
+            process_number, self._kill, self.actors, self.scheduler, post_to_process, self.places.launcher
+        )
         self.node_start = node_start
         self._added_settings: dict[str, str] = {}
         self._names: dict[str, Address] = {}
-        self._process_number = process_number
+        self.process_number = process_number
         self._last_index = 0
         self._ends: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()  # for tasks that belong to no actor
         loop.set_task_factory(self.scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
 
     def tasks(self) -> list[asyncio.Task[Any]]:
-        """Those of the actors, and those that end actors."""
-        return [*self._ends, *(task for actor in self.actors.values() for task in actor.tasks)]
+        """Those of the actors, those that start actors for other workers, and those that end actors."""
+        return [
+            *self._ends,
+            *self.places.launcher.tasks,
+            *(task for actor in self.actors.values() for task in actor.tasks),
+        ]
 
     # -- birth --
 
-    async def launch(self, name: str, packed_arguments: bytes) -> Address:
+    async def launch(self, name: str, packed_arguments: bytes, asker: int = 0) -> Address:
         """Start a service; its address once its start function has finished.
 
+        `asker`: the process number of the worker that had a place for it here.
         Raises ServiceError when there is no such service, StartFailed when its code raised, ExitedWhileStarting.
         """
-        file = find_service(name, self.settings.service_path)
-        if self._last_index == LAST_INDEX:
-            raise ServiceError(f"this worker has given out all its {LAST_INDEX} addresses")
-        self._last_index += 1
-        address = make_address(self._process_number, self._last_index)
         try:
-            module, code = create_module(file, f"{name}@{address:08x}")
-        except (SyntaxError, ValueError) as error:
-            raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
-        actor = self.actors[address] = Actor(address, self, module, self._context.copy())
-        self.node.say((BORN, address))
-        before = _cancellations()
+            actor, code = self._load(name)
+        except ServiceError:
+            self._say((VACANT, asker))
+            raise
+        self._say((BORN, actor.address, asker))
+        before = cancellations(self.loop)
         try:
-            actor.context.copy().run(exec, code, module.__dict__)
+            actor.context.copy().run(exec, code, actor.module.__dict__)
             actor.life = Life.RUNNING
             await self._run_start(actor, packed_arguments)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
-            if cancelled and actor.ended is not None and _cancellations() == before:
+            if cancelled and actor.ended is not None and cancellations(self.loop) == before:
                 raise _exited(name) from error
             await self.end(actor, _FAILED)
-            if cancelled and _cancellations() > before:
+            if cancelled and cancellations(self.loop) > before:
                 raise
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
         if actor.ended is not None:
             raise _exited(name)
-        return address
+        return actor.address
+
+    def _load(self, name: str) -> tuple[Actor, CodeType]:
+        """A new actor, and the code that is to run in its module."""
+        file, status = find_service(name, self.settings.service_path)
+        if self._last_index == LAST_INDEX:
+            raise ServiceError(f"this worker has given out all its {LAST_INDEX} addresses")
+        self._last_index += 1
+        address = make_address(self.process_number, self._last_index)
+        try:
+            module, code = create_module(file, status, f"{name}@{address:08x}")
+        except (SyntaxError, ValueError) as error:
+            raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
+        actor = self.actors[address] = Actor(address, self, module, self._context.copy())
+        return actor, code
 
     async def _run_start(self, actor: Actor, packed_arguments: bytes) -> None:
         arguments, _ = unpack_arguments(packed_arguments)  # not before the module has registered its types
@@ -137,10 +157,22 @@ class Worker:
             return
         context = actor.context.copy()
         result = context.run(function, *arguments)
-        if inspect.iscoroutine(result):
-            task = self.loop.create_task(result, name=function_name(function), context=context)
+        if not inspect.iscoroutine(result):
+            return
+        task = start_eagerly(self.loop, result, name=function_name(function), context=context)
+        outcome = outcome_of(task)
+        if outcome is None:
+            actor.tasks.add(task)
+            task.add_done_callback(actor.tasks.discard)
             await asyncio.wait([task])  # awaiting the task itself would let its GeneratorExit close us
             task.result()
+        elif outcome[1] is not None:
+            raise outcome[1]
+
+    def _say(self, message: tuple[Any, ...]) -> None:
+        """Tell the node, with what else is said in this turn."""
+        self.node.say_later(message)
+        self.scheduler.request_turn()
 
     # -- death --
 
@@ -171,7 +203,7 @@ class Worker:
         self._close_sockets(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
-        self.node.say((GONE, actor.address))
+        self._say((GONE, actor.address))
         unload(actor.module.__name__)
         ended.set_result(None)
 
@@ -209,7 +241,14 @@ class Worker:
 
     async def stop(self) -> None:
         """End every actor at the same time."""
+        for task in self.places.launcher.tasks:
+            task.cancel()
         await asyncio.gather(*(self.end(actor, _STOPPED) for actor in list(self.actors.values())))
+
+    def process_died(self, number: int, reason: str) -> None:
+        """Another worker, or what was taken for one, is not there."""
+        self.places.process_died(number)
+        self.messenger.process_died(number, reason)
 
     # -- names and messages --
 
@@ -283,16 +322,7 @@ class Worker:
         return f"env.{keys[0]}", f"{error}; choose another, for example --set env.{keys[0]}={free}"
 
     def __repr__(self) -> str:
-        return f"<worker {self._process_number}: {', '.join(map(format_address, self.actors))}>"
-
-
-def _cancellations() -> int:
-    """How often somebody has wanted the current task to end: more than before tells it from what a service has raised.
-
-    More than none does not: a TaskGroup whose child has failed may leave one behind, up to Python 3.12.
-    """
-    task = asyncio.current_task()
-    return task.cancelling() if task is not None else 0
+        return f"<worker {self.process_number}: {', '.join(map(format_address, self.actors))}>"
 
 
 def _call(function: Callable[[], None]) -> None:

@@ -40,7 +40,7 @@ class Stage:
         self.ask(asker, "launch", worker, "echo", ARGUMENTS)
         (number,) = [number for number in self.told if len(self.launches(number)) > before[number]]
         address = make_address(number, index)
-        self.launcher.born(address)
+        self.launcher.born(address, 0)
         self.launcher.launched(self.launches(number)[-1], address)
         return address
 
@@ -84,6 +84,47 @@ def test_a_launch_that_failed_counts_no_more(stage: Stage) -> None:
 
 def test_a_service_starts_on_the_worker_that_was_named(stage: Stage) -> None:
     assert [stage.start(11, 2, index) >> 24 for index in (1, 2, 3)] == [12, 12, 12]
+
+
+def places(stage: Stage, asker: int) -> list[int]:
+    (answer,) = stage.answers(asker, stage.ask(asker, "place"))
+    assert isinstance(answer[0], list)
+    return answer[0]
+
+
+def test_a_worker_has_one_place_at_a_time_as_long_as_there_are_few_actors(stage: Stage) -> None:
+    placed = []
+    for index in range(1, 5):
+        (number,) = places(stage, 11)
+        stage.launcher.born(make_address(number, index), 11)
+        placed.append(number)
+    assert placed == [11, 12, 11, 12]
+
+
+def test_a_place_is_part_of_the_load_until_something_is_born_there(stage: Stage) -> None:
+    assert [places(stage, asker) for asker in (11, 12, 11, 12)] == [[11], [12], [11], [12]]
+    stage.launcher.born(make_address(12, 1), 11)  # which had no place there
+    assert places(stage, 12) == [11]
+
+
+def test_a_place_for_what_could_not_be_loaded_is_free_again(stage: Stage) -> None:
+    assert places(stage, 12) == [11]
+    stage.launcher.vacant(11, 12)
+    stage.launcher.vacant(11, 12)
+    assert places(stage, 12) == [11]
+
+
+def test_a_worker_has_places_in_advance_when_there_are_many_actors(stage: Stage) -> None:
+    for index in range(1, 33):
+        stage.launcher.born(make_address(11, index), 0)
+        stage.launcher.born(make_address(12, index), 0)
+    assert places(stage, 11) == [11, 12, 11]
+
+
+def test_the_places_of_a_worker_that_dies_are_free_again(stage: Stage) -> None:
+    assert [places(stage, 12) for _ in range(4)] == [[11], [12], [11], [12]]
+    stage.replace(2, 13)
+    assert [places(stage, 11) for _ in range(2)] == [[11], [13]]
 
 
 def test_a_new_worker_has_no_actors(stage: Stage) -> None:
@@ -163,7 +204,7 @@ def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_ne
 @pytest.mark.parametrize("how", ["ends", "worker dies"])
 def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) -> None:
     stage.ask(12, "unique", "store", ARGUMENTS)
-    stage.launcher.born(make_address(11, 1))
+    stage.launcher.born(make_address(11, 1), 0)
     stage.launcher.launched(1, make_address(11, 1))
     if how == "ends":
         stage.launcher.gone(make_address(11, 1))

@@ -28,7 +28,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from skypy.worker.tasks import create_unstarted, start_eagerly
+from skypy.worker.eager import start_eagerly
+from skypy.worker.tasks import create_unstarted
 from skypy.worker.waiter import Waiter
 
 T = TypeVar("T")
@@ -397,6 +398,60 @@ async def a_coroutine_that_never_waits_gives_its_result(start: Start) -> None:
         return 7
 
     assert await start(child()) == 7
+
+
+@check
+async def one_at_which_nobody_looked_before_its_end_is_done(start: Start) -> None:
+    kept: list[asyncio.Task[Any]] = []
+
+    async def end(outcome: BaseException | None) -> str:
+        kept.append(current())
+        if outcome is not None:
+            raise outcome
+        return "well"
+
+    for task in (start(end(None)), start(end(Failure("badly"))), start(end(asyncio.CancelledError("not at all")))):
+        await asyncio.wait([task])
+    assert kept[0].result() == "well"
+    assert isinstance(kept[1].exception(), Failure)
+    assert kept[2].cancelled()
+
+
+@check
+async def one_that_cancels_itself_and_waits_no_more_is_cancelled(start: Start) -> None:
+    async def child() -> None:
+        current().cancel()
+
+    task = start(child())
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@check
+async def one_that_cancels_itself_cancels_what_it_waits_for(start: Start) -> None:
+    async def child(waited_for: asyncio.Future[None]) -> None:
+        current().cancel("I give up")
+        await waited_for
+
+    future = asyncio.get_running_loop().create_future()
+    task = start(child(future))
+    with pytest.raises(asyncio.CancelledError, match="I give up"):
+        await task
+    assert future.cancelled()
+
+
+@check
+async def what_no_task_can_wait_for_is_an_error_where_it_waits(start: Start) -> None:
+    class Nothing:
+        def __await__(self) -> Iterator[int]:
+            yield 7
+
+    async def child() -> str:
+        with pytest.raises(RuntimeError, match="7"):
+            await Nothing()  # type: ignore[misc]
+        return "goes on"
+
+    assert await start(child()) == "goes on"
 
 
 @check
@@ -1748,9 +1803,8 @@ def test_only_the_first_step_is_taken_from_the_loop() -> None:
 def test_what_is_not_a_coroutine_is_refused_and_the_loop_schedules_as_before() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        for start in (start_eagerly, create_unstarted):
-            with pytest.raises(TypeError, match="coroutine was expected"):
-                start(loop, "not a coroutine", context=contextvars.copy_context())  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="coroutine was expected"):
+            create_unstarted(loop, "not a coroutine", context=contextvars.copy_context())  # type: ignore[arg-type]
         events: list[str] = []
         loop.call_soon(events.append, "called")
         await settle()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from skypy.worker.tasks import start_eagerly
+from skypy.worker.eager import start_eagerly
 from skypy.worker.waiter import Waiter
 from tests.worker.steps import Failure, run_callback, run_iterations, start
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import skypy
 from skypy.core.address import format_address
-from tests.actors.scenarios import Others, here, passes, process_of, raises
+from tests.actors.scenarios import LONG, Others, here, passes, process_of, raises
 from tests.actors.scenarios import play as play_scenario
 
 heard: list[Any] = []
 gates: dict[str, asyncio.Event] = {}
+callers: list[asyncio.Task[Any]] = []
 
 
 @skypy.command
@@ -67,6 +68,25 @@ async def pass_on(addresses: list[int], command: str, *args: Any) -> Any:
     if not addresses:
         return await skypy.call(skypy.self(), command, *args)
     return await skypy.call(addresses[0], "pass_on", addresses[1:], command, *args)
+
+
+@skypy.command
+def cancel_caller() -> None:
+    """Cancel the task of this actor that is in a call."""
+    callers.pop().cancel("by who was called")
+
+
+@skypy.command
+def which_task() -> str:
+    return str(asyncio.current_task())
+
+
+@skypy.command
+async def which_task_is_it() -> list[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    async with asyncio.timeout(LONG):
+        return [task is asyncio.current_task(), task in asyncio.all_tasks(), task.get_name()]
 
 
 @skypy.command
@@ -139,6 +159,39 @@ async def test_an_actor_calls_itself(others: Others) -> None:
 async def test_two_actors_call_each_other_back(others: Others) -> None:
     other = await others.start("calls")
     assert await skypy.call(other, "ask_back", 200) == 200
+
+
+async def test_a_handler_does_not_run_in_its_callers_task(others: Others) -> None:
+    other = await others.start("calls")
+    await skypy.call(other, "echo", "now this is an actor's turn")
+    caller = asyncio.current_task()
+    assert await skypy.call(other, "which_task") == "None"
+    assert await skypy.call(other, "which_task_is_it") == [True, True, "which_task_is_it"]
+    assert asyncio.current_task() is caller
+
+
+async def test_who_is_cancelled_by_whom_it_calls_gets_that_instead_of_the_reply(others: Others) -> None:
+    other = await others.start("calls")
+
+    async def call() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await skypy.call(other, "echo", "now this is an actor's turn")
+        callers.append(task)
+        await skypy.call(other, "pass_on", [skypy.self()], "echo", "all the way")
+        await skypy.call(other, "pass_on", [skypy.self()], "cancel_caller")
+        heard.append("went on")
+
+    error = await raises(asyncio.CancelledError, skypy.fork(call))
+    assert (error.args, heard) == (("by who was called",), [])
+
+
+async def test_a_loop_of_calls_holds_back_no_timer(others: Others) -> None:
+    other = await others.start("calls")
+    timer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    skypy.timeout(0.01, timer.set_result, None)
+    while not timer.done():
+        assert await skypy.call(other, "echo", 1) == 1
 
 
 async def test_a_call_goes_round_a_ring(others: Others) -> None:

@@ -15,11 +15,11 @@ def actors() -> int:
 
 
 @skypy.command
-async def what_is_left(actors: int, calls: int) -> dict[str, int]:
-    """What is there, after a while, beyond so many actors and calls in flight."""
+async def what_is_left(actors: int) -> dict[str, int]:
+    """What is there, after a while, beyond so many actors."""
     worker = here()
     for _ in range(int(PATIENCE_SECONDS / 0.01)):
-        left = {"actors": len(worker.actors) - actors, "calls": len(worker.messenger.sessions) - calls}
+        left = {"actors": len(worker.actors) - actors, "calls": len(worker.messenger.sessions)}
         if not any(left.values()):
             return {}
         await skypy.sleep(0.01)

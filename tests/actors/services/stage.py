@@ -27,8 +27,8 @@ async def play(topic: str, name: str, placement: str) -> dict[str, Any]:
         await skypy.kill(actor)
     outcome["left"] = {}
     if not outcome["error"]:
-        for probe, count, own_call in zip(probes, before, (1, 0), strict=True):
-            outcome["left"] |= await skypy.call(probe, "what_is_left", count, own_call)
+        for probe, count in zip(probes, before, strict=True):
+            outcome["left"] |= await skypy.call(probe, "what_is_left", count)
     gc.collect()
     for probe in probes:
         await skypy.call(probe, "say", f"played {topic} {name} {placement}")
