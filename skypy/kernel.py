@@ -28,9 +28,9 @@ class Kernel:
         self.now: Callable[[], float] = time.monotonic
         self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
 
-    def poller(self) -> Poller:
-        """What tells readiness."""
-        return Poller()
+    def poller(self, spin_seconds: float = 0.0) -> Poller:
+        """What tells readiness; it spins for `spin_seconds` before it sleeps."""
+        return Poller(spin_seconds)
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """The two ends of a new lane."""
