@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import format_endpoint
 from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
 from skypy.kernel import Kernel
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.waiter import Waiter, resume
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ _OWN: Final = Holding.OWN  # Python 3.11 calls a function for a member of an Enu
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
-
-
-class SocketAddress(str):
-    """`host:port` as text, IPv6 in brackets, as `accept` functions get it; the parts are there too."""
-
-    __slots__ = ("host", "port")
-
-    host: str
-    port: int
-
-    def __new__(cls, host: str, port: int) -> SocketAddress:
-        """The text of an address."""
-        address = super().__new__(cls, format_endpoint(host, port))
-        address.host = host
-        address.port = port
-        return address
 
 
 class Claimant(Waiter[None]):
