@@ -160,7 +160,7 @@ class StreamSocket(Duplicate):
         """Bytes were added to the buffer: wake the reader if they are enough for it, or end it if they are too many."""
         if self.reader is not None and self.buffer.size >= self.wakes_at:
             self.wake_reader()
-        if self.overflows:
+        if self.buffer.size > self.unread_limit and self.overflows:
             self.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
 
     def _watch_input(self) -> None:
@@ -177,10 +177,10 @@ class StreamSocket(Duplicate):
 
     def _write_directly(self) -> tuple[int, int]:
         assert self.descriptor is not None
-        buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if self.corked.size <= _JOIN_BELOW_BYTES:
-            data = b"".join(buffers)
+            data = self.corked.joined()
             return self.kernel.write(self.descriptor, data), len(data)
+        buffers = self.corked.first(_BUFFERS_PER_WRITE)
         return self.kernel.writev(self.descriptor, buffers), sum(map(len, buffers))
 
 
