@@ -48,6 +48,7 @@ CASES = (
         "lower",
         contenders("idle-services", 2000, BOTH, memory),
         {"skynet": 4},
+        most_rounds=1,
     ),
     Case(
         "two-workers",
