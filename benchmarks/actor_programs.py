@@ -20,6 +20,7 @@ from benchmarks.socket_servers import ACTORS, skynet_command, skypy_command
 
 MARK = "RESULT "
 SPARE_SECONDS = 60.0
+FEW_ACTORS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def skypy_program(activity: str, width: int, seconds: float) -> Command:
 
 
 def skynet_program(activity: str, width: int, seconds: float) -> Command:
-    threads = 1 if activity in ("call-plain", "call-coroutine", "send") else 2  # its best in both
+    threads = 1 if activity in ("call-plain", "call-coroutine", "call-in-turn", "send") else 2  # its best in both
     return skynet_command("driver", f"{activity} {width} {seconds}", threads)
 
 
@@ -63,6 +64,7 @@ ALL = {
         Program("asyncio Queue", python_program("asyncio_queue")),
         Program("uvloop Queue", python_program("asyncio_queue", "uvloop"), partial(rivals.no_package, "uvloop")),
         Program("Erlang", erlang_program, rivals.no_erlang),
+        Program("bare processes", python_program("bare_processes")),
         Program("Pykka", python_program("pykka_actors"), partial(rivals.no_package, "pykka")),
         Program("xoscar", python_program("xoscar_actors"), partial(rivals.no_package, "xoscar")),
         Program("Thespian", python_program("thespian_actors"), partial(rivals.no_package, "thespian"), heavy=True),
@@ -101,6 +103,12 @@ def memory(program: Program, activity: str, width: int, timing: Timing) -> Measu
             result(process, log, SPARE_SECONDS)
             sizes.append(pss_bytes(process.pid))
     return Measurement((sizes[1] - sizes[0]) / (width - 1))
+
+
+def growth(program: Program, activity: str, width: int, timing: Timing) -> Measurement:
+    """How many times as much one of `rate` costs with `width` actors as with FEW_ACTORS."""
+    few, many = (1e6 / measure(program, activity, count, timing).value for count in (FEW_ACTORS, width))
+    return Measurement(many / few, {"few_microseconds": few, "many_microseconds": many})
 
 
 Measure = Callable[[Program, str, int, Timing], Measurement]

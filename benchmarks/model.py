@@ -51,6 +51,7 @@ class Case:
     aims: Mapping[str, float] = dataclasses.field(default_factory=dict)
     quick: bool = False
     long: bool = False  # only in the longest run
+    most_rounds: int | None = None  # what does not vary from round to round need not be measured in each
     guarded_by: str | None = None  # the rival whose ratio `make bench-guard` watches
 
 

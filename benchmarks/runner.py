@@ -45,6 +45,8 @@ def turns(cases: Sequence[Case], rounds: int) -> Iterator[tuple[int, Case, Conte
     """Rivals meet the same disturbances because they run side by side, and no one always runs after the same other."""
     for number in range(1, rounds + 1):
         for case in cases:
+            if case.most_rounds is not None and number > case.most_rounds:
+                continue
             first = (number - 1) % max(1, len(case.contenders))
             for contender in (*case.contenders[first:], *case.contenders[:first]):
                 yield number, case, contender

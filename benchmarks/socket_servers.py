@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmarks import rivals
@@ -15,6 +15,7 @@ from benchmarks.processes import FOLDER, HOST, Command, check_alive, free_port, 
 SERVERS = FOLDER / "servers"
 ACTORS = FOLDER / "actors"
 WORKERS = 2  # of skypy, threads of skynet
+SPIN_MICROSECONDS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,10 @@ class Server:
     warmup_seconds: float = 0.0  # what it needs beyond that of the others
 
 
-def skypy_command(start: str, port: int = 0, workers: int = WORKERS) -> Command:
-    settings = {"start": start, "workers": workers, "env.host": HOST, "env.port": port}
+def skypy_command(
+    start: str, port: int = 0, workers: int = WORKERS, more: Mapping[str, object] | None = None
+) -> Command:
+    settings = {"start": start, "workers": workers, "env.host": HOST, "env.port": port, **(more or {})}
     options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     return Command([sys.executable, "-m", "skypy", "run", str(SERVERS / "skypy" / "node.toml"), *options])
 
@@ -77,6 +80,7 @@ ALL = {
     server.name: server
     for server in (
         Server("skypy", skypy_command),
+        Server("skypy spinning", lambda mode, port: skypy_command(mode, port, more={"socket.spin": SPIN_MICROSECONDS})),
         Server("asyncio streams", python_command("asyncio_streams.py")),
         Server("asyncio Protocol", python_command("asyncio_protocol.py")),
         Server("uvloop streams", python_command("asyncio_streams.py", "uvloop"), partial(rivals.no_package, "uvloop")),

@@ -33,9 +33,9 @@ class Kernel:
         """What holds the messages that wait in a worker: in the order of arrival, outside of tests."""
         return deque()
 
-    def poller(self) -> Poller:
-        """What tells readiness."""
-        return Poller()
+    def poller(self, spin_seconds: float = 0.0) -> Poller:
+        """What tells readiness; it spins for `spin_seconds` before it sleeps."""
+        return Poller(spin_seconds)
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """The two ends of a new lane."""

@@ -2,7 +2,7 @@
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.socket_info import SocketInfo
-from skypy.worker.socket import SocketAddress
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.socket_api import (
     abort,
     close,

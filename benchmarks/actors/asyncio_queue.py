@@ -4,6 +4,7 @@ python -m benchmarks.actors.asyncio_queue ACTIVITY WIDTH SECONDS [uvloop]
 """
 
 import asyncio
+import itertools
 import sys
 
 from benchmarks.actors.measuring import rate, report
@@ -20,13 +21,22 @@ async def serve(mailbox: asyncio.Queue[Message]) -> None:
 
 
 async def main(activity: str, width: int, seconds: float) -> None:
-    mailbox: asyncio.Queue[Message] = asyncio.Queue()
-    actor = asyncio.create_task(serve(mailbox))
+    mailboxes: list[asyncio.Queue[Message]] = [
+        asyncio.Queue() for _ in range(width if activity == "call-in-turn" else 1)
+    ]
+    actors = [asyncio.create_task(serve(mailbox)) for mailbox in mailboxes]
+    mailbox = mailboxes[0]
+    turns = itertools.cycle(mailboxes)
     loop = asyncio.get_running_loop()
 
     async def call() -> int:
         reply: asyncio.Future[int] = loop.create_future()
         mailbox.put_nowait((1, reply))
+        return await reply
+
+    async def call_next() -> int:
+        reply: asyncio.Future[int] = loop.create_future()
+        next(turns).put_nowait((1, reply))
         return await reply
 
     async def send_some() -> None:
@@ -36,9 +46,12 @@ async def main(activity: str, width: int, seconds: float) -> None:
 
     if activity == "send":
         report(await rate(send_some, width, seconds, between_looks=1) * SENDS_BETWEEN_CALLS[width])
+    elif activity == "call-in-turn":
+        report(await rate(call_next, 1, seconds))
     else:
         report(await rate(call, width, seconds))
-    actor.cancel()
+    for actor in actors:
+        actor.cancel()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """xoscar. python -m benchmarks.actors.xoscar_actors ACTIVITY WIDTH SECONDS"""
 
 import asyncio
+import itertools
 import sys
 
 import xoscar
@@ -32,6 +33,13 @@ async def main(activity: str, width: int, seconds: float) -> None:
 
         if activity == "send":
             report(await rate(send_some, width, seconds, between_looks=1) * SENDS_BETWEEN_CALLS[width])
+        elif activity == "call-in-turn":
+            more = [
+                await xoscar.create_actor(Target, address=pool.external_address, allocate_strategy=where)
+                for _ in range(width)
+            ]
+            turns = itertools.cycle(more)
+            report(await rate(lambda: next(turns).plain(1), 1, seconds))
         elif activity == "call-coroutine":
             report(await rate(lambda: target.coroutine(1), width, seconds))
         else:

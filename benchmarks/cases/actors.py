@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.actor_programs import contenders
+from benchmarks.actor_programs import FEW_ACTORS, contenders, growth
 from benchmarks.model import Case
 
 ONE_PROCESS = "skypy, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar, Erlang"
@@ -56,4 +56,13 @@ CASES = (
     across(500, {"skynet": 1}),
     send(1),
     send(100),
+    Case(
+        "growth-actors",
+        f"what a call costs with 10,000 actors that are called in turn, beside what it costs with {FEW_ACTORS}",
+        "x",
+        "lower",
+        contenders("call-in-turn", 10_000, "skypy, skynet, asyncio Queue, xoscar, Erlang", growth),
+        {"skynet": 1, "asyncio Queue": 1, "xoscar": 1, "Erlang": 1},
+        long=True,
+    ),
 )

@@ -50,6 +50,7 @@ CASES = (
         "bytes",
         "lower",
         contenders("echo", memory_load, "skypy, asyncio streams, uvloop streams, gevent, skynet"),
+        most_rounds=1,
     ),
     Case(
         "start",

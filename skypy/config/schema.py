@@ -52,8 +52,12 @@ _EXAMPLES = {
 _LARGEST = {
     "workers": 64,
     int: 2**40,  # bytes: more is a slip of the keyboard
+    "socket.spin": 1_000_000,  # microseconds: who is idle for longer may sleep
     float: 1_000_000,  # seconds: poll(2) counts milliseconds in 32 bits
 }
+
+
+_SMALLEST = {"socket.spin": 0}
 
 
 def build(config_file: str, table: Table) -> Settings:
@@ -108,9 +112,9 @@ def _read_choice(entry: Entry, choices: Sequence[str]) -> str:
 
 
 def _read_whole_number(entry: Entry) -> int:
-    largest = _LARGEST.get(entry.key, _LARGEST[int])
-    if type(entry.value) is not int or not 0 < entry.value <= largest:  # isinstance would let True pass
-        raise _mistyped(entry, f"a whole number from 1 to {largest}")
+    smallest, largest = _SMALLEST.get(entry.key, 1), _LARGEST.get(entry.key, _LARGEST[int])
+    if type(entry.value) is not int or not smallest <= entry.value <= largest:  # isinstance would let True pass
+        raise _mistyped(entry, f"a whole number from {smallest} to {largest}")
     return entry.value
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class SocketSettings:
-    """The `[socket]` table. Times are seconds, sizes bytes."""
+    """The `[socket]` table. Times are seconds where nothing else is said, sizes bytes."""
 
     linger: float = 5.0
     """How long a closed connection may wait for the peer's end-of-file once everything has been acknowledged."""
@@ -29,6 +29,8 @@ class SocketSettings:
     """How long a connection that the peer has finished may go without being written to before it is closed."""
     time_wait: Literal["keep", "avoid"] = "keep"
     """"avoid": what was closed and wholly acknowledged ends with a reset instead of a minute of TIME_WAIT."""
+    spin: int = 0
+    """Microseconds that the socket service and the workers look for input before they sleep: it burns a core each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,14 @@ class Reactor:
     """One epoll loop."""
 
     def __init__(
-        self, end_of_turn: Callable[[], None], log: Callable[[str], None], kernel: SocketKernel = LINUX
+        self,
+        end_of_turn: Callable[[], None],
+        log: Callable[[str], None],
+        kernel: SocketKernel = LINUX,
+        spin_seconds: float = 0.0,
     ) -> None:
         self._log = log
-        self._poller = kernel.poller()
+        self._poller = kernel.poller(spin_seconds)
         self.now = kernel.now
         self._handlers: dict[int, Handler] = {}
         self._end_of_turn = end_of_turn

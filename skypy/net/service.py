@@ -40,7 +40,7 @@ class SocketService:
     def __init__(self, settings: SocketSettings, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
         self.settings = settings
         self.kernel = kernel
-        self.reactor = Reactor(self._flush_lanes, log, kernel)
+        self.reactor = Reactor(self._flush_lanes, log, kernel, settings.spin / 1e6)
         self.spare = Spare(kernel)
         self.dropped: Counter[int] = Counter()
         """How often a request that crossed a close was dropped, by its kind."""

@@ -17,6 +17,7 @@ from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
+from skypy.worker.loop import new_loop
 from skypy.worker.node_link import NodeLink
 from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker
 
@@ -157,7 +158,7 @@ def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     title = sys.argv[2]
     beginning = be_a_child(title)
     set_up_logging(title)
-    loop = asyncio.new_event_loop()
+    loop = new_loop(beginning.settings.socket.spin)
     asyncio.set_event_loop(loop)
     process = kind(beginning, loop, loop.stop)
     gc.freeze()  # what is loaded now lives as long as the process

@@ -69,8 +69,9 @@ class MemoryKernel(SocketKernel):
         while not description.events() & wanted:
             self.responders[description.peer]()
 
-    def poller(self) -> Poller:
-        """What tells readiness."""
+    def poller(self, spin_seconds: float = 0.0) -> Poller:
+        """What tells readiness; nothing sleeps here."""
+        del spin_seconds
         self.newest_poller = MemoryPoller(self.chance)
         return self.newest_poller
 

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from skypy.core.address import Address
-from skypy.worker.messenger import Messenger, Request
+from skypy.worker.messenger import Messenger
+from skypy.worker.request import Request
 
 Waiting = tuple[Callable[[Any], None], Any]
-Route = tuple[Address, Address | None]
-"""From whom to whom; None: to somebody who is not known here, so it keeps its place among all of its sender's."""
+Route = tuple[Address, Address]
+"""From whom to whom."""
 
+_ANSWERS: Final = (Messenger._deliver, Messenger._deliver_error)  # noqa: SLF001
 _OVERTAKE: Final = 0.3
 """How often the message that has waited longest is not the next one."""
 _WINDOW: Final = 16
@@ -44,32 +46,27 @@ class SeededQueue(deque[Waiting]):
     def _places(self) -> list[int]:
         """Where messages are that may be the next: the first of each sender to each receiver."""
         places: list[int] = []
-        seen: dict[Address, set[Address | None]] = {}
+        seen: set[Route] = set()
         for place in range(min(len(self), _WINDOW)):
             route = route_of(*self[place])
             if route is None:
                 break
-            source, target = route
-            before = seen.setdefault(source, set())
-            if target not in before and None not in before and (target is not None or not before):
+            if route not in seen:
                 places.append(place)
-            before.add(target)
+                seen.add(route)
         return places or [0]
 
 
 def route_of(handle: Callable[[Any], None], message: Any) -> Route | None:
     """From whom to whom a message goes. None for what is no message: everything before it comes before it."""
     function = getattr(handle, "__func__", handle)
-    if function is Messenger._handle_weighed:  # noqa: SLF001
-        _, _, handle, message = message
-        return route_of(handle, message)
     if isinstance(message, Request):
         assert message.actor is not None
         return message.source, message.actor.address
+    if function in _ANSWERS:
+        request, _ = message
+        return request.actor.address, request.source
     if function is Messenger.received:
         _, target, source, *_ = message
         return source, target
-    if function is Messenger._shared:  # noqa: SLF001
-        _, source, _ = message
-        return source, None
     return None

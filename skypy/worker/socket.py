@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.address import format_endpoint
 from skypy.core.close_reason import CloseReason
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import BufferLimit, SocketBroken, SocketClosed
 from skypy.core.messages import CLOSE, CREDIT, Message
 from skypy.kernel import Kernel
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.waiter import Waiter, resume
 
 if TYPE_CHECKING:
@@ -29,29 +29,6 @@ _BROKEN: Final = Reading.BROKEN
 NO_LIMIT: Final = 1 << 63
 ACCEPT_WINDOW: Final = 1024
 """Clients that may be on their way from the service to a listener's actor."""
-
-
-class SocketAddress(str):
-    """`host:port` as text, IPv6 in brackets, as `accept` functions get it; the parts are there too.
-
-    The text is all that is kept: each connection has one.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, host: str, port: int) -> SocketAddress:
-        """The text of an address."""
-        return str.__new__(cls, format_endpoint(host, port))
-
-    @property
-    def host(self) -> str:
-        """The host, without brackets; "" when the kernel does not know any more."""
-        return self.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port; 0 when the kernel does not know any more."""
-        return int(self.rpartition(":")[2] or 0)
 
 
 class Claimant(Waiter[None]):

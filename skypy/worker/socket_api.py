@@ -19,7 +19,8 @@ from skypy.core.duplicate import Holding, Reading
 from skypy.core.errors import ListenError, SocketBroken, SocketBusy, SocketClosed
 from skypy.core.messages import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.actor import Actor, current_actor
-from skypy.worker.socket import ListenerSocket, SocketAddress, StreamSocket
+from skypy.worker.socket import ListenerSocket, StreamSocket
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.socket_watch_api import connection
 
 _LARGEST_BACKLOG: Final = 65535

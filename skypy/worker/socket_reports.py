@@ -14,7 +14,8 @@ from skypy.core.duplicate import Holding, Reading
 from skypy.core.errors import InternalError, SocketBroken
 from skypy.core.messages import CLOSE
 from skypy.worker.actor import Life
-from skypy.worker.socket import SocketAddress, StreamSocket
+from skypy.worker.socket import StreamSocket
+from skypy.worker.socket_address import SocketAddress
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor

@@ -11,7 +11,8 @@ from skypy.core.errors import SocketClosed
 from skypy.core.socket_info import SocketInfo
 from skypy.core.tcp_info import SIZE, TcpInfo
 from skypy.worker.actor import current_actor
-from skypy.worker.socket import NO_LIMIT, ListenerSocket, SocketAddress, StreamSocket
+from skypy.worker.socket import NO_LIMIT, ListenerSocket, StreamSocket
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.sockets import AnySocket
 
 # -- who and where --

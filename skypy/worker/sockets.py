@@ -18,7 +18,8 @@ from skypy.lane import Lane
 from skypy.worker.actor import Life
 from skypy.worker.direct_input import DirectInput
 from skypy.worker.scheduler import Scheduler
-from skypy.worker.socket import Claimant, ListenerSocket, SocketAddress, StreamSocket
+from skypy.worker.socket import Claimant, ListenerSocket, StreamSocket
+from skypy.worker.socket_address import SocketAddress
 from skypy.worker.socket_lane import SocketLane
 from skypy.worker.socket_reports import SocketReports
 from skypy.worker.tasks import run_function

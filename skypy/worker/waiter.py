@@ -42,7 +42,7 @@ def resume_with(future: asyncio.Future[Any], exception: BaseException) -> None:
         context.run(callback, future)
 
 
-def _take_only_callback(future: asyncio.Future[Any]) -> tuple[Callable[..., object], Context] | None:
+def _take_only_callback(future: Any) -> tuple[Callable[..., object], Context] | None:
     """The wake-up of the one task that waits, which the loop will not call now; None when it has to."""
     waiting: list[tuple[Callable[..., object], Context]] | None = future._callbacks  # noqa: SLF001
     if not waiting or len(waiting) > 1 or current_task(future.get_loop()) is not None:

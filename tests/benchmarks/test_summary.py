@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import pytest
@@ -82,6 +83,11 @@ def test_a_plot_has_a_bar_for_each_contender_and_is_escaped() -> None:
 def test_every_round_has_everybody_once_and_another_begins() -> None:
     plan = [(number, who.name) for number, _, who in turns([case()], 2)]
     assert plan == [(1, "skypy"), (1, "rival"), (2, "rival"), (2, "skypy")]
+
+
+def test_what_does_not_vary_is_measured_in_the_first_rounds_only() -> None:
+    steady = dataclasses.replace(case(), most_rounds=1)
+    assert [number for number, _, _ in turns([steady], 3)] == [1, 1]
 
 
 def test_cases_have_names_of_their_own_and_aims_at_those_who_take_part() -> None:

@@ -48,6 +48,13 @@ def test_a_time_may_be_written_without_a_point(write: Write) -> None:
     assert type(settings.socket.linger) is float
 
 
+@pytest.mark.parametrize("microseconds", [0, 1, 1_000_000])
+def test_spinning_is_off_by_default_and_can_be_said_to_be_off(write: Write, microseconds: int) -> None:
+    assert SocketSettings().spin == 0
+    settings = load(write(f'start = "echo"\n[socket]\nspin = {microseconds}'))
+    assert settings.socket.spin == microseconds
+
+
 def test_paths_are_relative_to_the_file_and_absolute_in_the_settings(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

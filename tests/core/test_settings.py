@@ -17,7 +17,7 @@ FULL = Settings(
     logger="/var/log/node.log",
     stop_timeout=2.5,
     env={"host": "127.0.0.1", "port": "8888"},
-    socket=SocketSettings(1.0, 2.0, 3.0, 4, 5, 6, 7, 8.0, "avoid"),
+    socket=SocketSettings(1.0, 2.0, 3.0, 4, 5, 6, 7, 8.0, "avoid", 9),
 )
 
 

@@ -109,6 +109,12 @@ def test_killed_workers_are_replaced_and_the_echo_serves_again() -> None:
         echoes(node, port)
 
 
+def test_a_node_that_spins_serves_and_stops_as_any_other() -> None:
+    with running(ECHO, f"env.port={(port := free_port())}", "workers=2", "socket.spin=2000") as node:
+        echoes(node, port)
+        echoes(node, port)
+
+
 def test_a_worker_that_keeps_dying_stops_the_node_with_exit_code_1() -> None:
     with ending("dying", exit_code=1) as node:
         node.wait_for_line(rf"^\[node\] worker 1 {KILLED}; it is replaced$", times=5)

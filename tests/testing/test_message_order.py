@@ -13,12 +13,13 @@ from skypy.core.settings import Settings
 from skypy.testing import System
 from skypy.testing.message_order import SeededQueue
 from skypy.worker.actor import Actor
-from skypy.worker.messenger import DEAD, REPLY, Messenger, Request
+from skypy.worker.messenger import DEAD, REPLY, Messenger
+from skypy.worker.request import Request
 
 SERVICES = str(Path(__file__).parent / "services")
 Route = tuple[int, int]
 HANDLE: Any = Messenger._handle
-SHARED: Any = Messenger._shared
+DELIVER: Any = Messenger._deliver
 RECEIVED: Any = Messenger.received
 
 
@@ -30,9 +31,7 @@ class Receiver(Actor):
 
 
 def message(source: int, target: int, number: int) -> tuple[Any, Any]:
-    request = Request(source, number, "note")
-    request.actor = Receiver(target)
-    return HANDLE, request
+    return HANDLE, Request(Receiver(target), source, number, "note", (), {})
 
 
 def orders(routes: list[Route], seeds: int) -> set[tuple[int, ...]]:
@@ -82,11 +81,11 @@ def test_a_reply_does_not_overtake_what_its_sender_has_sent() -> None:
     for seed in range(200):
         queue = SeededQueue(random.Random(seed))
         queue.append(message(1, 7, 0))
-        queue.append((SHARED, (5, 1, "a reply to whoever has session 5")))
+        queue.append((DELIVER, (Request(Receiver(1), 7, 5, "ask", (), {}), "a reply to 7")))
         queue.append(message(1, 7, 1))
         queue.append((RECEIVED, (REPLY, 7, 1, 6, b"")))
         queue.append((RECEIVED, (DEAD, 7, 1, 8, "it was killed")))
-        assert [queue.popleft()[0] for _ in range(5)] == [HANDLE, SHARED, HANDLE, RECEIVED, RECEIVED]
+        assert [queue.popleft()[0] for _ in range(5)] == [HANDLE, DELIVER, HANDLE, RECEIVED, RECEIVED]
 
 
 def test_the_end_of_a_batch_comes_after_all_of_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skypy.worker.socket import SocketAddress
+from skypy.worker.socket_address import SocketAddress
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,13 @@ run("send", Width, Seconds) ->
     Batch = case Width of 1 -> 1000; _ -> 100 end,
     Target = spawn(fun serve/0),
     rate(fun() -> send(Target, Batch), call(Target) end, Width, Seconds) * Batch;
+run("call-in-turn", Width, Seconds) ->
+    Targets = list_to_tuple([spawn(fun serve/0) || _ <- lists:seq(1, Width)]),
+    Turn = counters:new(1, []),
+    rate(fun() ->
+        counters:add(Turn, 1, 1),
+        call(element(counters:get(Turn, 1) rem Width + 1, Targets))
+    end, 1, Seconds);
 run(_, Width, Seconds) ->
     Target = spawn(fun serve/0),
     rate(fun() -> call(Target) end, Width, Seconds).

@@ -49,6 +49,17 @@ activities["call-plain"] = function(width, seconds)
 	return rate(function() skynet.call(target, "lua", "plain", 1) end, width, seconds)
 end
 
+activities["call-in-turn"] = function(width, seconds)
+	local targets, turn = {}, 0
+	for index = 1, width do
+		targets[index] = skynet.newservice "target"
+	end
+	return rate(function()
+		turn = turn % width + 1
+		skynet.call(targets[turn], "lua", "plain", 1)
+	end, 1, seconds)
+end
+
 activities["call-coroutine"] = activities["call-plain"]
 activities["call-across"] = activities["call-plain"]
 

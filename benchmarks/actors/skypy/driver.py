@@ -1,6 +1,7 @@
 """What skypy does in the cases about actors: start "driver ACTIVITY WIDTH SECONDS"."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -50,6 +51,12 @@ async def call_coroutine(width: int, seconds: float) -> float:
     return await rate(lambda: skypy.call(target, "coroutine", 1), width, seconds)
 
 
+async def call_in_turn(width: int, seconds: float) -> float:
+    targets = [await skypy.newservice("target", worker="here") for _ in range(width)]
+    turns = itertools.cycle(targets)
+    return await rate(lambda: skypy.call(next(turns), "plain", 1), 1, seconds)
+
+
 async def call_across(width: int, seconds: float) -> float:
     target = await skypy.newservice("target", worker=2)
     return await rate(lambda: skypy.call(target, "plain", 1), width, seconds)
@@ -93,6 +100,7 @@ ACTIVITIES = {
     "call-plain": call_plain,
     "call-coroutine": call_coroutine,
     "call-across": call_across,
+    "call-in-turn": call_in_turn,
     "send": send,
     "start-services": start_services,
     "idle-services": idle_services,
