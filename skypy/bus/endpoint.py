@@ -17,6 +17,7 @@ from typing import Any, Final
 import zmq
 
 from skypy.core.codec import MalformedFrame, pack, unpack
+from skypy.core.errors import MailboxFull
 
 BUDGET_BYTES: Final = 67108864
 """Bytes that may be under way to one peer; beyond it messages are refused at the sender."""
@@ -46,7 +47,8 @@ class Endpoint:
     """Posts messages to other workers and receives theirs.
 
     `received(messages, handled)` gets a batch at a time and calls `handled()` when it is through with it. Until then
-    the sender takes it to be under way: who cannot keep up is sent no more than it can hold.
+    the sender takes it to be under way: who cannot keep up is sent no more than it can hold. `posted()` is called when
+    something waits for a flush, `unmet(number)` when a process is met that nothing was sent to before.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Endpoint:
         token: bytes,
         number: int,
         received: Callable[[list[Any], Callable[[], None]], None],
+        posted: Callable[[], None],
+        unmet: Callable[[int], None],
         loop: asyncio.AbstractEventLoop,
         context: zmq.Context[Any] | None = None,
     ) -> None:
@@ -63,6 +67,8 @@ class Endpoint:
         self._token = token
         self._number = number
         self._received = received
+        self._posted = posted
+        self._unmet = unmet
         self._loop = loop
         self._context: zmq.Context[Any] = context or zmq.Context()
         self._inbox = self._context.socket(zmq.PULL)
@@ -79,13 +85,15 @@ class Endpoint:
     def post(self, number: int, message: Sequence[Any], size: int) -> bool:
         """Send a message of about `size` bytes with the next flush; False when that worker is known to be dead.
 
-        Raises BufferError when too much is under way to it. A message of size 0 is small and passes in any case.
+        Raises MailboxFull when too much is under way to it. A message of size 0 is small and passes in any case.
         """
         if number in self._dead or self._inbox.closed:
             return False
         peer = self._peers.get(number) or self._connect(number)
         if size and peer.sent - peer.acknowledged + peer.size + size > BUDGET_BYTES:
-            raise BufferError(f"{BUDGET_BYTES} bytes are under way to worker process {number}")
+            raise MailboxFull(f"{BUDGET_BYTES} bytes are under way to worker process {number}")
+        if not peer.batch:
+            self._posted()
         peer.batch.append(message)
         peer.size += size
         return True
@@ -145,6 +153,7 @@ class Endpoint:
         socket.setsockopt(zmq.SNDHWM, 0)  # bytes are counted here
         socket.connect(f"ipc://{self._directory}/{number}")
         peer = self._peers[number] = _Peer(socket)
+        self._unmet(number)
         return peer
 
     def _send(self, peer: _Peer) -> None:

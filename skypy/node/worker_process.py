@@ -12,7 +12,7 @@ from typing import Any
 
 from skypy.bus.endpoint import Endpoint
 from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
-from skypy.core.errors import MailboxFull, ServiceError
+from skypy.core.errors import ServiceError
 from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
@@ -44,7 +44,6 @@ class WorkerProcess:
         self.exit_status = 0
         """How the process is to end."""
         self._launches: set[asyncio.Task[None]] = set()
-        self._known_processes = {beginning.process_number}
         told: dict[int, Callable[..., None]] = {
             LAUNCH: self._launch_told,
             STOP: self._stop,
@@ -53,6 +52,16 @@ class WorkerProcess:
             UNBORN: self._unborn,
         }
         self._link = NodeLink(beginning.control, loop, told, self._stop)
+        self._endpoint = Endpoint(
+            beginning.bus_directory,
+            beginning.bus_token,
+            beginning.process_number,
+            self._received,
+            self._posted,
+            self._unmet,
+            loop,
+            bus,
+        )
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
@@ -60,12 +69,9 @@ class WorkerProcess:
             loop,
             self._service_gone,
             self._link,
-            self._post_to_process,
+            self._endpoint.post,
             beginning.node_start,
             kernel,
-        )
-        self._endpoint = Endpoint(
-            beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop, bus
         )
         self.worker.scheduler.end_of_turn_hooks.append(self._endpoint.flush)
         self._link.say((READY,))
@@ -73,24 +79,20 @@ class WorkerProcess:
 
     # -- the bus --
 
-    def _post_to_process(self, number: int, message: tuple[Any, ...], size: int) -> bool:
-        if number not in self._known_processes:
-            self._known_processes.add(number)
-            self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
-        try:
-            posted = self._endpoint.post(number, message, size)
-        except BufferError as error:
-            raise MailboxFull(str(error)) from error
+    def _received(self, messages: list[Any], handled: Callable[[], None]) -> None:
+        self.worker.received(messages, handled)
+
+    def _posted(self) -> None:
         self.worker.scheduler.request_turn()
-        return posted
+
+    def _unmet(self, number: int) -> None:
+        self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
 
     def _process_died(self, number: int, reason: str) -> None:
-        self._known_processes.add(number)
         self._endpoint.died(number)
         self.worker.messenger.process_died(number, reason)
 
     def _unborn(self, number: int) -> None:
-        self._known_processes.discard(number)
         self._endpoint.unborn(number)
         self.worker.messenger.process_died(number, "there is no such process")
 

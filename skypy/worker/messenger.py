@@ -12,6 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from skypy.core import actor_messages
+from skypy.core.actor_messages import (
+    DEAD,
+    ERROR,
+    KILL,
+    OVERHEAD_BYTES,
+    REPLY,
+    REPLY_PACKED,
+    REQUEST,
+    REQUEST_PACKED,
+    SMALL,
+)
 from skypy.core.address import INDEX_BITS, Address, format_address, process_number
 from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.sessions import Sessions
@@ -23,23 +35,12 @@ from skypy.worker.waiter import resume, resume_with
 if TYPE_CHECKING:
     from skypy.worker.scheduler import Scheduler
 
-# -- worker ↔ worker: what the bus carries; the first fields are destination and source --
-REQUEST: Final = 1  # destination, source, session (0: nobody waits), command, packed arguments and keyword arguments
-REPLY: Final = 2  # destination, source, session, packed value
-ERROR: Final = 3  # destination, source, session, name of the exception's type, text, traceback
-DEAD: Final = 4  # destination, source, session, reason
-KILL: Final = 5  # destination, source, session
-
 ONE_WAY: Final = 0
 MAILBOX_BYTES: Final = 67108864
 """What may wait for one actor from inside its worker: as much as may be under way to another worker."""
-_OVERHEAD_BYTES: Final = 256
-"""What a message that waits costs besides its payload."""
 _LIGHT_MESSAGES: Final = 1000
 _LIGHT_BYTES: Final = 65536
 """As long as fewer and shorter ones than these wait in a worker they are not weighed: one turn handles them all."""
-_SMALL: Final = 0
-"""The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
 _SIZED: Final = frozenset({str, bytes})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LONGEST_TEXT: Final = 100_000
@@ -97,9 +98,11 @@ class Messenger:
         self._scheduler = scheduler
         self._post_to_process = post_to_process
         self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
-        self._by_kind: dict[int, Callable[..., None]] = {
+        self._by_kind: dict[int, Callable[[Sequence[Any]], None]] = {
             REQUEST: self._request,
+            REQUEST_PACKED: self._packed_request,
             REPLY: self._reply,
+            REPLY_PACKED: self._packed_reply,
             ERROR: self._error,
             DEAD: self._dead,
             KILL: self._kill,
@@ -111,7 +114,7 @@ class Messenger:
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> bool:
         """One way. False when the target is known to be dead. Raises TypeError, ValueError for bad values."""
-        return self._post(target, Request(source, ONE_WAY, command, args, kwargs))
+        return self._post(target, source, ONE_WAY, command, args, kwargs)
 
     def ask(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -124,7 +127,7 @@ class Messenger:
         waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
-            if not self._post(target, Request(source, session, command, args, kwargs)):
+            if not self._post(target, source, session, command, args, kwargs):
                 raise ActorDead(target, "there is no such actor")
         except BaseException:
             self.sessions.close(session)
@@ -142,7 +145,7 @@ class Messenger:
         waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
-            if self._post_to_process(number, (KILL, target, source, session), _SMALL):
+            if self._post_to_process(number, (KILL, target, source, session), SMALL):
                 await waiter
         except ActorDead:
             pass  # that is what was wanted
@@ -150,13 +153,20 @@ class Messenger:
             del waiter
             self.sessions.close(session)
 
-    def _post(self, target: Address, request: Request) -> bool:
-        args, kwargs = request.args, request.kwargs
+    def _post(
+        self,
+        target: Address,
+        source: Address,
+        session: int,
+        command: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> bool:
         number = target >> INDEX_BITS
         if number != self._own_process:
-            payload = pack_arguments(args, kwargs)
-            message = (REQUEST, target, request.source, request.session, request.command, payload)
-            return self._post_to_process(number, message, len(payload) + len(request.command) + _OVERHEAD_BYTES)
+            message, size = actor_messages.request(target, source, session, command, args, kwargs)
+            return self._post_to_process(number, message, size)
+        request = Request(source, session, command, args, kwargs)
         size = 0
         if not (all(map(may_be_shared, args)) and (not kwargs or _may_all_be_shared(kwargs))):
             request.payload = pack_arguments(args, kwargs)
@@ -173,7 +183,7 @@ class Messenger:
 
     def _post_weighed(self, actor: Actor, handle: Callable[[Any], None], message: Any, size: int) -> None:
         """What makes a mailbox full is refused: so it can neither grow without end, nor lose anything."""
-        size += _OVERHEAD_BYTES
+        size += OVERHEAD_BYTES
         if actor.mailbox_bytes + size > MAILBOX_BYTES:
             raise MailboxFull(f"{MAILBOX_BYTES} bytes wait for actor {format_address(actor.address)}")
         actor.mailbox_bytes += size
@@ -250,10 +260,15 @@ class Messenger:
         if not request.expects_answer:
             return False
         try:
-            if request.source >> INDEX_BITS == self._own_process and may_be_shared(value):
+            if request.source >> INDEX_BITS != self._own_process:
+                assert request.actor is not None
+                return self._answer_process(
+                    request, *actor_messages.reply(request.source, request.actor.address, request.session, value)
+                )
+            if may_be_shared(value):
                 return self._answer_shared(request, value)
             payload = pack_value(value)
-            return self._answer(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+            return self._answer(request, REPLY_PACKED, payload, size=len(payload) + OVERHEAD_BYTES)
         except Exception as error:
             return self.fail(request, error)
 
@@ -285,20 +300,25 @@ class Messenger:
         session, request.session = request.session, ONE_WAY
         return session in self.sessions
 
-    def _answer(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
+    def _answer(self, request: Request, kind: int, *fields: Any, size: int = SMALL) -> bool:
         """Raises MailboxFull: the request is as it was then."""
         assert request.actor is not None
         message = (kind, request.source, request.actor.address, request.session, *fields)
-        number = request.source >> INDEX_BITS
-        if number == self._own_process:
-            caller = self._actors.get(request.source)
-            if size and caller and (size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES):
-                self._post_weighed(caller, self.received, message, _size_of_scalars(fields))
-            else:
-                self._scheduler.post(self.received, message)
-            sent = request.session in self.sessions
+        if request.source >> INDEX_BITS != self._own_process:
+            return self._answer_process(request, message, size)
+        caller = self._actors.get(request.source)
+        if size and caller and (size > _LIGHT_BYTES or len(self._scheduler.messages) > _LIGHT_MESSAGES):
+            self._post_weighed(caller, self.received, message, _size_of_scalars(fields))
         else:
-            sent = self._post_to_process(number, message, size)
+            self._scheduler.post(self.received, message)
+        request.actor.requests.discard(request)
+        session, request.session = request.session, ONE_WAY
+        return session in self.sessions
+
+    def _answer_process(self, request: Request, message: tuple[Any, ...], size: int) -> bool:
+        """The same, to another worker."""
+        assert request.actor is not None
+        sent = self._post_to_process(request.source >> INDEX_BITS, message, size)
         request.session = ONE_WAY
         request.actor.requests.discard(request)
         return sent
@@ -307,23 +327,36 @@ class Messenger:
 
     def received(self, message: Sequence[Any]) -> None:
         """A message of another worker, or an answer from this one."""
-        self._by_kind[message[0]](*message[1:])
+        self._by_kind[message[0]](message)
 
     def process_died(self, number: int, reason: str) -> None:
         """Every call to an actor of that process fails."""
         for peer, waiter in self.sessions.of_process(number):
             self._scheduler.post(_reject, (waiter, ActorDead(peer, reason)))
 
-    def _request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
-        request = Request(source, session, command, payload=payload)
+    def _request(self, message: Sequence[Any]) -> None:
+        _, target, source, session, command, args = message
+        self._handle_from_outside(target, Request(source, session, command, args))
+
+    def _packed_request(self, message: Sequence[Any]) -> None:
+        _, target, source, session, command, payload = message
+        self._handle_from_outside(target, Request(source, session, command, payload=payload))
+
+    def _handle_from_outside(self, target: Address, request: Request) -> None:
         request.actor = self._actors.get(target)
         if request.actor is not None:
             self._handle(request)
-        elif session:
-            self._say_dead(target, source, session, "there is no such actor")
+        elif request.session:
+            self._say_dead(target, request.source, request.session, "there is no such actor")
 
-    def _reply(self, target: Address, source: Address, session: int, payload: bytes) -> None:
-        del target
+    def _reply(self, message: Sequence[Any]) -> None:
+        _, _, source, session, value = message
+        waiter = self.sessions.answered(session, source)
+        if waiter is not None:
+            _resolve(waiter, value)
+
+    def _packed_reply(self, message: Sequence[Any]) -> None:
+        _, _, source, session, payload = message
         waiter = self.sessions.answered(session, source)
         if waiter is None:
             return
@@ -340,19 +373,21 @@ class Messenger:
         if waiter is not None:
             _resolve(waiter, value)
 
-    def _error(self, target: Address, source: Address, session: int, *texts: str) -> None:
-        del target
+    def _error(self, message: Sequence[Any]) -> None:
+        _, _, source, session, *texts = message
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _reject((waiter, RemoteError(*texts)))
 
-    def _dead(self, target: Address, source: Address, session: int, reason: str) -> None:
-        del target
+    def _dead(self, message: Sequence[Any]) -> None:
+        _, _, source, session, reason = message
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _reject((waiter, ActorDead(source, reason)))
 
-    def _kill(self, target: Address, source: Address, session: int) -> None:
+    def _kill(self, message: Sequence[Any]) -> None:
+        _, target, source, session = message
+
         def killed(_: object = None) -> None:
             self._say_dead(target, source, session, "it was killed")
 
@@ -363,7 +398,7 @@ class Messenger:
             self._end(actor).add_done_callback(killed)
 
     def _say_dead(self, target: Address, source: Address, session: int, reason: str) -> None:
-        self._post_to_process(process_number(source), (DEAD, source, target, session, reason), _SMALL)
+        self._post_to_process(process_number(source), (DEAD, source, target, session, reason), SMALL)
 
 
 def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:

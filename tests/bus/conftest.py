@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ class Bus:
         self.directory = tempfile.mkdtemp(prefix="skypy-")  # a path of pytest's would be too long for a socket
         self.endpoints: dict[int, Endpoint] = {}
         self.batches: dict[int, list[list[Any]]] = {}
+        self.met: dict[int, list[int]] = {}
+        self.posted = Counter[int]()
         self.failures: list[BaseException] = []
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
@@ -41,7 +44,12 @@ class Bus:
     def join_slowly(self, number: int, received: Callable[[list[Any], Callable[[], None]], None]) -> Endpoint:
         """An endpoint that says itself when it is through with a batch."""
         self.batches.setdefault(number, [])
-        endpoint = Endpoint(self.directory, TOKEN, number, received, self.loop)
+
+        def posted() -> None:
+            self.posted[number] += 1
+
+        met = self.met.setdefault(number, [])
+        endpoint = Endpoint(self.directory, TOKEN, number, received, posted, met.append, self.loop)
         self.endpoints[number] = endpoint
         return endpoint
 

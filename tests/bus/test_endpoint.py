@@ -43,6 +43,24 @@ def test_nothing_leaves_before_a_flush_and_an_empty_flush_sends_nothing(bus: Bus
     assert bus.batches[2] == [[["held back"]], [["last"]]]
 
 
+def test_whoever_is_met_is_told_of_once(bus: Bus) -> None:
+    one, two = bus.join(1), bus.join(2)
+    for _ in range(2):
+        post_all(one, 2, [["hello"]])
+        one.flush()
+    bus.run_until(lambda: len(bus.messages(2)) == 2)
+    post_all(two, 1, [["hello"]])
+    assert bus.met == {1: [2], 2: [1]}
+
+
+def test_a_turn_is_asked_for_once_in_a_batch(bus: Bus) -> None:
+    one, _ = bus.join(1), bus.join(2)
+    for posted in (1, 2):
+        post_all(one, 2, [["first"], ["second"]])
+        assert bus.posted[1] == posted
+        one.flush()
+
+
 def test_every_pair_of_endpoints_keeps_its_own_order(bus: Bus) -> None:
     numbers = (1, 2, 3, 4)
     endpoints = {number: bus.join(number) for number in numbers}

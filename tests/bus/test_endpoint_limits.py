@@ -9,6 +9,7 @@ import zmq
 
 from skypy.bus.endpoint import _ACKNOWLEDGE_EVERY_BYTES, BUDGET_BYTES
 from skypy.core.codec import pack
+from skypy.core.errors import MailboxFull
 from skypy.core.values import LARGEST_BYTES
 from tests.bus.conftest import TOKEN, Bus
 
@@ -152,7 +153,7 @@ def fill(post: Callable[[bytes], bool]) -> int:
     for count in range(1000):
         try:
             post(data)
-        except BufferError:
+        except MailboxFull:
             return count
     raise AssertionError("there is no end")
 
@@ -162,7 +163,7 @@ def test_what_is_under_way_to_one_peer_is_bounded(bus: Bus) -> None:
     count = fill(lambda data: one.post(2, [data], MEGABYTE))  # nobody is there
     assert count == BUDGET_BYTES // MEGABYTE
     one.flush()
-    with pytest.raises(BufferError, match=f"^{BUDGET_BYTES} bytes are under way to worker process 2$"):
+    with pytest.raises(MailboxFull, match=f"^{BUDGET_BYTES} bytes are under way to worker process 2$"):
         one.post(2, ["large"], 2 * MEGABYTE)
     assert one.post(2, ["small answers pass"], 0) is True
     assert one.post(3, ["others are not concerned"], MEGABYTE) is True
@@ -183,7 +184,7 @@ def test_who_comes_late_gets_everything_and_makes_room(bus: Bus) -> None:
 def _has_room(bus: Bus) -> bool:
     try:
         return bus.endpoints[1].post(2, [b"x"], MEGABYTE)
-    except BufferError:
+    except MailboxFull:
         return False
 
 
@@ -204,7 +205,7 @@ def test_one_way_traffic_is_acknowledged(bus: Bus) -> None:
         try:
             one.post(2, [data], MEGABYTE)
             sent += 1
-        except BufferError:
+        except MailboxFull:
             one.flush()
             bus.run_until(lambda: _is_less_than_half_full(bus))
     one.flush()
@@ -226,7 +227,7 @@ def test_what_has_arrived_and_was_not_handled_is_still_under_way(bus: Bus) -> No
     two.post(1, ["of something else"], SMALL)  # which would carry an acknowledgement
     two.flush()
     bus.run_until(lambda: len(bus.messages(1)) == 1)
-    with pytest.raises(BufferError):
+    with pytest.raises(MailboxFull):
         one.post(2, ["more"], MEGABYTE)
     unhandled.pop()()
     two.flush()
