@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from skypy.poller import Poller
+
 
 class Kernel:
     """The calls of a worker, of a node and of lanes."""
@@ -18,12 +20,17 @@ class Kernel:
     """How much a lane takes in one call."""
 
     def __init__(self) -> None:
+        self.read: Callable[[int, int], bytes] = os.read
         self.write: Callable[[int, Any], int] = os.write
         self.writev: Callable[[int, Any], int] = os.writev
         self.close: Callable[[int], None] = os.close
         self.duplicate: Callable[[int], int] = os.dup
         self.now: Callable[[], float] = time.monotonic
         self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
+
+    def poller(self) -> Poller:
+        """What tells readiness."""
+        return Poller()
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """The two ends of a new lane."""

@@ -2,17 +2,24 @@
 
 The owner's worker keeps the other end of it (`duplicate.py`). Positions are bytes since the connection was made: `sent`
 is what the kernel has taken, `read` what was read from it, `limit` up to where the owner wants input.
+
+Who reads. Input of a connection that is seldom heard of goes to the owner over the lane. The reading of a busy one is
+lent to the owner's worker, which spares it the way over the lane: LEND goes behind all DATA, and RETURN tells how far
+the worker has read and which errno it has met. Each is the last word of the side that stops reading, so at any time
+at most one reads. The worker returns it whenever it does not go on: at the end of input, at an error, and when its
+actor has enough, closes the connection or lets it go. What an end means the service alone decides: it meets it again.
 """
 
 from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
+from skypy.core.holder import NOBODY, Holder
 from skypy.core.messages import (
     DRAIN,
     DRAIN_BY,
@@ -21,6 +28,7 @@ from skypy.core.messages import (
     FORGET,
     GONE,
     HANGUP,
+    LEND,
     OWN,
     RECALL,
     REFUSED,
@@ -49,33 +57,10 @@ from skypy.core.socket_state import (
 SMALLEST_READ: Final = 64
 LARGEST_READ: Final = 262144
 """Reads start at skynet's 64 bytes, double when one is filled, halve when less than half is used."""
+LEND_AFTER: Final = 2
+"""Deliveries, and with every return twice as many: what is lent only to come back would be better off on the lane."""
 SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
-
-
-class Holder(Protocol):
-    """A worker, as far as connections know one."""
-
-    @property
-    def number(self) -> int:
-        """Its process number."""
-
-    @property
-    def emit(self) -> Callable[[Message], None]:
-        """Says something to it."""
-
-
-class _Nobody:
-    """Holds what no worker has any more."""
-
-    number = 0
-
-    @staticmethod
-    def emit(message: Message) -> None:
-        """Nobody listens."""
-
-
-NOBODY: Final = _Nobody()
 _DATA: Final = Input.DATA  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
 _OWNED: Final = frozenset(State) - {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
 _RESETTABLE: Final = frozenset(state for state, given in TRANSITIONS if given is Input.ABORT_BY_RESET)
@@ -94,8 +79,10 @@ class Connection:
 
     __slots__ = (
         "_claims",
+        "_deliveries",
         "_drains",
         "_held",
+        "_lend_after",
         "_postponed",
         "_previous",
         "_read_size",
@@ -106,6 +93,7 @@ class Connection:
         "holder",
         "hung_up",
         "id",
+        "lent",
         "limit",
         "owner",
         "queue",
@@ -142,6 +130,10 @@ class Connection:
         self.hung_up = False
         """Whether the owner has been told that the peer has ended it, ahead of the input that comes before."""
         self._read_size = SMALLEST_READ
+        self.lent = False
+        """Whether the owner's worker reads it by itself; only what it does is known then, not how far it is."""
+        self._deliveries = 0  # since it was last lent
+        self._lend_after = LEND_AFTER
 
     # -- what the reactor asks --
 
@@ -149,13 +141,18 @@ class Connection:
     def wants_read(self) -> bool:
         """Whether input may be read now: for the owner, within its credit, or to be discarded."""
         if self.state in DELIVERING:
-            return self.read < self.limit and not self._recalled
+            return self.read < self.limit and not self._recalled and not self.lent
         return self.state in DISCARDING
 
     @property
     def may_meet_end(self) -> bool:
         """Whether the end of input may be reported now although nothing may be read: it needs no credit."""
-        return self.state in DELIVERING and not self._recalled
+        return self.state in DELIVERING and not self._recalled and not self.lent
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much of its input is delivered that the owner's worker should read it by itself."""
+        return self._deliveries >= self._lend_after and self.state in DELIVERING and self.wants_read
 
     @property
     def wants_write(self) -> bool:
@@ -204,6 +201,14 @@ class Connection:
     def deliver(self, data: bytes, *, more: bool = False) -> None:
         """Report input to the owner; `more`: another piece follows at once."""
         self.holder.emit((SOCKET_MORE if more else SOCKET_DATA, self.id, data))
+        self._deliveries += 1
+
+    def lend(self) -> None:
+        """From here on the owner's worker reads by itself."""
+        self.lent = True
+        self._deliveries = 0
+        self._lend_after *= 2
+        self.holder.emit((LEND, self.id))
 
     def end_of_input(self, error: int = 0, *, undelivered: bool = False) -> tuple[Effect, ...]:
         """Reading came to its end: end-of-file, or an errno. After an error was met, end-of-file is that error."""
@@ -269,6 +274,20 @@ class Connection:
         self.owner = owner or self.owner
         self._forget_previous()
 
+    def returned(self, position: int, limit: int, error: int) -> None:
+        """The owner's worker has read up to `position`, has met an errno (0: none), and reads no more.
+
+        Raises InternalError when that is less than it was given: somebody lost or doubled bytes.
+        """
+        self.met(error)
+        if not self.lent:
+            return  # its SHUTDOWN crossed LEND
+        if position < self.read:
+            raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
+        self.lent = False
+        self.read = position
+        self.limit = max(self.limit, limit)
+
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
 
@@ -291,6 +310,7 @@ class Connection:
             self._dismiss_others()
             return ()
         if how == "r":
+            self.lent = False  # it reads no more, even if LEND is still on its way
             return self._apply(Input.STOP_READING)
         return self._apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
@@ -414,6 +434,7 @@ class Connection:
 
     def _end(self, given: Input) -> tuple[Effect, ...]:
         """The owner lets go for good; if that crossed RECALL, it is the answer to it."""
+        self.lent = False  # else its worker has died with it
         effects = self._end_recall() if self._recalled else ()
         return effects + self._apply(given) if self.owned else effects
 

@@ -5,7 +5,8 @@ the kernel does not take them all. `out` counts the bytes given away (to the ker
 to be in the kernel. The right to write directly is arithmetic: `sent == out`. So at most one side has bytes to write.
 
 Input. The service delivers up to `limit`. The actor's reading moves the limit on; an actor that does not read grants
-nothing. That is pause: there is no pause message.
+nothing. That is pause: there is no pause message. LEND lets this side read the kernel directly, for as long as it wants
+input: whenever it does not, RETURN tells how far it has read, and the service goes on from there.
 """
 
 from __future__ import annotations
@@ -16,13 +17,25 @@ from enum import Enum
 from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.messages import ABORT, BREAK, CLOSE, CREDIT, SHUTDOWN, WRITE, WRITE_SIZE_LIMIT, YIELD, Message
+from skypy.core.messages import (
+    ABORT,
+    BREAK,
+    CLOSE,
+    CREDIT,
+    RETURN,
+    SHUTDOWN,
+    WRITE,
+    WRITE_SIZE_LIMIT,
+    YIELD,
+    Message,
+)
 from skypy.core.output_queue import OutputQueue
 from skypy.core.stream_buffer import StreamBuffer
 from skypy.core.waiting import Wakeable
 
 FIRST_WARNING: Final = 1048576
 """Unsent bytes that are worth a warning, then twice as many, and so on: skynet's numbers."""
+LARGEST_DIRECT_READ: Final = 65536
 _LARGEST_POSITION: Final = (1 << 63) - 1
 """More than any connection carries: what a reader may ask for, a peer may have chosen."""
 
@@ -65,6 +78,7 @@ class Duplicate:
         "limit",
         "out",
         "reading",
+        "reads_directly",
         "received",
         "sent",
         "state",
@@ -90,6 +104,8 @@ class Duplicate:
         self.out = 0
         self.sent = 0
         self.reading = Reading.OPEN
+        self.reads_directly = False
+        """Whether the service has lent the reading to this worker."""
         self.writable = True
         """Whether messages may be corked: this side is neither closed nor known to be broken."""
         self._met = 0  # by a direct write
@@ -121,11 +137,12 @@ class Duplicate:
         consumed = self.received - self.buffer.size
         if consumed + size > self.limit or consumed > self.grant_above:
             self._set_limit(consumed + max(size, self.window))
-            if self.reading is Reading.OPEN and self.state is Holding.OWN:
+            if self.reading is Reading.OPEN and self.state is Holding.OWN and not self.reads_directly:
                 self.emit((CREDIT, self.id, self.limit))
 
     def pause(self) -> None:
         """Grant nothing more until a reader waits, or `resume`; what was granted may still come."""
+        self.give_back()
         self.grant_above = _LARGEST_POSITION
 
     def resume(self) -> None:
@@ -136,6 +153,41 @@ class Duplicate:
     def _set_limit(self, limit: int) -> None:
         self.limit = max(self.limit, min(limit, _LARGEST_POSITION))  # what was granted once may come
         self.grant_above = self.limit - self.window // 2
+
+    def read_directly(self) -> bool:
+        """Take what has arrived. Returns whether that was anything; the end of input, and an error, are given back."""
+        try:
+            data = self._read_directly(min(LARGEST_DIRECT_READ, self.limit - self.received))
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.give_back(error.errno or 0)
+            return False
+        if not data:
+            self.give_back()
+            return False
+        self.data_received(data)
+        return True
+
+    def give_back(self, error: int = 0) -> None:
+        """Read no more by ourselves, with the errno that was met (0: none). The service goes on where we are."""
+        if self.reads_directly:
+            self.reads_directly = False
+            self._met = self._met or error
+            self._ignore_input()
+            self.emit((RETURN, self.id, self.received, self.limit, error))
+
+    def _watch_input(self) -> None:
+        """`read_directly` is to be called whenever there is input."""
+        raise NotImplementedError
+
+    def _ignore_input(self) -> None:
+        """It is not to be called any more."""
+        raise NotImplementedError
+
+    def _read_directly(self, size: int) -> bytes:
+        """What the kernel has, at most `size` bytes; nothing at the end. Raises OSError."""
+        raise NotImplementedError
 
     @property
     def unsent(self) -> int:
@@ -209,6 +261,7 @@ class Duplicate:
     def shutdown_read(self) -> None:
         """Stop reading: the reader meets end-of-file behind what is buffered."""
         if self.reading is Reading.OPEN:
+            self.give_back()
             self.reading = Reading.ENDED
             self.emit((SHUTDOWN, self.id, "r"))
 
@@ -228,6 +281,7 @@ class Duplicate:
         """A limit was passed: the peer gets a reset, and the actor hears of it as if it had come from there."""
         self.corked.clear()
         self.writable = False
+        self.give_back()
         if self.state is Holding.OWN:
             self.state = Holding.BREAKING
             self.emit((BREAK, self.id, error, reason))
@@ -242,6 +296,7 @@ class Duplicate:
         return unsent
 
     def _let_go(self, kind: int, *fields: Any) -> None:
+        self.give_back()
         self.corked.clear()
         self.buffer.clear()
         self.writable = False
@@ -256,6 +311,7 @@ class Duplicate:
         """RECALL: let go of it for another worker. What is corked goes before, as it was promised to be written."""
         if self.corked.size:
             self.hand_over()
+        self.give_back()
         unread = self.buffer.read_all()
         self.emit((YIELD, self.id, unread, self.out, self.reading.value, self.error, self.writable))
         self.state = Holding.YIELDED
@@ -276,8 +332,18 @@ class Duplicate:
         self.error = error
         self.writable = writable
 
+    def lend(self) -> None:
+        """LEND: read the kernel directly from here on, if that is wanted."""
+        if self.state is not Holding.OWN:
+            return  # it crossed the end, which takes it back
+        if self.reading is _OPEN and self.descriptor is not None and self.received < self.limit:
+            self.reads_directly = True
+            self._watch_input()
+        else:
+            self.emit((RETURN, self.id, self.received, self.limit, 0))
+
     def data_received(self, data: bytes) -> None:
-        """DATA or MORE."""
+        """DATA or MORE, or what was read directly."""
         self.received += len(data)
         if self.reading is _OPEN:  # else it crossed a shutdown or a close
             self.buffer.feed(data)
@@ -302,6 +368,9 @@ class Duplicate:
 
     def forgotten(self) -> int | None:
         """FORGET: returns the descriptor that is to be closed now. What is unread stays readable for the owner."""
+        if self.reads_directly:
+            self.reads_directly = False
+            self._ignore_input()
         descriptor, self.descriptor = self.descriptor, None
         self.writable = False
         self.corked.clear()

@@ -30,6 +30,7 @@ CLAIM: Final = 12  # id: an actor here wants to own it; once until OWN or REFUSE
 YIELD: Final = 13  # id, unread bytes, out, reading, errno, writable: the owner's last word, as the answer to RECALL
 BREAK: Final = 14  # id, errno, reason: reset it, and report that as if the peer had done it
 NETSTAT: Final = 15  # request: what there is
+RETURN: Final = 16  # id, position, limit, errno: the answer to LEND, some day: input has been read up to this position
 
 # -- socket service → worker --
 SOCKET_OPEN: Final = 1  # request, id, local address, peer address (None: a listener) +fd
@@ -53,6 +54,7 @@ OWN: Final = 15  # id, unread, received, out, sent, reading, errno, writable, [(
 REFUSED: Final = 16  # id: the claim failed, it is closed or unknown
 HANGUP: Final = 17  # id: the peer has finished or broken it, while nothing may be read; CLOSE follows the data
 FINISH: Final = 19  # id: right before CLOSE, where the owner's listener wants no half-closed connections
+LEND: Final = 20  # id: from here on its owner's worker reads it by itself, until RETURN
 SOCKETS: Final = 18  # request, [fields of a SocketInfo, ...], {name of a counter: count}
 
 WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, OWN})

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from skypy.core.connection import Connection
 from skypy.net.kernel import SocketKernel
-from skypy.net.poller import WRITABLE
 from skypy.net.reactor import Reactor
+from skypy.poller import WRITABLE
 
 
 class Connector:

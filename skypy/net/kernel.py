@@ -11,15 +11,10 @@ from typing import Final
 
 from skypy.kernel import Kernel
 from skypy.net.force_reset import force_reset
-from skypy.net.poller import Poller
 
 
 class SocketKernel(Kernel):
     """The calls of the service."""
-
-    def poller(self) -> Poller:
-        """What tells readiness."""
-        return Poller()
 
     def stream_socket(self, family: int) -> socket.socket:
         """A new TCP socket that does not block. Raises OSError."""
@@ -32,6 +27,11 @@ class SocketKernel(Kernel):
     def unacknowledged(self, end: socket.socket) -> int:
         """What the peer's kernel has not acknowledged: bytes, and one for a FIN (TIOCOUTQ)."""
         count: int = struct.unpack("i", fcntl.ioctl(end, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        return count
+
+    def unread(self, end: socket.socket) -> int:
+        """Bytes that have arrived and were not read (FIONREAD)."""
+        count: int = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, b"\0\0\0\0"))[0]
         return count
 
     def reserve(self) -> int:

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from skypy.core.messages import SOCKET_ERROR, Message
 from skypy.net.kernel import LINUX, SocketKernel
-from skypy.net.poller import READABLE
 from skypy.net.reactor import Reactor
+from skypy.poller import READABLE
 
 _ACCEPTS_PER_TURN: Final = 64
 _COMPLAINTS_EVERY_SECONDS: Final = 1.0

@@ -28,6 +28,8 @@ def row_of_stream(stream: Stream) -> tuple[Any, ...]:
     connection = stream.connection
     kernel = stream.tcp_info()
     in_kernel = stream.outstanding()
+    unread = stream.unread()
+    received = kernel.received - unread if connection.lent else connection.read  # a FIN counts as received
     return SocketInfo(
         id=connection.id,
         kind="connection",
@@ -35,10 +37,10 @@ def row_of_stream(stream: Stream) -> tuple[Any, ...]:
         owner=connection.owner,
         local=format_endpoint(*stream.local_address()),
         peer=format_endpoint(*stream.peer_address()),
-        received=connection.read,
+        received=received,
         sent=kernel.acknowledged + in_kernel - stream.control_bytes,
         queued=in_kernel + connection.queue.size,
-        unread=max(0, kernel.received - connection.read),
+        unread=unread,
         last_received=kernel.last_data_received_seconds,
         last_sent=kernel.last_data_sent_seconds,
     ).to_plain()

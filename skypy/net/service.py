@@ -68,6 +68,7 @@ class SocketService:
             messages.YIELD: self._of_stream,
             messages.BREAK: self._of_stream,
             messages.NETSTAT: self._netstat,
+            messages.RETURN: self._of_stream,
         }
 
     def add_lane(self, lane: Lane, number: int) -> WorkerLane:
@@ -207,6 +208,8 @@ class SocketService:
             case messages.BREAK:
                 error, reason = fields
                 stream.perform(connection.break_off(error, CloseReason(reason)))
+            case messages.RETURN:
+                connection.returned(*fields)
             case messages.YIELD:
                 self._yield(worker, stream, fields)
         stream.update_interest()

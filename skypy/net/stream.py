@@ -17,9 +17,9 @@ from skypy.core.socket_state import DELIVERING, Effect, State
 from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
 from skypy.core.tcp_info import TcpInfo
 from skypy.net.kernel import SocketKernel
-from skypy.net.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.net.reactor import Reactor
 from skypy.net.refuse_fin import refuse_fin
+from skypy.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 
 _CLOSED: Final = State.CLOSED  # Python 3.11 calls a function for a member of an Enum, and each event asks for this one
 _INPUT: Final = ~WRITABLE
@@ -152,8 +152,8 @@ class Stream:
             events = 0
         if connection.wants_write:
             events |= WRITABLE
-        if self._hung_up and not events:
-            self._home.reactor.ignore(self)  # or the hang-up, which cannot be masked, would be reported for ever
+        if not events and (self._hung_up or connection.lent):
+            self._home.reactor.ignore(self)  # or a hang-up, which cannot be masked, would be reported for ever
             self._watched = None
         elif events != self._watched:
             self._home.reactor.watch(self, events)
@@ -228,6 +228,8 @@ class Stream:
             connection.deliver(pending)
         if error is not None:
             self._end_of_input(error)
+        elif connection.busy:
+            connection.lend()
 
     def _write(self) -> None:
         connection = self.connection
@@ -324,6 +326,10 @@ class Stream:
     def outstanding(self) -> int:
         """Bytes in the kernel that the peer has not acknowledged; our FIN counts as one."""
         return self._home.kernel.unacknowledged(self._socket)
+
+    def unread(self) -> int:
+        """Bytes in the kernel that nobody has read."""
+        return self._home.kernel.unread(self._socket)
 
     def _undelivered(self) -> int:
         """Bytes that the peer has not acknowledged, those still queued here included."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.codec import MalformedFrame
-from skypy.core.connection import NOBODY
+from skypy.core.holder import NOBODY
 from skypy.core.messages import Message
 from skypy.lane import Lane, LaneEnded
 from skypy.net.listener import Listener
-from skypy.net.poller import READABLE, WRITABLE
 from skypy.net.reactor import Reactor
 from skypy.net.stream import Stream
+from skypy.poller import READABLE, WRITABLE
 
 MARK_BYTES: Final = 1048576
 """A lane that holds more than this unsent gets nothing more to carry: the kernel's buffers slow its peers down."""

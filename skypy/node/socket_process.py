@@ -18,9 +18,9 @@ from skypy.core.codec import MalformedFrame
 from skypy.core.control import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane import Lane, LaneEnded
 from skypy.net.kernel import LINUX, SocketKernel
-from skypy.net.poller import READABLE
 from skypy.net.service import SocketService
 from skypy.node.process import Beginning, be_a_child
+from skypy.poller import READABLE
 
 _LINGER_AT_STOP_SECONDS: Final = 0.2
 """A peer that has acknowledged everything need not close as well before the node may end."""

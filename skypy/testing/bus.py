@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 
-from skypy.net.poller import READABLE
+from skypy.poller import READABLE
 from skypy.testing.descriptors import Description, close, install
 
 

@@ -74,7 +74,7 @@ class MemoryChild(Child):
         node = self._node
         program = SocketProcess(begin(control, messages), node.service_log, node.kernel)
         self.program = program
-        poller = node.kernel.service_poller
+        poller = node.kernel.newest_poller
         assert poller is not None
         requested = False
         timer: asyncio.TimerHandle | None = None

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from skypy.net.poller import HANG_UP, Poller
+from skypy.poller import HANG_UP, READABLE, Poller
 from skypy.testing.process import VirtualProcess, current_process
 
 FIRST_NUMBER: Final = 1 << 20
@@ -110,6 +110,11 @@ class Readiness:
         self._interest.pop(number, None)
         self._touched.pop(number, None)
 
+    def forget(self) -> None:
+        """Watch nothing any more."""
+        for number in list(self._interest):
+            self.remove(number)
+
     def _known(self, number: int) -> tuple[Description, int]:
         known = self._interest.get(number)
         if known is None:
@@ -117,15 +122,30 @@ class Readiness:
         return known
 
 
-class MemoryPoller(Poller):
-    """The socket service's epoll."""
+class MemoryPoller(Poller, Description):
+    """What a process watches its sockets with: itself a descriptor, as epoll is."""
 
     def __init__(self, chance: random.Random) -> None:
+        Description.__init__(self)
         self._chance = chance
+        self._number = install(self)
         self.readiness = Readiness()
+        self.readiness.wake = self.changed
         self.add = self.readiness.add
         self.change = self.readiness.change
         self.remove = self.readiness.remove
+
+    def fileno(self) -> int:
+        """Its own number."""
+        return self._number
+
+    def events(self) -> int:
+        """Readable while anything is ready."""
+        return READABLE if self.readiness.ready() else 0
+
+    def released(self) -> None:
+        """It watches nothing any more."""
+        self.readiness.forget()
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """What is ready now, in any order; some of it may be found ready later."""
@@ -135,7 +155,8 @@ class MemoryPoller(Poller):
         return [one for place, one in enumerate(ready) if not place or self._chance.random() < 0.85]
 
     def close(self) -> None:
-        """Nothing is left to close."""
+        """Closes its descriptor."""
+        close(self._number)
 
 
 def install(description: Description, process: VirtualProcess | None = None) -> int:

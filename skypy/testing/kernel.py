@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skypy.net.kernel import SocketKernel
-from skypy.net.poller import READABLE, WRITABLE, Poller
+from skypy.poller import READABLE, WRITABLE, Poller
 from skypy.testing.descriptors import Description, MemoryPoller, close, description_of, install
 from skypy.testing.lanes import lane_ends
 from skypy.testing.network import Network, TcpEnd
@@ -24,6 +24,7 @@ class MemoryKernel(SocketKernel):
         self.chance = chance
         self.network = Network(chance, now)
         self.now = now
+        self.read = lambda number, size: self._end(number).receive(size)
         self.write = lambda number, data: self._end(number).send(data)
         self.writev = lambda number, buffers: self._end(number).send(b"".join(buffers))
         self.close = close
@@ -31,7 +32,7 @@ class MemoryKernel(SocketKernel):
         self.signal_process = lambda number, what: self._end(number).signal(what)
         self.responders: dict[Description, Callable[[], object]] = {}
         """Who answers at the other end of a descriptor that is waited for."""
-        self.service_poller: MemoryPoller | None = None
+        self.newest_poller: MemoryPoller | None = None
 
     @staticmethod
     def _end(number: int) -> Any:
@@ -64,9 +65,9 @@ class MemoryKernel(SocketKernel):
             self.responders[description.peer]()
 
     def poller(self) -> Poller:
-        """What tells the service readiness."""
-        self.service_poller = MemoryPoller(self.chance)
-        return self.service_poller
+        """What tells readiness."""
+        self.newest_poller = MemoryPoller(self.chance)
+        return self.newest_poller
 
     def stream_socket(self, family: int) -> socket.socket:
         """A new TCP socket."""
@@ -81,6 +82,10 @@ class MemoryKernel(SocketKernel):
         """What the peer has not got yet."""
         count: int = self._end(end.fileno()).unacknowledged()
         return count
+
+    def unread(self, end: socket.socket) -> int:
+        """What has arrived and was not read."""
+        return len(self._end(end.fileno()).arrived)
 
     def reserve(self) -> int:
         """A descriptor that stands for nothing."""

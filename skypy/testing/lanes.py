@@ -7,7 +7,7 @@ import os
 from collections import deque
 from typing import Final
 
-from skypy.net.poller import READABLE, WRITABLE
+from skypy.poller import READABLE, WRITABLE
 from skypy.testing.descriptors import Description, close, description_of, install
 
 _CAPACITY_BYTES: Final = 1048576

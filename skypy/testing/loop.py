@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from skypy.net.poller import READABLE, WRITABLE
+from skypy.poller import READABLE, WRITABLE
 from skypy.testing.descriptors import FIRST_NUMBER, Readiness
 from skypy.testing.process import VirtualProcess, process_of
 

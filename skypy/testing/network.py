@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from skypy.net.poller import PEER_FINISHED, READABLE, WRITABLE
+from skypy.poller import PEER_FINISHED, READABLE, WRITABLE
 from skypy.testing.descriptors import Description
 
 BUFFER_BYTES: Final = 131072

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -163,6 +164,30 @@ class StreamSocket(Duplicate):
             if self.close_reason is CloseReason.BUFFER_LIMIT:
                 raise BufferLimit(f"socket {self.id} was reset: more than {self.unread_limit} bytes were unread")
             raise SocketBroken(self.error, os.strerror(self.error))
+
+    def take_input(self) -> None:
+        """The kernel has input for it, which the service has lent to us: the reader goes on at once."""
+        if self.read_directly():
+            self.input_arrived()
+            if self.received >= self.limit:
+                self.give_back()  # its actor has enough
+
+    def input_arrived(self) -> None:
+        """Bytes were added to the buffer: wake the reader if they are enough for it, or end it if they are too many."""
+        if self.reader is not None and self.buffer.size >= self.wakes_at:
+            self.wake_reader()
+        if self.overflows:
+            self.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+
+    def _watch_input(self) -> None:
+        self.owner.worker.sockets.direct_input.watch(self)
+
+    def _ignore_input(self) -> None:
+        self.owner.worker.sockets.direct_input.ignore(self)
+
+    def _read_directly(self, size: int) -> bytes:
+        assert self.descriptor is not None
+        return self.kernel.read(self.descriptor, size)
 
     # -- writing --
 

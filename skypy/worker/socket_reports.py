@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import inspect
 import os
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ class SocketReports:
             messages.SOCKET_ACCEPT: self._accepted,
             messages.SOCKET_DATA: self._data,
             messages.SOCKET_MORE: self._more,
+            messages.LEND: self._lend,
             messages.SOCKET_CLOSE: self._closed,
             messages.SOCKET_ERROR: self._error,
             messages.FINISH: self._finish,
@@ -114,10 +114,14 @@ class SocketReports:
             sockets.dropped["DATA"] += 1
             return
         socket.data_received(message[2])
-        if socket.reader is not None and socket.buffer.size >= socket.wakes_at:
-            socket.wake_reader()
-        if socket.overflows:
-            socket.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+        socket.input_arrived()
+
+    def _lend(self, message: _Report) -> None:
+        socket = self._sockets.own.get(message[1])
+        if socket is not None:
+            socket.lend()
+        else:
+            self._sockets.dropped["LEND"] += 1
 
     def _more(self, message: _Report) -> None:
         """DATA of the same socket follows at once: it wakes the reader, once for all of it."""

@@ -17,6 +17,7 @@ from skypy.core.socket_info import SocketInfo
 from skypy.kernel import Kernel
 from skypy.lane import Lane
 from skypy.worker.actor import Life
+from skypy.worker.direct_input import DirectInput
 from skypy.worker.scheduler import Scheduler
 from skypy.worker.socket import Claimant, ListenerSocket, SocketAddress, StreamSocket
 from skypy.worker.socket_lane import SocketLane
@@ -78,6 +79,7 @@ class Sockets:
         self.write = self.holdings.write
         """Cork a message until the end of the turn; False when nothing can be written."""
         self.flushed = self.lane.flushed
+        self.direct_input = DirectInput(kernel, scheduler)
         scheduler.end_of_turn_hooks.append(self.flush)
 
     def flush(self) -> None:

@@ -37,12 +37,24 @@ Step = Callable[[int], None]
 class HeldSocket(Duplicate):
     """A worker's duplicate, which writes to the model of the kernel."""
 
-    __slots__ = ("closes", "kernel")
+    __slots__ = ("closes", "kernel", "watched")
 
     def __init__(self, kernel: Kernel, emit: Callable[[Message], None]) -> None:
         super().__init__(ID, 3, WINDOW, emit)
         self.kernel = kernel
         self.closes = 0
+        self.watched = False
+
+    def _watch_input(self) -> None:
+        assert not self.watched
+        self.watched = True
+
+    def _ignore_input(self) -> None:
+        assert self.watched
+        self.watched = False
+
+    def _read_directly(self, size: int) -> bytes:
+        return self.kernel.receive(size)
 
     def _write_directly(self) -> tuple[int, int]:
         buffers = self.corked.first(BUFFERS)
@@ -69,6 +81,7 @@ class Worker:
         self.heard: dict[int, Callable[..., object]] = {
             messages.SOCKET_DATA: self._data,
             messages.SOCKET_MORE: self._data,
+            messages.LEND: lambda: self._held(lambda socket: socket.lend()),
             messages.SOCKET_CLOSE: self._closed,
             messages.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.write_broke(error)),
             messages.SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
@@ -116,6 +129,19 @@ class Worker:
         socket.data_received(data)
         assert socket.received <= socket.limit or socket.state is Holding.CLOSING, "input beyond the credit"
 
+    @property
+    def may_read_directly(self) -> bool:
+        return self.alive and self.socket is not None and self.socket.watched and self.world.kernel.readable
+
+    def read_directly(self, _: int) -> None:
+        socket = self.socket
+        assert socket is not None
+        assert not socket.closes, "input behind its end"
+        if socket.read_directly():
+            assert socket.received <= socket.limit, "input beyond the credit"
+            if socket.received == socket.limit:
+                socket.give_back()
+
     def _closed(self, error: int) -> None:
         socket = self.socket or self.holdings.parting[ID]
         socket.closes += 1
@@ -156,7 +182,7 @@ class Worker:
         if self.reports:
             yield from (self.hear, self.hear, self.hear)
         if self.socket is not None:
-            yield from (self.read, self.end)
+            yield from (self.read, self.end, self.pause_or_resume)
         yield self.die
 
     def write(self, n: int) -> None:
@@ -191,7 +217,15 @@ class Worker:
         self.world.take_input(socket.buffer.read(min(n, socket.buffer.size)) or b"")
         socket.want()
         if socket.reading is Reading.ENDED and not socket.buffer.size:
-            self.world.met_end_of_file()
+            self.world.met_end_of_file(socket)
+
+    def pause_or_resume(self, n: int) -> None:
+        socket = self.socket
+        assert socket is not None
+        if n < 50:
+            socket.pause()
+        elif n < 100:
+            socket.resume()
 
     def end(self, n: int) -> None:
         socket = self.socket
@@ -261,6 +295,7 @@ class World:
             messages.CLOSE: connection.close,
             messages.ABORT: lambda dropped: connection.abort(by_reset=dropped),
             messages.YIELD: self._yield,
+            messages.RETURN: connection.returned,
         }
 
     def duplicate(self, worker: Worker) -> HeldSocket:
@@ -272,8 +307,10 @@ class World:
         self.input_length += len(data)
         assert self.kernel.arrived[start : self.input_length] == data, "input lost, doubled or out of order"
 
-    def met_end_of_file(self) -> None:
+    def met_end_of_file(self, socket: HeldSocket) -> None:
         assert self.input_dropped or self.kernel.reset or self.input_length == len(self.kernel.arrived)
+        clean = self.kernel.fin_received or not self.kernel.reset or self.input_dropped
+        assert clean or socket.error, "a reset is taken for the end of input"
 
     # -- what may happen --
 
@@ -298,6 +335,8 @@ class World:
                 yield functools.partial(self.serve, worker)
             elif not worker.alive and not worker.ended:
                 yield functools.partial(self.see_lane_end, worker)
+            if worker.may_read_directly:
+                yield worker.read_directly
         if self.freed:
             return
         if self.connection.wants_write:
@@ -356,6 +395,8 @@ class World:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
             self.connection.deliver(data, more=n % 2 == 1)
+            if n < 160 and self.connection.state in DELIVERING and self.connection.wants_read:
+                self.connection.lend()
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -446,12 +487,13 @@ class World:
             assert socket is not None
             if socket.reading is not Reading.OPEN:
                 break
+            socket.resume()
             owner.read(WINDOW)
             self.come_to_rest()
         else:
             raise AssertionError("the reader never meets the end")
         self.take_input(socket.buffer.read_all())
-        self.met_end_of_file()
+        self.met_end_of_file(socket)
 
 
 def play(choices: bytes) -> None:

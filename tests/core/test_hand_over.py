@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypy.core.connection import Connection, Holder
+from skypy.core.connection import Connection
 from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import InternalError, SkypyError
 from skypy.core.foreign import ForeignSockets
-from skypy.core.messages import CREDIT, DRAIN_BY, HIGH, SEND, SENT_BY
+from skypy.core.holder import Holder
+from skypy.core.messages import CREDIT, DRAIN_BY, HIGH, RETURN, SEND, SENT_BY
 from skypy.core.output_queue import OutputQueue
 from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, Input, State
-from tests.core.hand_over_world import play
+from tests.core.hand_over_world import HeldSocket, play
 
 STEPS: Final = 70
 ATTEMPTS: Final = 5000
@@ -63,9 +64,71 @@ def a_claiming_worker_goes_on_sending(patch: Patch) -> None:
 
 def the_service_reads_on_during_a_recall(patch: Patch) -> None:
     def wants_read(self: Connection) -> bool:
-        return self.read < self.limit if self.state in DELIVERING else self.state in DISCARDING
+        return self.read < self.limit and not self.lent if self.state in DELIVERING else self.state in DISCARDING
 
     patch.setattr(Connection, "wants_read", property(wants_read))
+
+
+def the_service_reads_on_while_the_reading_is_lent(patch: Patch) -> None:
+    def wants_read(self: Connection) -> bool:
+        return self.read < self.limit and not self._recalled if self.state in DELIVERING else self.state in DISCARDING
+
+    patch.setattr(Connection, "wants_read", property(wants_read))
+
+
+def the_reading_is_lent_before_the_last_data_is_delivered(patch: Patch) -> None:
+    def deliver(self: Connection, data: bytes, *, more: bool = False) -> None:
+        if self._deliveries + 1 == self._lend_after and self.wants_read:
+            self.lend()
+        true_deliver(self, data, more=more)
+
+    true_deliver = Connection.deliver
+    patch.setattr(Connection, "deliver", deliver)
+
+
+def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
+    def give_back(self: Duplicate, error: int = 0) -> None:
+        if self.reads_directly:
+            self.reads_directly = False
+            self.emit((RETURN, self.id, self.received, self.limit, error))
+
+    patch.setattr(Duplicate, "give_back", give_back)
+    patch.setattr(HeldSocket, "_watch_input", lambda self: setattr(self, "watched", True))
+
+
+def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
+    def returned(self: Connection, position: int, limit: int, error: int) -> None:
+        true_returned(self, position, limit, 0)
+
+    true_returned = Connection.returned
+    patch.setattr(Connection, "returned", returned)
+
+
+def yield_comes_without_what_was_read(patch: Patch) -> None:
+    def recalled(self: Duplicate) -> None:
+        if self.reads_directly:
+            self.reads_directly = False
+            self._ignore_input()
+        true_recalled(self)
+
+    true_recalled = Duplicate.recalled
+    patch.setattr(Duplicate, "recalled", recalled)
+
+
+def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
+    def shutdown(self: Connection, how: str) -> Effects:
+        lent = self.lent
+        effects = true_shutdown(self, how)
+        self.lent = lent and self.owned
+        return effects
+
+    def lend(self: Duplicate) -> None:
+        if self.reading is Reading.OPEN:
+            true_lend(self)
+
+    true_shutdown, true_lend = Connection.shutdown, Duplicate.lend
+    patch.setattr(Connection, "shutdown", shutdown)
+    patch.setattr(Duplicate, "lend", lend)
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
@@ -210,6 +273,11 @@ def writers_are_not_told_of_the_end(patch: Patch) -> None:
 WRONG: Final[list[Callable[[Patch], None]]] = [
     a_claiming_worker_goes_on_sending,
     the_service_reads_on_during_a_recall,
+    the_service_reads_on_while_the_reading_is_lent,
+    the_reading_is_lent_before_the_last_data_is_delivered,
+    the_worker_reads_on_after_it_has_returned_the_reading,
+    the_reading_comes_back_without_the_errno_that_was_met,
+    yield_comes_without_what_was_read,
     yield_comes_without_what_is_corked,
     high_priority_goes_before_a_half_sent_message,
     the_right_to_write_comes_back_by_a_flag,

@@ -49,8 +49,15 @@ def ran(request: pytest.FixtureRequest) -> set[tuple[str, str]]:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def lend_after() -> int:
+    """A played worker reads nothing by itself, so nothing is lent to it; where that is the subject, another number."""
+    return 1 << 30
+
+
+@pytest.fixture
+def stage(lend_after: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A service with one played worker; at the end everything has come to rest and no descriptor is left."""
+    monkeypatch.setattr(connection, "LEND_AFTER", lend_after)
     before = open_descriptors()
     lines: list[str] = []
     stage = Stage(SocketService(SocketSettings(), log=lines.append), lines)

@@ -17,6 +17,7 @@ from skypy.core.messages import (
     FAILED,
     FORGET,
     HANGUP,
+    LEND,
     LISTEN,
     LOW,
     SENT,
@@ -126,7 +127,7 @@ class Held:
     def news(self) -> list[tuple[int, ...]]:
         """The reports as tuples, without SENT and without the bytes of DATA and MORE."""
         return [
-            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET, HANGUP) else (one[0], one[2])
+            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET, HANGUP, LEND) else (one[0], one[2])
             for one in self.reports
             if one[0] != SENT
         ]

@@ -27,6 +27,10 @@ class Poller:
         self.change: Callable[[int, int], None] = self._epoll.modify
         self.remove: Callable[[int], None] = self._epoll.unregister
 
+    def fileno(self) -> int:
+        """A descriptor that is readable while anything is ready."""
+        return self._epoll.fileno()
+
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready, after at most `seconds` (None: however long it takes)."""
         return self._epoll.poll(seconds)
