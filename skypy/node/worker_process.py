@@ -11,16 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from skypy.bus.endpoint import Endpoint
-from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
+from skypy.core.control import DOWN, JOIN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
 from skypy.core.errors import ServiceError
 from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
 from skypy.worker.node_link import NodeLink
-from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker
+from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker, log
 
-_BUS_LINGER_MILLISECONDS = 1000
+_BUS_LINGER_SECONDS = 1.0
 
 
 class WorkerProcess:
@@ -32,14 +32,15 @@ class WorkerProcess:
         loop: asyncio.AbstractEventLoop,
         ended: Callable[[], object],
         kernel: Kernel = LINUX,
-        bus: Any = None,
     ) -> None:
-        """`ended` is called when it has stopped; `bus` is another context than ZeroMQ's own."""
+        """`ended` is called when it has stopped."""
         self._ended = ended
         descriptor = beginning.control.take_descriptor()
         if descriptor is None:
             raise RuntimeError("the node sent no lane to the socket service")
         self._loop = loop
+        self._kernel = kernel
+        self._control = beginning.control
         self._stopping: asyncio.Task[None] | None = None
         self.exit_status = 0
         """How the process is to end."""
@@ -50,18 +51,10 @@ class WorkerProcess:
             DOWN: self._process_died,
             NAMED: self._named,
             UNBORN: self._unborn,
+            JOIN: self._join,
         }
         self._link = NodeLink(beginning.control, loop, told, self._stop)
-        self._endpoint = Endpoint(
-            beginning.bus_directory,
-            beginning.bus_token,
-            beginning.process_number,
-            self._received,
-            self._posted,
-            self._unmet,
-            loop,
-            bus,
-        )
+        self._endpoint = Endpoint(loop, self._received, self._posted, self._unmet, self._bus_broken)
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
@@ -87,6 +80,20 @@ class WorkerProcess:
 
     def _unmet(self, number: int) -> None:
         self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
+
+    def _bus_broken(self) -> None:
+        """What another worker has sent cannot be read: this process ends, and is replaced if the node lives."""
+        log.error("another worker has sent what no worker sends")
+        self.exit_status = 1
+        self._stop()
+
+    def _join(self, number: int) -> None:
+        descriptor = self._control.take_descriptor()
+        if descriptor is None:
+            log.error("no descriptor is left for a lane to worker process %d: nobody here will ever reach it", number)
+            self._process_died(number, "there is no lane to its process")
+        else:
+            self._endpoint.join(number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, number: int, reason: str) -> None:
         self._endpoint.died(number)
@@ -138,7 +145,7 @@ class WorkerProcess:
         await self.worker.stop()
         self.worker.scheduler.end_turn()
         await self.worker.sockets.flushed()
-        self._endpoint.close(_BUS_LINGER_MILLISECONDS)
+        await self._endpoint.close(_BUS_LINGER_SECONDS)
         self._ended()
 
     def run(self) -> int:
