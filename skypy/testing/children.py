@@ -16,7 +16,6 @@ from skypy.node.process import begin
 from skypy.node.socket_process import SocketProcess
 from skypy.node.supervisor import Node
 from skypy.node.worker_process import WorkerProcess
-from skypy.testing.bus import Hub
 from skypy.testing.descriptors import ProcessHandle, close, description_of, install, numbers_of
 from skypy.testing.kernel import MemoryKernel
 from skypy.testing.loop import MemoryLoop
@@ -68,7 +67,7 @@ class MemoryChild(Child):
             self._exit(program.exit_status)
 
         node = self._node
-        program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel, node.hub)
+        program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel)
 
     def _be_the_service(self, control: Lane, messages: list[Any]) -> None:
         node = self._node
@@ -141,11 +140,10 @@ class MemoryNode(Node):
         self.process = process
         self.kernel = kernel
         self.loop = loop
-        self.hub = Hub(kernel.chance)
         self.service_log = service_log
         self.killed: set[asyncio.Task[Any]] = set()
         """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
-        super().__init__(settings, log, "memory", kernel)
+        super().__init__(settings, log, kernel)
 
     def child(self, index: int) -> MemoryChild:
         """The worker with an index."""
@@ -175,6 +173,7 @@ class MemoryNode(Node):
             self.service.say((JOIN, number), ours.fileno())
             self.service.say((WATCH, number), child.pidfd)
             child.say(self._settings_for(number), theirs.fileno())
+        self._introduce(number, child)
         return child
 
     def _start_child(

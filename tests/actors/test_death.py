@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from skypy.core.address import process_number
 from tests.actors.harness import RunningNode, running
 
 KILLED = "was ended by signal 9 (SIGKILL; the kernel may have run out of memory)"
@@ -66,6 +67,16 @@ def test_an_address_of_a_process_that_comes_later_is_dead_now_and_lives_then(nod
     node.wait_for_line(r"worker 3 .* it is replaced$")
     process, results, received = node.ask("meet_the_born", "3")
     assert (process, results, received) == (5, ["5"], [])
+
+
+def test_a_worker_without_descriptors_cannot_reach_one_that_comes_later_and_says_so(node: RunningNode) -> None:
+    node.ask("use_up_descriptors")
+    lines = len(node.lines)
+    node.signal_worker(3, signal.SIGKILL)
+    node.wait_for_line(r"no descriptor is left for a lane to worker process 6:", after=lines)
+    born, known = node.ask("meet_the_unreachable", "3")
+    assert born == dead(0x06000001, "there is no such actor")
+    assert process_number(int(known)) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The first service of a node whose other workers die."""
 
 import asyncio
+import resource
 from collections.abc import Coroutine
 from typing import Any
 
@@ -16,7 +17,17 @@ tasks: "dict[str, asyncio.Task[Any]]" = {}
 @skypy.start
 async def main() -> None:
     await offer(
-        prepare, mourn, is_forgotten, serves_again, dies_by, start_fails, unique_fails, meet_the_unborn, meet_the_born
+        prepare,
+        mourn,
+        is_forgotten,
+        serves_again,
+        dies_by,
+        start_fails,
+        unique_fails,
+        meet_the_unborn,
+        meet_the_born,
+        use_up_descriptors,
+        meet_the_unreachable,
     )
 
 
@@ -131,3 +142,18 @@ async def meet_the_born(worker: str) -> list[Any]:
     await skypy.call(actors["here"], "open_gate")
     await skypy.call(born, "ask", actors["here"], "pass_gate", 1, 5)
     return [process_of(born), await skypy.call(born, "results"), await skypy.call(born, "what_was_received")]
+
+
+# -- a worker that takes no more descriptors ---------------------------------------------------------------------------
+
+
+async def use_up_descriptors() -> None:
+    """Whatever comes along with a message is dropped by the kernel from now on."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+async def meet_the_unreachable(worker: str) -> list[str]:
+    """A process that has come meanwhile, and one that was there before."""
+    born = await skypy.newservice("mortal", worker=int(worker))
+    known = await skypy.newservice("mortal", worker=2)
+    return [await outcome(skypy.call(born, "who")), await outcome(skypy.call(known, "who"))]
