@@ -11,6 +11,7 @@ import contextlib
 import errno
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from skypy.core.frames import FrameDecoder, FrameTooLarge, encode, with_attached
@@ -89,6 +90,10 @@ class Lane:
         """Bytes of sealed batches that the kernel has not taken yet."""
         self.send = self._batch.append
         """Adds a message to the batch; `flush` sends it."""
+
+    def send_all(self, messages: Iterable[Message]) -> None:
+        """Adds messages to the batch."""
+        self._batch.extend(messages)
 
     def fileno(self) -> int:
         """The descriptor, for an event loop to watch."""

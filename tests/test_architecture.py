@@ -33,10 +33,9 @@ RANK = {
 }
 ONLY_IMPORTER = {
     "msgpack": {"skypy/core/codec.py"},
-    "zmq": {"skypy/bus/endpoint.py", "skypy/testing/bus.py"},
     "setproctitle": {"skypy/node/process.py", "skypy/node/supervisor.py"},
 }
-NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time", "zmq"}
+NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time"}
 LONGEST_FILE_LINES = 500
 LONGEST_FUNCTION_LINES = 80
 
@@ -144,11 +143,11 @@ def test_public_functions_have_docstrings() -> None:
 
 
 LOADED_BY = {
-    "skypy": {"asyncio", "msgpack", "click", "zmq", "logging"},
-    "skypy.testing.plugin": {"msgpack", "click", "zmq"},
-    "skypy.node.socket_process": {"asyncio", "click", "zmq", "concurrent"},
+    "skypy": {"asyncio", "msgpack", "click", "logging"},
+    "skypy.testing.plugin": {"msgpack", "click"},
+    "skypy.node.socket_process": {"asyncio", "click", "concurrent"},
     "skypy.node.worker_process": {"click"},
-    "skypy.node.supervisor": {"click", "zmq"},
+    "skypy.node.supervisor": {"click"},
 }
 
 

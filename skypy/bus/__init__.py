@@ -1,1 +1,1 @@
-"""Messages between workers: the only importer of zmq."""
+"""Messages between workers."""

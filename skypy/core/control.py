@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 # -- node → child --
-# process number, settings as plain values, directory and token of the bus, when the node started (monotonic and Unix
-# time, seconds); the first message, to a worker +fd: its lane
+# process number, settings as plain values, when the node started (monotonic and Unix time, seconds); the first message,
+# to a worker +fd: its lane to the socket service
 SETTINGS: Final = 1
-JOIN: Final = 2  # to the socket service: process number of a new worker, +fd: its lane
+JOIN: Final = 2  # to the socket service and to workers: process number of another worker, +fd: the lane to it
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
 LAUNCH: Final = 4  # to a worker: launch number, service name, packed arguments
 STOP: Final = 5  # end in order

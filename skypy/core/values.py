@@ -7,7 +7,7 @@ copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,7 @@ LARGEST_BYTES: Final = 60_000_000
 _KEYS: Final = (str, int, float, bytes, bool, type(None), datetime)
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 """Exactly these types cannot be changed and arrive as they were sent."""
+_SIZED: Final = frozenset({str, bytes})
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _LONGEST_SHARED: Final = 65536
 _LARGEST_INT: Final = (1 << 64) - 1
@@ -77,6 +78,17 @@ def may_all_be_shared(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         if (value.__class__ is not int or not _SMALLEST_INT <= value <= _LARGEST_INT) and not may_be_shared(value):
             return False
     return not kwargs or (all(map(may_be_shared, kwargs)) and all(map(may_be_shared, kwargs.values())))
+
+
+def shared_bytes(values: Iterable[Any]) -> int:
+    """How many bytes of text there are in values of which each may be shared; -1 when one may not."""
+    size = 0
+    for value in values:
+        if not may_be_shared(value):
+            return -1
+        if value.__class__ in _SIZED:
+            size += len(value)
+    return size
 
 
 def copy_value(value: Any) -> Any:

@@ -24,8 +24,6 @@ class Beginning(NamedTuple):
     control: Lane
     process_number: int
     settings: Settings
-    bus_directory: str
-    bus_token: bytes
     node_start: NodeStart
     messages: Sequence[Any]
     """What the node has said besides."""
@@ -49,11 +47,11 @@ def be_a_child(title: str) -> Beginning:
 
 def begin(control: Lane, messages: Sequence[Any]) -> Beginning:
     """What the node's first messages mean."""
-    (kind, process_number, plain, bus_directory, bus_token, started), *messages = messages
+    (kind, process_number, plain, started), *messages = messages
     if kind != SETTINGS:
         raise RuntimeError(f"the node sent {kind} before the settings")
     settings = Settings.from_plain(plain)
-    return Beginning(control, process_number, settings, bus_directory, bus_token, NodeStart(*started), messages)
+    return Beginning(control, process_number, settings, NodeStart(*started), messages)
 
 
 def _first_messages(control: Lane) -> list[Any]:

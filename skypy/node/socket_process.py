@@ -1,6 +1,6 @@
 """Main of the socket service's process: `python -m skypy.node.socket_process CONTROL_DESCRIPTOR`.
 
-It has no asyncio, no ZeroMQ and no thread. When the node is gone it ends in order, like the workers; it runs no code of
+It has no asyncio and no thread. When the node is gone it ends in order, like the workers; it runs no code of
 users that could be stuck, so it also sees to it that a stuck worker does not outlive the node.
 """
 
@@ -130,22 +130,12 @@ def log(line: str) -> None:
         os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def remove_folder(path: str) -> None:
-    """Remove a folder that holds no folders; harmless when it is gone already."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(path):
-            with contextlib.suppress(OSError):  # its owner has been faster
-                os.unlink(entry)
-        os.rmdir(path)
-
-
 def main() -> None:
     """Serve until the node says stop or is gone."""
     beginning = be_a_child("socket service")
     process = SocketProcess(beginning, log)
     gc.freeze()  # what is loaded now lives as long as the process
     process.run()
-    remove_folder(beginning.bus_directory)  # the workers have ended, or are about to; the node may be gone
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import secrets
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
@@ -67,9 +64,8 @@ class ExitCode(IntEnum):
 class Node:
     """The supervisor of one node."""
 
-    def __init__(self, settings: Settings, log: LogSink, bus_directory: str, kernel: Kernel = LINUX) -> None:
+    def __init__(self, settings: Settings, log: LogSink, kernel: Kernel = LINUX) -> None:
         self._kernel = kernel
-        self._bus_directory = bus_directory
         self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -80,7 +76,6 @@ class Node:
         self._last_process_number = 0
         self._launcher = Launcher(self._indexes, self._tell_worker, settings.env)
         self._started = (self._loop.time(), time.time())
-        self._bus_token = secrets.token_bytes(16)
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
         self._signalled_at: float | None = None
@@ -121,10 +116,20 @@ class Node:
             self._service.say((JOIN, number), ours.fileno())
             self._service.say((WATCH, number), worker.pidfd)
             worker.say(self._settings_for(number), theirs.fileno())
+        self._introduce(number, worker)
         self._watch(self._watch_worker(worker, index, number))
 
+    def _introduce(self, number: int, worker: Child) -> None:
+        """Give it a lane to each other worker."""
+        for other_number, other in self._workers.items():
+            if other is not worker:
+                ours, theirs = self._kernel.lane_pair()
+                with ours, theirs:
+                    worker.say((JOIN, other_number), ours.fileno())
+                    other.say((JOIN, number), theirs.fileno())
+
     def _settings_for(self, number: int) -> tuple[Any, ...]:
-        return SETTINGS, number, self._settings.to_plain(), self._bus_directory, self._bus_token, self._started
+        return SETTINGS, number, self._settings.to_plain(), self._started
 
     def _launch_start_service(self) -> None:
         name, *arguments = self._settings.start.split()
@@ -300,9 +305,7 @@ def run(settings: Settings, kind: type[Node] = Node) -> int:
 
 
 async def _run(settings: Settings, log: LogSink, kind: type[Node]) -> ExitCode:
-    bus_directory = tempfile.mkdtemp(prefix="skypy-", dir=os.environ.get("XDG_RUNTIME_DIR"))  # mode 0700
     try:
-        return await kind(settings, log, bus_directory).run()
+        return await kind(settings, log).run()
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # there is nothing left to stop
-        shutil.rmtree(bus_directory, ignore_errors=True)

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from skypy.bus.endpoint import Endpoint
-from skypy.core.control import DOWN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
-from skypy.core.errors import MailboxFull, ServiceError
+from skypy.core.control import DOWN, JOIN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
+from skypy.core.errors import ServiceError
 from skypy.kernel import LINUX, Kernel
 from skypy.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.worker.log import set_up_logging
 from skypy.worker.loop import new_loop
 from skypy.worker.node_link import NodeLink
-from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker
+from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker, log
 
-_BUS_LINGER_MILLISECONDS = 1000
+_BUS_LINGER_SECONDS = 1.0
 _GARBAGE_COLLECTOR_THRESHOLDS = (10_000, 20, 20)
 """Services and messages that wait are no garbage: with Python's own 700, 10, 10 the collector looks at each again and
 again, which takes half of the time of starting services."""
@@ -36,27 +36,29 @@ class WorkerProcess:
         loop: asyncio.AbstractEventLoop,
         ended: Callable[[], object],
         kernel: Kernel = LINUX,
-        bus: Any = None,
     ) -> None:
-        """`ended` is called when it has stopped; `bus` is another context than ZeroMQ's own."""
+        """`ended` is called when it has stopped."""
         self._ended = ended
         descriptor = beginning.control.take_descriptor()
         if descriptor is None:
             raise RuntimeError("the node sent no lane to the socket service")
         self._loop = loop
+        self._kernel = kernel
+        self._control = beginning.control
         self._stopping: asyncio.Task[None] | None = None
         self.exit_status = 0
         """How the process is to end."""
         self._launches: set[asyncio.Task[None]] = set()
-        self._known_processes = {beginning.process_number}
         told: dict[int, Callable[..., None]] = {
             LAUNCH: self._launch_told,
             STOP: self._stop,
             DOWN: self._process_died,
             NAMED: self._named,
             UNBORN: self._unborn,
+            JOIN: self._join,
         }
         self._link = NodeLink(beginning.control, loop, told, self._stop)
+        self._endpoint = Endpoint(loop, self._received, self._posted, self._unmet, self._bus_broken)
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
@@ -64,12 +66,9 @@ class WorkerProcess:
             loop,
             self._service_gone,
             self._link,
-            self._post_to_process,
+            self._endpoint.post,
             beginning.node_start,
             kernel,
-        )
-        self._endpoint = Endpoint(
-            beginning.bus_directory, beginning.bus_token, beginning.process_number, self.worker.received, loop, bus
         )
         self.worker.scheduler.end_of_turn_hooks += (self._endpoint.flush, self._link.flush)
         self._link.say((READY,))
@@ -77,24 +76,34 @@ class WorkerProcess:
 
     # -- the bus --
 
-    def _post_to_process(self, number: int, message: tuple[Any, ...], size: int) -> bool:
-        if number not in self._known_processes:
-            self._known_processes.add(number)
-            self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
-        try:
-            posted = self._endpoint.post(number, message, size)
-        except BufferError as error:
-            raise MailboxFull(str(error)) from error
+    def _received(self, messages: list[Any], handled: Callable[[], None]) -> None:
+        self.worker.received(messages, handled)
+
+    def _posted(self) -> None:
         self.worker.scheduler.request_turn()
-        return posted
+
+    def _unmet(self, number: int) -> None:
+        self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
+
+    def _bus_broken(self) -> None:
+        """What another worker has sent cannot be read: this process ends, and is replaced if the node lives."""
+        log.error("another worker has sent what no worker sends")
+        self.exit_status = 1
+        self._stop()
+
+    def _join(self, number: int) -> None:
+        descriptor = self._control.take_descriptor()
+        if descriptor is None:
+            log.error("no descriptor is left for a lane to worker process %d: nobody here will ever reach it", number)
+            self._process_died(number, "there is no lane to its process")
+        else:
+            self._endpoint.join(number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, number: int, reason: str) -> None:
-        self._known_processes.add(number)
         self._endpoint.died(number)
         self.worker.process_died(number, reason)
 
     def _unborn(self, number: int) -> None:
-        self._known_processes.discard(number)
         self._endpoint.unborn(number)
         self.worker.process_died(number, "there is no such process")
 
@@ -140,7 +149,7 @@ class WorkerProcess:
         await self.worker.stop()
         self.worker.scheduler.end_turn()
         await self.worker.sockets.flushed()
-        self._endpoint.close(_BUS_LINGER_MILLISECONDS)
+        await self._endpoint.close(_BUS_LINGER_SECONDS)
         self._ended()
 
     def run(self) -> int:

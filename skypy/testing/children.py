@@ -14,7 +14,6 @@ from skypy.node.log_sink import LogSink
 from skypy.node.process import begin
 from skypy.node.socket_process import SocketProcess
 from skypy.node.worker_process import WorkerProcess
-from skypy.testing.bus import Hub
 from skypy.testing.descriptors import ProcessHandle, close, description_of, install, numbers_of
 from skypy.testing.kernel import MemoryKernel
 from skypy.testing.leaks import sockets_of
@@ -66,7 +65,7 @@ class MemoryChild(Child):
             self._exit(program.exit_status)
 
         node = self._node
-        program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel, node.hub)
+        program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel)
 
     def _be_the_service(self, control: Lane, messages: list[Any]) -> None:
         node = self._node
@@ -150,13 +149,12 @@ class MemoryNode(TestedNode):
         self.process = process
         self.kernel = kernel
         self.loop = loop
-        self.hub = Hub(kernel.chance)
         self.service_log = service_log
         self.left: list[str] = []
         """What processes had open when they ended in order."""
         self.killed: set[asyncio.Task[Any]] = set()
         """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
-        super().__init__(settings, log, "memory", kernel)
+        super().__init__(settings, log, kernel)
 
     def child(self, index: int) -> MemoryChild:
         """The worker with an index."""

@@ -38,6 +38,7 @@ class TestedNode(Node):
             self._service.say((JOIN, number), ours.fileno())
             self._service.say((WATCH, number), child.pidfd)
             child.say(self._settings_for(number), theirs.fileno())
+        self._introduce(number, child)
         return child
 
     def _settings_for(self, number: int) -> tuple[Any, ...]:

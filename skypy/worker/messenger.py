@@ -7,46 +7,47 @@ across workers. A handler's task starts in the order in which messages arrived.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
+from skypy.core import actor_messages
+from skypy.core.actor_messages import (
+    DEAD,
+    ERROR,
+    KILL,
+    OVERHEAD_BYTES,
+    REPLY,
+    REPLY_PACKED,
+    REQUEST,
+    REQUEST_PACKED,
+    SMALL,
+)
 from skypy.core.address import Address, check_address, format_address, process_number
 from skypy.core.errors import ActorDead, MailboxFull, RemoteError
+from skypy.core.messages import Message
 from skypy.core.sessions import Sessions
 from skypy.core.values import (
     may_all_be_shared,
     may_be_shared,
     pack_arguments,
     pack_value,
-    unpack_arguments,
+    shared_bytes,
     unpack_value,
 )
 from skypy.worker.actor import Actor, describe, text_of
 from skypy.worker.eager import outcome_of, start_eagerly
-from skypy.worker.request import HERE, NOBODY, UNANSWERED, Request, current_request
+from skypy.worker.request import HERE, NOBODY, UNANSWERED, Request, call_handler
 from skypy.worker.waiter import resume, resume_with
 
 if TYPE_CHECKING:
     from skypy.worker.scheduler import Scheduler
 
-# -- worker ↔ worker: what the bus carries; the first fields are destination and source --
-REQUEST: Final = 1  # destination, source, session (0: nobody waits), command, packed arguments and keyword arguments
-REPLY: Final = 2  # destination, source, session, packed value
-ERROR: Final = 3  # destination, source, session, name of the exception's type, text, traceback
-DEAD: Final = 4  # destination, source, session, reason
-KILL: Final = 5  # destination, source, session
-
 MAILBOX_BYTES: Final = 67108864
 """What may wait for one actor from inside its worker: as much as may be under way to another worker."""
-_OVERHEAD_BYTES: Final = 256
-"""What a message that waits costs besides its payload."""
 _LIGHT_MESSAGES: Final = 1000
 _LIGHT_BYTES: Final = 65536
 """As long as fewer and shorter ones than these wait in a worker they are not weighed: one turn handles them all."""
-_SMALL: Final = 0
-"""The size of answers that are no burden: they pass whatever is under way, or somebody would wait for ever."""
-_SIZED: Final = frozenset({str, bytes})
 _LONGEST_TEXT: Final = 100_000
 """Characters of an exception's text or traceback; longer ones are cut."""
 
@@ -71,9 +72,11 @@ class Messenger:
         self._launcher = launcher
         self._post_to_process = post_to_process
         self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
-        self._by_kind: dict[int, Callable[..., None]] = {
+        self._by_kind: dict[int, Callable[[Sequence[Any]], None]] = {
             REQUEST: self._request,
+            REQUEST_PACKED: self._packed_request,
             REPLY: self._reply,
+            REPLY_PACKED: self._packed_reply,
             ERROR: self._error,
             DEAD: self._dead,
             KILL: self._kill,
@@ -158,7 +161,7 @@ class Messenger:
         waiter: asyncio.Future[Any] = asyncio.Future(loop=self._scheduler.loop)
         session = self.sessions.open(target, waiter)
         try:
-            if self._post_to_process(number, (KILL, target, source, session), _SMALL):
+            if self._post_to_process(number, (KILL, target, source, session), SMALL):
                 await waiter
         except ActorDead:
             pass  # that is what was wanted
@@ -175,12 +178,11 @@ class Messenger:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> bool:
-        payload = pack_arguments(args, kwargs)
+        message, size = actor_messages.request(target, source, session, command, args, kwargs)
         number = process_number(check_address(target))
         if number == self._own_process:
             return False
-        message = (REQUEST, target, source, session, command, payload)
-        return self._post_to_process(number, message, len(payload) + len(command) + _OVERHEAD_BYTES)
+        return self._post_to_process(number, message, size)
 
     def _ask_elsewhere(
         self, source: Address, target: Address, command: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -202,9 +204,9 @@ class Messenger:
     ) -> None:
         """Arguments that cannot be shared as another process would get them, and what they are for the mailbox."""
         if shared:
-            size = _size_of_scalars(args)
+            size = shared_bytes(args)
             if kwargs:
-                size += _size_of_scalars(kwargs.values())
+                size += shared_bytes(kwargs.values())
         else:
             request.args, request.kwargs = payload, _ = pack_arguments(args, kwargs), None
             size = len(payload)
@@ -215,7 +217,7 @@ class Messenger:
     @staticmethod
     def _weigh(request: Request, actor: Actor, size: int) -> None:
         """What makes a mailbox full is refused: so it can neither grow without end, nor lose anything."""
-        size += _OVERHEAD_BYTES
+        size += OVERHEAD_BYTES
         if actor.mailbox_bytes + size > MAILBOX_BYTES:
             raise MailboxFull(f"{MAILBOX_BYTES} bytes wait for actor {format_address(actor.address)}")
         actor.mailbox_bytes += size
@@ -234,7 +236,7 @@ class Messenger:
             return
         context = actor.context.copy()
         try:
-            result = context.run(_call_handler, actor, request)
+            result = context.run(call_handler, actor, request)
             if type(result) is CoroutineType:
                 task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
                 outcome = outcome_of(task)
@@ -298,8 +300,8 @@ class Messenger:
             return False
         try:
             if session != HERE:
-                payload = pack_value(value)
-                return self._answer_elsewhere(request, REPLY, payload, size=len(payload) + _OVERHEAD_BYTES)
+                answer = actor_messages.reply(request.source, actor.address, session, value)
+                return self._answer_elsewhere(request, *answer)
             size = 0
             if not may_be_shared(value):
                 payload = pack_value(value)
@@ -325,7 +327,8 @@ class Messenger:
         texts = (type(error).__qualname__, _short(text_of(error)), _short(describe(error)))
         if request.session == HERE:
             return self._fail_here(request, RemoteError(*texts))
-        return self._answer_elsewhere(request, ERROR, *texts)
+        message = (ERROR, request.source, actor.address, request.session, *texts)
+        return self._answer_elsewhere(request, message, SMALL)
 
     def fail_all(self, actor: Actor, reason: str) -> None:
         """An actor has ended: whoever still waits for it is told."""
@@ -334,10 +337,11 @@ class Messenger:
 
     def _answer_dead(self, request: Request, reason: str) -> None:
         assert request.actor is not None
+        address = request.actor.address
         if request.session == HERE:
-            self._fail_here(request, ActorDead(request.actor.address, reason))
+            self._fail_here(request, ActorDead(address, reason))
         elif request.session != NOBODY:
-            self._answer_elsewhere(request, DEAD, reason)
+            self._answer_elsewhere(request, (DEAD, request.source, address, request.session, reason), SMALL)
 
     def _post_answer(self, request: Request, value: Any, size: int) -> None:
         """Raises MailboxFull."""
@@ -345,17 +349,15 @@ class Messenger:
         if size > _LIGHT_BYTES or len(scheduler.messages) > _LIGHT_MESSAGES:
             caller = self._actors.get(request.source)
             if caller is not None:
-                self._weigh(request, caller, size or _size_of_scalars((value,)))
+                self._weigh(request, caller, size or shared_bytes((value,)))
         scheduler.post(self._deliver, (request, value))
 
     def _fail_here(self, request: Request, error: Exception) -> bool:
         self._scheduler.post(self._deliver_error, (request, error))
         return self._answered(request)
 
-    def _answer_elsewhere(self, request: Request, kind: int, *fields: Any, size: int = _SMALL) -> bool:
+    def _answer_elsewhere(self, request: Request, message: Message, size: int) -> bool:
         """Raises MailboxFull: the request is as it was then."""
-        assert request.actor is not None
-        message = (kind, request.source, request.actor.address, request.session, *fields)
         sent = self._post_to_process(process_number(request.source), message, size)
         self._answered(request)
         return sent
@@ -393,22 +395,36 @@ class Messenger:
 
     def received(self, message: Sequence[Any]) -> None:
         """A message of another worker."""
-        self._by_kind[message[0]](*message[1:])
+        self._by_kind[message[0]](message)
 
     def process_died(self, number: int, reason: str) -> None:
         """Every call to an actor of that process fails."""
         for peer, waiter in self.sessions.of_process(number):
             self._scheduler.post(_reject, (waiter, ActorDead(peer, reason)))
 
-    def _request(self, target: Address, source: Address, session: int, command: str, payload: bytes) -> None:
-        actor = self._launcher if target == self._launcher.address else self._actors.get(target)
-        if actor is not None:
-            self._handle(Request(actor, source, session, command, payload, None))
-        elif session:
-            self._say_dead(target, source, session, "there is no such actor")
+    def _request(self, message: Sequence[Any]) -> None:
+        _, target, source, session, command, args = message
+        self._handle_from_outside(target, Request(None, source, session, command, args, {}))
 
-    def _reply(self, target: Address, source: Address, session: int, payload: bytes) -> None:
-        del target
+    def _packed_request(self, message: Sequence[Any]) -> None:
+        _, target, source, session, command, payload = message
+        self._handle_from_outside(target, Request(None, source, session, command, payload, None))
+
+    def _handle_from_outside(self, target: Address, request: Request) -> None:
+        request.actor = self._launcher if target == self._launcher.address else self._actors.get(target)
+        if request.actor is not None:
+            self._handle(request)
+        elif request.session:
+            self._say_dead(target, request.source, request.session, "there is no such actor")
+
+    def _reply(self, message: Sequence[Any]) -> None:
+        _, _, source, session, value = message
+        waiter = self.sessions.answered(session, source)
+        if waiter is not None:
+            _resolve(waiter, value)
+
+    def _packed_reply(self, message: Sequence[Any]) -> None:
+        _, _, source, session, payload = message
         waiter = self.sessions.answered(session, source)
         if waiter is None:
             return
@@ -419,19 +435,21 @@ class Messenger:
         else:
             _resolve(waiter, value)
 
-    def _error(self, target: Address, source: Address, session: int, *texts: str) -> None:
-        del target
+    def _error(self, message: Sequence[Any]) -> None:
+        _, _, source, session, *texts = message
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _reject((waiter, RemoteError(*texts)))
 
-    def _dead(self, target: Address, source: Address, session: int, reason: str) -> None:
-        del target
+    def _dead(self, message: Sequence[Any]) -> None:
+        _, _, source, session, reason = message
         waiter = self.sessions.answered(session, source)
         if waiter is not None:
             _reject((waiter, ActorDead(source, reason)))
 
-    def _kill(self, target: Address, source: Address, session: int) -> None:
+    def _kill(self, message: Sequence[Any]) -> None:
+        _, target, source, session = message
+
         def killed(_: object = None) -> None:
             self._say_dead(target, source, session, "it was killed")
 
@@ -442,7 +460,7 @@ class Messenger:
             self._end(actor).add_done_callback(killed)
 
     def _say_dead(self, target: Address, source: Address, session: int, reason: str) -> None:
-        self._post_to_process(process_number(source), (DEAD, source, target, session, reason), _SMALL)
+        self._post_to_process(process_number(source), (DEAD, source, target, session, reason), SMALL)
 
 
 def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:
@@ -454,29 +472,6 @@ def _reject(told: tuple[asyncio.Future[Any], Exception]) -> None:
     waiter, error = told
     if not waiter.done():
         resume_with(waiter, error)
-
-
-def _size_of_scalars(values: Iterable[Any]) -> int:
-    size = 0
-    for value in values:
-        if value.__class__ in _SIZED:
-            size += len(value)
-    return size
-
-
-def _call_handler(actor: Actor, request: Request) -> Any:
-    current_request.set(request)
-    args, kwargs = request.args, request.kwargs
-    if kwargs is None:
-        assert isinstance(args, bytes)
-        args, kwargs = request.args, request.kwargs = unpack_arguments(args)
-    handler = actor.commands.get(request.command)
-    if handler is not None:
-        return handler(*args, **kwargs) if kwargs else handler(*args)
-    if actor.dispatcher is not None:
-        return actor.dispatcher(request.source, request.command, *args, **kwargs)
-    known = ", ".join(sorted(actor.commands)) or "none"
-    raise LookupError(f'{actor.module.__name__} has no command "{request.command}" (it has: {known})')
 
 
 def _short(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from skypy.core.address import Address
+from skypy.core.values import unpack_arguments
 
 if TYPE_CHECKING:
     from skypy.worker.actor import Actor
@@ -53,3 +54,19 @@ class Request:
 
 
 current_request: Final[contextvars.ContextVar[Request]] = contextvars.ContextVar("skypy_request")
+
+
+def call_handler(actor: Actor, request: Request) -> Any:
+    """What the handler of a request returns. To be called in the context that the handler runs in."""
+    current_request.set(request)
+    args, kwargs = request.args, request.kwargs
+    if kwargs is None:
+        assert isinstance(args, bytes)
+        args, kwargs = request.args, request.kwargs = unpack_arguments(args)
+    handler = actor.commands.get(request.command)
+    if handler is not None:
+        return handler(*args, **kwargs) if kwargs else handler(*args)
+    if actor.dispatcher is not None:
+        return actor.dispatcher(request.source, request.command, *args, **kwargs)
+    known = ", ".join(sorted(actor.commands)) or "none"
+    raise LookupError(f'{actor.module.__name__} has no command "{request.command}" (it has: {known})')

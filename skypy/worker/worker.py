@@ -304,8 +304,8 @@ class Worker:
     def received(self, messages: Sequence[Any], handled: Callable[[], None]) -> None:
         """A batch of another worker; `handled` is called when each of its messages has been handled."""
         self.scheduler.begin_turn()
-        for message in messages:
-            self.scheduler.post(self.messenger.received, message)
+        handle = self.messenger.received
+        self.scheduler.messages.extend([(handle, message) for message in messages])
         self.scheduler.post(_call, handled)
         self.scheduler.end_turn()
 

@@ -1,5 +1,6 @@
 """Workers end themselves, by os._exit and by a crash, which real processes alone can; `tests/contract` has the rest."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -35,3 +36,14 @@ def test_a_start_function_that_ends_its_process_fails_its_start(node: RunningNod
     first, query, again = node.ask("unique_fails")
     assert first == query == "ServiceError: its worker ended with exit status 4"
     assert again.isdecimal()
+
+
+def test_a_worker_without_descriptors_cannot_reach_one_that_comes_later_and_says_so(node: RunningNode) -> None:
+    node.ask("use_up_descriptors")
+    lines = len(node.lines)
+    node.signal_worker(3, signal.SIGKILL)
+    node.wait_for_line(r"no descriptor is left for a lane to worker process \d+:", after=lines)
+    born, known = node.ask("meet_the_unreachable")
+    assert born.startswith("ActorDead")
+    assert born.endswith("there is no such actor")
+    assert known.isdecimal()

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from skypy.bus.endpoint import Endpoint
+from skypy.lane import Lane, lane_pair
 
 SECONDS = 20.0
 """More than anything here takes: whoever waits that long has lost a wake-up."""
-TOKEN = b"the secret of 16"
 
 
 class Bus:
-    """A node's bus: `join(number)` gives an endpoint, whose batches are kept in `batches[number]`."""
+    """A node's bus: `join(number)` gives an endpoint, whose batches are kept in `batches[number]`.
+
+    `introduced=False`: there are no lanes to the others yet; `introduce` makes one.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.directory = tempfile.mkdtemp(prefix="skypy-")  # a path of pytest's would be too long for a socket
         self.endpoints: dict[int, Endpoint] = {}
         self.batches: dict[int, list[list[Any]]] = {}
+        self.unmet: dict[int, list[int]] = {}
+        self.posted = Counter[int]()
+        self.broken = Counter[int]()
         self.failures: list[BaseException] = []
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
-    def join(self, number: int, received: Callable[[list[Any]], None] | None = None) -> Endpoint:
+    def join(
+        self, number: int, received: Callable[[list[Any]], None] | None = None, *, introduced: bool = True
+    ) -> Endpoint:
         """An endpoint that is through with a batch as soon as it has received it."""
         take = received or self.batches.setdefault(number, []).append
 
@@ -36,14 +42,35 @@ class Bus:
             take(messages)
             handled()
 
-        return self.join_slowly(number, receive)
+        return self.join_slowly(number, receive, introduced=introduced)
 
-    def join_slowly(self, number: int, received: Callable[[list[Any], Callable[[], None]], None]) -> Endpoint:
+    def join_slowly(
+        self,
+        number: int,
+        received: Callable[[list[Any], Callable[[], None]], None],
+        *,
+        introduced: bool = True,
+    ) -> Endpoint:
         """An endpoint that says itself when it is through with a batch."""
         self.batches.setdefault(number, [])
-        endpoint = Endpoint(self.directory, TOKEN, number, received, self.loop)
-        self.endpoints[number] = endpoint
+
+        def posted() -> None:
+            self.posted[number] += 1
+
+        def broken() -> None:
+            self.broken[number] += 1
+
+        unmet = self.unmet.setdefault(number, [])
+        endpoint = self.endpoints[number] = Endpoint(self.loop, received, posted, unmet.append, broken)
+        for other in self.endpoints if introduced else ():
+            if other != number:
+                self.introduce(number, other)
         return endpoint
+
+    def introduce(self, number: int, other: int) -> None:
+        """Give both a lane to each other."""
+        for (endpoint, peer), end in zip(((number, other), (other, number)), lane_pair(), strict=True):
+            self.endpoints[endpoint].join(peer, Lane(end))
 
     def messages(self, number: int) -> list[Any]:
         """What has arrived."""
@@ -68,8 +95,7 @@ class Bus:
 
     def close(self) -> None:
         for endpoint in self.endpoints.values():
-            endpoint.close(0)
-        shutil.rmtree(self.directory)
+            self.loop.run_until_complete(endpoint.close(0))
 
 
 @pytest.fixture

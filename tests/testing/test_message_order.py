@@ -9,11 +9,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skypy.core.actor_messages import DEAD, REPLY
 from skypy.core.settings import Settings
 from skypy.testing import System
 from skypy.testing.message_order import SeededQueue
 from skypy.worker.actor import Actor
-from skypy.worker.messenger import DEAD, REPLY, Messenger
+from skypy.worker.messenger import Messenger
 from skypy.worker.request import Request
 
 SERVICES = str(Path(__file__).parent / "services")

@@ -1,6 +1,7 @@
 """The first service of a node whose other workers end themselves."""
 
 import asyncio
+import resource
 
 import skypy
 from tests.actors.scenarios import offer, outcome
@@ -8,7 +9,7 @@ from tests.actors.scenarios import offer, outcome
 
 @skypy.start
 async def main() -> None:
-    await offer(dies_by, start_fails, unique_fails)
+    await offer(dies_by, start_fails, unique_fails, use_up_descriptors, meet_the_unreachable)
 
 
 async def dies_by(*command: str) -> list[str]:
@@ -34,3 +35,15 @@ async def unique_fails() -> list[str]:
     await skypy.sleep(0)
     first = await outcome(skypy.uniqueservice("leaving", "exit"))
     return [first, await outcome(query), await outcome(skypy.uniqueservice("leaving"))]
+
+
+async def use_up_descriptors() -> None:
+    """Whatever comes along with a message is dropped by the kernel from now on."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+async def meet_the_unreachable() -> list[str]:
+    """A process that has come meanwhile, and one that was there before."""
+    born = await skypy.newservice("mortal", worker=3)
+    known = await skypy.newservice("mortal", worker=2)
+    return [await outcome(skypy.call(born, "who")), await outcome(skypy.call(known, "who"))]
