@@ -23,6 +23,8 @@ _SEND_BUFFER_BYTES: Final = 1048576
 _DESCRIPTORS_PER_CALL: Final = 253
 """What Linux passes with one sendmsg (SCM_MAX_FD)."""
 _ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})  # the last: closed here
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)  # an operator of a member of IntFlag is a function in Python
+_CLOSE_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
 
 
@@ -142,16 +144,14 @@ class Lane:
     def receive(self) -> list[Any]:
         """The messages that have arrived whole; often none. Raises LaneEnded, MalformedFrame."""
         try:
-            count, ancillary, flags, _ = self._socket.recvmsg_into(
-                [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
-            )
+            count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return []
         except OSError as error:  # the peer died with our messages unread: what it had sent was read before this
             raise LaneEnded from error
         if not count:
             raise LaneEnded
-        if ancillary or flags & socket.MSG_CTRUNC:
+        if ancillary or flags & _TRUNCATED:
             self._groups.append(_descriptors_of(ancillary))
         messages: list[Any] = []
         for frame in self._decoder.feed(self._buffer[:count]):

@@ -13,9 +13,8 @@ actor has enough, closes the connection or lets it go. What an end means the ser
 from __future__ import annotations
 
 import errno
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
@@ -108,13 +107,14 @@ class Connection:
         self.state = state
         self.holder = holder
         """The worker whose actor owns it."""
-        self._claims: deque[Holder] = deque()
+        # What other workers have to do with it: mostly nothing, and what cannot change has no copy for each connection.
+        self._claims: tuple[Holder, ...] = ()
         self._recalled = False  # between RECALL and YIELD nobody owns it for sure: nothing is read, and it cannot end
-        self._postponed: list[str] = []  # halves that the owner finished before it saw RECALL
+        self._postponed = ""  # halves that the owner finished before it saw RECALL
         self._previous: Holder | None = None  # has yielded, and must be told FORGET when the next one has it for sure
-        self._writers: set[Holder] = set()  # who has sent output for the owner, and must be told GONE when it cannot go
-        self._held: list[tuple[int, bytes]] = []  # such output that came while it was recalled
-        self._drains: list[tuple[Holder, int]] = []  # DRAINs that the owner has not answered, with their requests
+        self._writers: tuple[Holder, ...] = ()  # have sent output for the owner, and must be told GONE if it cannot go
+        self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came while it was recalled
+        self._drains: tuple[tuple[Holder, int], ...] = ()  # DRAINs that the owner has not answered, with their requests
         self.owner = 0
         """Address of the actor that started it, for messages about it; 0 before."""
         self.queue = OutputQueue()
@@ -274,19 +274,20 @@ class Connection:
         self.owner = owner or self.owner
         self._forget_previous()
 
-    def returned(self, position: int, limit: int, error: int) -> None:
+    def returned(self, position: int, limit: int, error: int) -> tuple[Effect, ...]:
         """The owner's worker has read up to `position`, has met an errno (0: none), and reads no more.
 
+        Nothing can be written to a connection behind an errno, which is told at once; the reader meets it at the end.
         Raises InternalError when that is less than it was given: somebody lost or doubled bytes.
         """
+        if self.lent:  # else its SHUTDOWN crossed LEND
+            if position < self.read:
+                raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
+            self.lent = False
+            self.read = position
+            self.limit = max(self.limit, limit)
         self.met(error)
-        if not self.lent:
-            return  # its SHUTDOWN crossed LEND
-        if position < self.read:
-            raise InternalError(f"socket {self.id}: RETURN at {position}, read up to {self.read}")
-        self.lent = False
-        self.read = position
-        self.limit = max(self.limit, limit)
+        return self.write_failed(error) if error and self.state in WRITABLE else ()
 
     def write(self, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> tuple[Effect, ...]:
         """Output that the worker could not give to the kernel, with the errno that it met (0: none).
@@ -306,7 +307,7 @@ class Connection:
     def shutdown(self, how: str) -> tuple[Effect, ...]:
         """Finish one half: "w" or "r". What crossed RECALL waits for YIELD, which brings the unread input."""
         if self._recalled:
-            self._postponed.append(how)
+            self._postponed += how
             self._dismiss_others()
             return ()
         if how == "r":
@@ -340,19 +341,21 @@ class Connection:
         if not self._accepting:
             source.emit((GONE, self.id))
             return
-        self._writers.add(source)
+        if source not in self._writers:
+            self._writers += (source,)
         if kind == DRAIN:
-            self._drains.append((source, *fields))
+            self._drains += ((source, *fields),)
         elif self._recalled:
-            self._held += fields[0]
+            self._held += tuple(fields[0])
         if not self._recalled:
             self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
 
     def drained(self, worker: Holder, number: int, request: int) -> None:
         """DRAINED for the worker with that number. From a former owner it means nothing: the new one is asked again."""
-        for source, asked in self._drains:
+        for drain in self._drains:
+            source, asked = drain
             if worker is self.holder and (source.number, asked) == (number, request):
-                self._drains.remove((source, asked))
+                self._drains = tuple(other for other in self._drains if other is not drain)
                 source.emit((DRAIN_DONE, self.id, request))
                 return
 
@@ -361,7 +364,7 @@ class Connection:
         if not self.owned or self.state is State.CONNECTING:
             taker.emit((REFUSED, self.id))
             return
-        self._claims.append(taker)
+        self._claims += (taker,)
         self._recall()
 
     def yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool) -> Message | None:
@@ -374,13 +377,16 @@ class Connection:
         self.met(error)
         self.limit = self.read
         self._previous = self.holder
-        self.holder = self._claims.popleft() if self._claims else NOBODY
-        if self.holder is NOBODY:
+        if not self._claims:
+            self.holder = NOBODY
             return None
+        self.holder, *claims = self._claims
+        self._claims = tuple(claims)
         position = (self.read, out, self.sent)
-        condition = (reading, self.error, writable and self._accepting)
+        told = self.error if self.state is State.WRITE_BROKEN else 0  # what a reader has met comes with the end
+        condition = (reading, told, writable and self._accepting)
         # The taker may have sent some of what was held before it claimed: that goes before what it has corked since.
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         return (OWN, self.id, unread, *position, *condition, held)
 
     def resume(self) -> tuple[Effect, ...]:
@@ -395,9 +401,9 @@ class Connection:
 
     def holder_died(self, dead: Holder) -> bool:
         """A worker has died. Returns whether it was the owner's: then the connection is to be closed."""
-        self._claims = deque(claim for claim in self._claims if claim is not dead)
-        self._drains = [drain for drain in self._drains if drain[0] is not dead]
-        self._writers.discard(dead)
+        self._claims = tuple(claim for claim in self._claims if claim is not dead)
+        self._drains = tuple(drain for drain in self._drains if drain[0] is not dead)
+        self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
         return self.holder is dead and self.owned
@@ -422,7 +428,7 @@ class Connection:
         """What waited for the end of the recall happens now."""
         self._recalled = False
         effects = self._flushed()
-        postponed, self._postponed = self._postponed, []
+        postponed, self._postponed = self._postponed, ""
         for how in postponed:
             if self.owned:
                 effects += self.shutdown(how)
@@ -440,16 +446,16 @@ class Connection:
 
     def _dismiss_others(self) -> None:
         """Nothing can be written any more, or nobody can have it any more."""
-        if not self._accepting:
+        if self._writers and not self._accepting:
             for writer in self._writers:
                 writer.emit((GONE, self.id))
-            self._writers.clear()
-            self._drains.clear()
-        if not self.owned:
+            self._writers = ()
+            self._drains = ()
+        if self._claims and not self.owned:
             for taker in self._claims:
                 taker.emit((REFUSED, self.id))
-            self._claims.clear()
-            self._held.clear()
+            self._claims = ()
+            self._held = ()
 
     def _forget_previous(self) -> None:
         if self._previous is not None:
@@ -461,24 +467,36 @@ class Connection:
         if given in _BROKEN_BY_PEER:
             self.reason = CloseReason.RESET
         self._dismiss_others()
-        return tuple(effect for effect in effects if not self._report(effect))
+        left: list[Effect] = []
+        for effect in effects:
+            report = self._REPORTS.get(effect)
+            if report is None:
+                left.append(effect)
+            else:
+                report(self)
+        return tuple(left)
 
-    def _report(self, effect: Effect) -> bool:
-        match effect:
-            case Effect.REPORT_CLOSE:
-                if not self.half_close:
-                    self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
-                self.holder.emit((SOCKET_CLOSE, self.id, 0))
-            case Effect.REPORT_RESET:
-                self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
-            case Effect.REPORT_ERROR:
-                self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
-            case Effect.FORGET:
-                forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
-                self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
-                self._forget_previous()
-            case Effect.DROP_QUEUE:
-                self.queue.clear()
-            case _:
-                return False
-        return True
+    def _report_close(self) -> None:
+        if not self.half_close:
+            self.holder.emit((FINISH, self.id))  # first, so that who sees end-of-file finds it closed
+        self.holder.emit((SOCKET_CLOSE, self.id, 0))
+
+    def _report_reset(self) -> None:
+        self.holder.emit((SOCKET_CLOSE, self.id, self.error, *self._unusual_reason))
+
+    def _report_error(self) -> None:
+        self.holder.emit((SOCKET_ERROR, self.id, self.error, *self._unusual_reason))
+
+    def _forget(self) -> None:
+        forgotten = self.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end that nothing else tells
+        self.holder.emit((FORGET, self.id, self.reason) if forgotten else (FORGET, self.id))
+        self._forget_previous()
+
+    _REPORTS: ClassVar[Mapping[Effect, Callable[[Connection], None]]] = {
+        Effect.REPORT_CLOSE: _report_close,
+        Effect.REPORT_RESET: _report_reset,
+        Effect.REPORT_ERROR: _report_error,
+        Effect.FORGET: _forget,
+        Effect.DROP_QUEUE: lambda self: self.queue.clear(),
+    }
+    """What the connection does by itself for an effect; the others are for the kernel."""

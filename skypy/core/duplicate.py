@@ -115,7 +115,7 @@ class Duplicate:
         """Whether the peer has ended it, ahead of the input that is still to come."""
         self.warns_at = FIRST_WARNING
         """How many unsent bytes are worth the next warning."""
-        self.drainers: list[Wakeable] = []
+        self.drainers: tuple[Wakeable, ...] = ()
         """Who waits until `drained`."""
 
     # -- what the actor does --
@@ -156,8 +156,9 @@ class Duplicate:
 
     def read_directly(self) -> bool:
         """Take what has arrived. Returns whether that was anything; the end of input, and an error, are given back."""
+        size = self.limit - self.received
         try:
-            data = self._read_directly(min(LARGEST_DIRECT_READ, self.limit - self.received))
+            data = self._read_directly(min(size, LARGEST_DIRECT_READ))
         except BlockingIOError:
             return False
         except OSError as error:
@@ -166,7 +167,8 @@ class Duplicate:
         if not data:
             self.give_back()
             return False
-        self.data_received(data)
+        self.received += len(data)
+        self.buffer.feed(data)
         return True
 
     def give_back(self, error: int = 0) -> None:
@@ -343,7 +345,7 @@ class Duplicate:
             self.emit((RETURN, self.id, self.received, self.limit, 0))
 
     def data_received(self, data: bytes) -> None:
-        """DATA or MORE, or what was read directly."""
+        """DATA or MORE."""
         self.received += len(data)
         if self.reading is _OPEN:  # else it crossed a shutdown or a close
             self.buffer.feed(data)

@@ -83,8 +83,9 @@ class Holdings(Generic[D, W]):
         if data:
             corked = socket.corked
             if not corked.size:
+                if not self._dirty:
+                    self._request_turn()
                 self._dirty.append(socket)
-                self._request_turn()
             corked.append(data, priority)
             if socket.out - socket.sent + corked.size > self._write_limit:
                 socket.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
@@ -134,7 +135,7 @@ class Holdings(Generic[D, W]):
         if socket.drainers and socket.drained(self._low_water):
             for waiter in socket.drainers:
                 self._wake(waiter)
-            socket.drainers.clear()
+            socket.drainers = ()
 
     def progressed(self, socket: D, position: int) -> None:
         """SENT: output has left."""
@@ -173,7 +174,7 @@ class Holdings(Generic[D, W]):
         if socket is None or socket.drained(self._high_water):
             reminder.set_result(None)
         else:
-            socket.drainers.append(reminder)
+            socket.drainers += (reminder,)
 
     def recall(self, id_: int) -> D | None:
         """RECALL: let go of the socket for another worker. None when it crossed a close, which answers it."""

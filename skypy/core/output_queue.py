@@ -8,25 +8,37 @@ from itertools import islice
 
 from skypy.core.messages import HALF_SENT, HIGH, LOW
 
+_Messages = list[bytes] | deque[bytes] | tuple[()]
+
 
 class OutputQueue:
-    """High before low, order kept within each, nothing before a half-sent message (so messages never interleave)."""
+    """High before low, order kept within each, nothing before a half-sent message (so messages never interleave).
+
+    Nearly all queues of a node are empty at any time, so a list is made with the first message and given up with the
+    last. Most are sent whole; one that is not becomes a deque, whose front can be taken without moving the rest.
+    """
 
     __slots__ = ("_half_sent", "_high", "_low", "size")
 
     def __init__(self) -> None:
         self._half_sent: bytes | memoryview = b""
-        self._high: deque[bytes] = deque()
-        self._low: deque[bytes] = deque()
+        self._high: _Messages = ()
+        self._low: _Messages = ()
         self.size = 0
         """Bytes queued."""
 
     def append(self, data: bytes, priority: int) -> None:
         """Queue a message, or (HALF_SENT, into an empty queue only) what is left of one."""
         if priority == HIGH:
-            self._high.append(data)
+            if self._high:
+                self._high.append(data)
+            else:
+                self._high = [data]
         elif priority == LOW:
-            self._low.append(data)
+            if self._low:
+                self._low.append(data)
+            else:
+                self._low = [data]
         elif self.size:
             raise ValueError("a second half-sent message: two writers would be interleaved")
         else:
@@ -42,6 +54,13 @@ class OutputQueue:
         buffers += islice(self._low, count - len(buffers))
         return buffers
 
+    def joined(self) -> bytes | memoryview:
+        """Everything, as one piece."""
+        if not self._low and not self._half_sent:
+            high = self._high
+            return high[0] if high and len(high) == 1 else b"".join(high)
+        return b"".join((self._half_sent, *self._high, *self._low))
+
     def advance(self, sent: int) -> None:
         """Take `sent` bytes from the front."""
         if sent == self.size:
@@ -53,10 +72,17 @@ class OutputQueue:
             self._half_sent = memoryview(self._half_sent)[taken:] if taken < len(self._half_sent) else b""
             sent -= taken
         while sent:
-            message = self._high.popleft() if self._high else self._low.popleft()
+            message = self._take_first()
             if sent < len(message):
                 self._half_sent = memoryview(message)[sent:]
             sent -= min(sent, len(message))
+
+    def _take_first(self) -> bytes:
+        if self._high:
+            self._high = high = _with_a_front(self._high)
+            return high.popleft()
+        self._low = low = _with_a_front(self._low)
+        return low.popleft()
 
     def take(self) -> list[tuple[int, bytes]]:
         """Empty the queue into (priority, bytes) pairs, as WRITE carries them."""
@@ -71,9 +97,13 @@ class OutputQueue:
     def clear(self) -> None:
         """Drop everything."""
         self._half_sent = b""
-        self._high.clear()
-        self._low.clear()
+        self._high = ()
+        self._low = ()
         self.size = 0
+
+
+def _with_a_front(messages: _Messages) -> deque[bytes]:
+    return messages if isinstance(messages, deque) else deque(messages)
 
 
 def _tagged(priority: int, messages: Iterable[bytes]) -> list[tuple[int, bytes]]:

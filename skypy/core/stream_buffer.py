@@ -23,7 +23,7 @@ class StreamBuffer:
 
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""  # its last `size` bytes are unread
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] | tuple[()] = ()  # an idle connection has no list of its own
         self._in_lines = False  # the last thing read was a line
         self._separator = b""
         self._scanned = 0  # unread bytes that cannot begin a separator
@@ -35,7 +35,9 @@ class StreamBuffer:
         if not self.size:
             self._data = data
             self._scanned = 0
-        elif isinstance(self._data, bytearray):
+            self.size = len(data)
+            return
+        if isinstance(self._data, bytearray):
             self._data += data
         else:
             joined = bytearray(memoryview(self._data)[-self.size :])
@@ -49,7 +51,6 @@ class StreamBuffer:
             return None
         start = len(self._data) - self.size
         taken = bytes(self._data[start : start + count])
-        self._lines.clear()
         self._in_lines = False
         self._consume(count)
         return taken
@@ -81,33 +82,32 @@ class StreamBuffer:
             return None
         if separator != self._separator:
             self._separator = separator
-            self._lines.clear()
+            self._lines = ()
             self._scanned = 0
         return self._find_line(separator, limit)
 
     def clear(self) -> None:
         """Drop everything."""
-        self._lines.clear()
         self._consume(self.size)
 
     def _find_line(self, separator: bytes, limit: int) -> bytes | None:
-        start = len(self._data) - self.size
-        end = self._data.find(separator, start + self._scanned)
+        data = self._data
+        start = len(data) - self.size
+        end = data.find(separator, start + self._scanned)
         if end < 0:
             self._scanned = max(0, self.size - len(separator) + 1)
             if self._scanned > limit:
                 raise BufferLimit(f"{self.size} bytes have no separator {separator!r}, the limit is {limit}")
             return None
-        if end - start > limit:
-            raise _too_long(end - start, limit)
-        line = self._data[start:end]
-        if type(line) is not bytes:
-            line = bytes(line)
-        self._consume(end - start + len(separator))
-        if self._in_lines and self.size > len(separator):
+        length = end - start
+        if length > limit:
+            raise _too_long(length, limit)
+        line = data[start:end]
+        self._consume(length + len(separator))
+        if self.size and self._in_lines:
             self._cut_ahead(separator)
         self._in_lines = True
-        return line
+        return line if type(line) is bytes else bytes(line)
 
     def _cut_ahead(self, separator: bytes) -> None:
         start = len(self._data) - self.size
@@ -119,6 +119,7 @@ class StreamBuffer:
     def _consume(self, count: int) -> None:
         self.size -= count
         self._scanned = 0
+        self._lines = ()
         if not self.size:
             self._data = b""
         elif isinstance(self._data, bytearray) and len(self._data) - self.size >= _COMPACT_FROM:

@@ -62,6 +62,7 @@ class Room(Protocol):
     """Where accepted clients go."""
 
     spare: Spare
+    kernel: SocketKernel
 
     @property
     def crowded(self) -> bool:
@@ -77,7 +78,7 @@ class Listener:
         end: socket.socket,
         reactor: Reactor,
         room: Room,
-        accepted: Callable[[Listener, socket.socket, tuple[str, int]], None],
+        accepted: Callable[[Listener, socket.SocketType, tuple[str, int]], None],
         emit: Callable[[Message], None],
     ) -> None:
         self.id = id
@@ -145,7 +146,7 @@ class Listener:
         try:
             if self._room.crowded:
                 raise OSError(errno.EMFILE, "as many sockets as this process may hold")
-            end, address = self._socket.accept()
+            end, (host, port, *_) = self._room.kernel.accept(self._socket)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -153,9 +154,8 @@ class Listener:
                 self._room.spare.turn_away(self._socket)
                 self._complain(error.errno)
             return error.errno == errno.ECONNABORTED  # that client has gone; the next one may be there
-        end.setblocking(False)
         self._count += 1
-        self._report_accepted(self, end, address[:2])
+        self._report_accepted(self, end, (host, port))
         return True
 
     def _complain(self, error: int) -> None:

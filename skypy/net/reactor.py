@@ -30,6 +30,16 @@ class Handler(Protocol):
         """Its code has raised, which is logged already: end it, so that nothing else is touched."""
 
 
+class Timer:
+    """A call that is due at some time; `Reactor.cancel` takes it back."""
+
+    __slots__ = ("due",)
+
+    def __init__(self, handler: Handler, look: Callable[[float], None]) -> None:
+        self.due: tuple[Handler, Callable[[float], None]] | None = (handler, look)
+        """None when it has been called or taken back: a timer keeps nothing alive that is not waited for."""
+
+
 class Reactor:
     """One epoll loop."""
 
@@ -42,8 +52,9 @@ class Reactor:
         self._handlers: dict[int, Handler] = {}
         self._interest: dict[int, int] = {}
         self._end_of_turn = end_of_turn
-        self._retired: list[socket.socket] = []
-        self._deadlines: list[tuple[float, int, Handler, Callable[[float], None]]] = []
+        self._retired: list[socket.SocketType] = []
+        self._timers: list[tuple[float, int, Timer]] = []  # a heap, and the first one is due
+        self._cancelled = 0  # of the timers in the heap
         self._order = itertools.count()
 
     def watch(self, handler: Handler, events: int) -> None:
@@ -64,14 +75,34 @@ class Reactor:
             self._poller.remove(descriptor)
             del self._handlers[descriptor]
 
-    def retire(self, handler: Handler, end: socket.socket) -> None:
+    def retire(self, handler: Handler, end: socket.SocketType) -> None:
         """Stop watching, and close the socket at the end of the turn."""
         self.ignore(handler)
         self._retired.append(end)
 
-    def call_at(self, when: float, handler: Handler, look: Callable[[float], None]) -> None:
-        """Call `look(now)` once the monotonic clock has passed `when`. It cannot be taken back: let `look` check."""
-        heapq.heappush(self._deadlines, (when, next(self._order), handler, look))
+    def call_at(self, when: float, handler: Handler, look: Callable[[float], None]) -> Timer:
+        """Call `look(now)` once the monotonic clock has passed `when`."""
+        timer = Timer(handler, look)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Take a call back; harmless after it was made."""
+        if timer.due is not None:
+            timer.due = None
+            self._cancelled += 1
+            self._drop_cancelled()
+
+    def _drop_cancelled(self) -> None:
+        """Those in front go, and all when they are more than the others: the cost of each does not grow."""
+        timers = self._timers
+        while timers and timers[0][2].due is None:
+            heapq.heappop(timers)
+            self._cancelled -= 1
+        if self._cancelled > len(timers) // 2:
+            self._timers = [entry for entry in timers if entry[2].due is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
     def guarded(self, handler: Handler, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function of a handler; what it raises ends this handler and nothing else."""
@@ -89,30 +120,36 @@ class Reactor:
                     handler.handle(events)
                 except Exception:
                     self._failed(handler)
-        if self._deadlines:
-            now = self.now()
-            while self._deadlines and self._deadlines[0][0] <= now:
-                _, _, handler, look = heapq.heappop(self._deadlines)
-                self.guarded(handler, look, now)
+        if self._timers:
+            self._call_due(self.now())
         self._end_of_turn()
         while self._retired:
             self._retired.pop().close()
 
     @property
     def next_deadline(self) -> float | None:
-        """When the next deadline is due, on the monotonic clock."""
-        return self._deadlines[0][0] if self._deadlines else None
+        """When the next timer is due, on the monotonic clock."""
+        return self._timers[0][0] if self._timers else None
 
     def close(self) -> None:
         """Closes epoll; the descriptors belong to their handlers."""
         self._poller.close()
+
+    def _call_due(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            due, timer.due = timer.due, None
+            assert due is not None  # the first one is due
+            self._drop_cancelled()
+            handler, look = due
+            self.guarded(handler, look, now)
 
     def _failed(self, handler: Handler) -> None:
         self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
         handler.fail()
 
     def _wait_seconds(self, longest_wait: float | None) -> float | None:
-        if not self._deadlines:
+        if not self._timers:
             return longest_wait
-        until = max(0.0, self._deadlines[0][0] - self.now())
+        until = max(0.0, self._timers[0][0] - self.now())
         return until if longest_wait is None else min(until, longest_wait)

@@ -25,7 +25,7 @@ _PROGRAM: Final = ctypes.create_string_buffer(
 _FILTER: Final = struct.pack("@HP", 4, ctypes.addressof(_PROGRAM))
 
 
-def refuse_fin(end: socket.socket) -> None:
+def refuse_fin(end: socket.SocketType) -> None:
     """Let the kernel drop the peer's FIN, which would put a connection that we have finished into TIME_WAIT at once.
 
     A peer that closes as soon as it sees our FIN is faster than any program that waits for FIN_WAIT2. Without its FIN

@@ -130,7 +130,9 @@ class SocketService:
             return
         worker.emit((FAILED, request, error))
 
-    def _accepted(self, worker: WorkerLane, listener: Listener, end: socket.socket, address: tuple[str, int]) -> None:
+    def _accepted(
+        self, worker: WorkerLane, listener: Listener, end: socket.SocketType, address: tuple[str, int]
+    ) -> None:
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
         self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
@@ -209,7 +211,7 @@ class SocketService:
                 error, reason = fields
                 stream.perform(connection.break_off(error, CloseReason(reason)))
             case messages.RETURN:
-                connection.returned(*fields)
+                stream.perform(connection.returned(*fields))
             case messages.YIELD:
                 self._yield(worker, stream, fields)
         stream.update_interest()
@@ -271,7 +273,7 @@ class SocketService:
         self,
         worker: WorkerLane,
         connection: Connection,
-        end: socket.socket,
+        end: socket.SocketType,
         *,
         avoid_time_wait: bool,
         connected_by_us: bool = False,

@@ -6,8 +6,8 @@ import errno
 import functools
 import os
 import socket
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, Protocol
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.connection import Connection
@@ -17,7 +17,7 @@ from skypy.core.socket_state import DELIVERING, Effect, State
 from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
 from skypy.core.tcp_info import TcpInfo
 from skypy.net.kernel import SocketKernel
-from skypy.net.reactor import Reactor
+from skypy.net.reactor import Reactor, Timer
 from skypy.net.refuse_fin import refuse_fin
 from skypy.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 
@@ -66,9 +66,9 @@ class Stream:
         "_fin_sent",
         "_home",
         "_hung_up",
-        "_patience",
         "_refuses_fin",
         "_socket",
+        "_timer",
         "_watched",
         "avoid_time_wait",
         "connection",
@@ -78,7 +78,7 @@ class Stream:
     def __init__(
         self,
         connection: Connection,
-        end: socket.socket,
+        end: socket.SocketType,
         outlet: Outlet,
         home: Home,
         *,
@@ -94,7 +94,7 @@ class Stream:
         self._fin_sent = False
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
-        self._patience: Patience | None = None
+        self._timer: Timer | None = None  # the one thing it waits for
         self._watched: int | None = None  # for what the reactor watches it
 
     def fileno(self) -> int:
@@ -162,21 +162,9 @@ class Stream:
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do to the kernel what a transition asks for, in its order."""
         for effect in effects:
-            match effect:
-                case Effect.SEND_FIN:
-                    self._send_fin()
-                case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
-                    self._await_end()
-                case Effect.AWAIT_ANSWER:
-                    self._await_answer()
-                case Effect.LOG_LOST:
-                    self._log_lost()
-                case Effect.LOG_FORGOTTEN:
-                    self._log_forgotten()
-                case Effect.RESET:
-                    self._home.kernel.force_reset(self._socket)
-                case Effect.FREE:
-                    self._free()
+            action = self._ACTIONS.get(effect)
+            if action is not None:
+                action(self)
 
     def fail(self) -> None:
         """Its code has raised: the peer gets a reset, the owner an error."""
@@ -190,7 +178,21 @@ class Stream:
         if not self.connection.owned and self.connection.state is not State.CLOSED:
             self._run_out_of_time(CloseReason.NODE_STOPPED)
 
+    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
+        """Instead of what was waited for before."""
+        self._cancel_timer()
+        self._timer = self._home.reactor.call_at(when, self, look)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._home.reactor.cancel(self._timer)
+            self._timer = None
+
+    def _force_reset(self) -> None:
+        self._home.kernel.force_reset(self._socket)
+
     def _free(self) -> None:
+        self._cancel_timer()
         self._home.reactor.retire(self, self._socket)
         self._home.freed(self)
 
@@ -284,14 +286,10 @@ class Stream:
     def _await_end(self) -> None:
         now = self._home.reactor.now()
         settings = self._home.settings
-        self._patience = Patience(
-            now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
-        )
-        self._look(self._patience, now, now)
+        patience = Patience(now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger)
+        self._look(patience, now, now)
 
     def _look(self, patience: Patience, since: float, now: float) -> None:
-        if self.connection.state is State.CLOSED or patience is not self._patience:
-            return
         patience.linger = self._home.settings.linger  # shorter while the node stops
         again = patience.look(now, self._undelivered())
         if self._refuses_fin:
@@ -301,25 +299,19 @@ class Stream:
             soon = now + max(_SHORTEST_LOOK_SECONDS, (now - since) / 2)
             again = again and min(again, soon)
         if again is not None:
-            self._home.reactor.call_at(again, self, functools.partial(self._look, patience, since))
+            self._call_at(again, functools.partial(self._look, patience, since))
         else:
             self._run_out_of_time()
 
     def _await_answer(self) -> None:
         """The peer has finished: the owner has so long to write something, or to close."""
-        self._patience = None
-        self._home.reactor.call_at(
-            self._home.reactor.now() + self._home.settings.half_close_timeout, self, self._look_for_answer
-        )
+        self._call_at(self._home.reactor.now() + self._home.settings.half_close_timeout, self._look_for_answer)
 
     def _look_for_answer(self, now: float) -> None:
-        connection = self.connection
-        if connection.state is not State.HALF_CLOSED_READ:
-            return
         timeout = self._home.settings.half_close_timeout
         left = timeout - self.tcp_info().last_data_sent_seconds
         if left > 0:
-            self._home.reactor.call_at(now + left, self, self._look_for_answer)
+            self._call_at(now + left, self._look_for_answer)
         else:
             self._run_out_of_time()
 
@@ -352,3 +344,15 @@ class Stream:
             f"socket: {connection.id} was finished by its peer and nothing was written for "
             f"half_close_timeout ({timeout:g} s): closed",
         )
+
+    _ACTIONS: ClassVar[Mapping[Effect, Callable[[Stream], None]]] = {
+        Effect.SEND_FIN: _send_fin,
+        Effect.AWAIT_FLUSH: _await_end,
+        Effect.AWAIT_END: _await_end,
+        Effect.AWAIT_ANSWER: _await_answer,
+        Effect.LOG_LOST: _log_lost,
+        Effect.LOG_FORGOTTEN: _log_forgotten,
+        Effect.RESET: _force_reset,
+        Effect.FREE: _free,
+    }
+    """What is done to the kernel for an effect; of the others, nothing is left here."""

@@ -74,16 +74,21 @@ class MemoryKernel(SocketKernel):
         del family
         return MemorySocket(install(TcpEnd(self.network)), self.network)
 
-    def force_reset(self, end: socket.socket) -> None:
+    def accept(self, listening: socket.socket) -> tuple[socket.SocketType, tuple[Any, ...]]:
+        """The next client of a TCP socket, and its address."""
+        end, address = listening.accept()
+        return end, address
+
+    def force_reset(self, end: socket.SocketType) -> None:
         """End a connection with RST at once."""
         self._end(end.fileno()).force_reset()
 
-    def unacknowledged(self, end: socket.socket) -> int:
+    def unacknowledged(self, end: socket.SocketType) -> int:
         """What the peer has not got yet."""
         count: int = self._end(end.fileno()).unacknowledged()
         return count
 
-    def unread(self, end: socket.socket) -> int:
+    def unread(self, end: socket.SocketType) -> int:
         """What has arrived and was not read."""
         return len(self._end(end.fileno()).arrived)
 

@@ -68,9 +68,9 @@ class Actor:
         self.context.run(_current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
-        """Ids of the sockets that are its own, listening ones and those not started yet included."""
+        """Ids of its listening sockets, and of those that have not been started yet."""
         self.streams: dict[int, StreamSocket] = {}
-        """Those of its sockets that it may read from."""
+        """Its other sockets: those it may read from."""
         self.thread_id = worker.thread_id
         self.waiting: dict[Any, Waiter[bool]] = {}
         """Who waits or sleeps, by token."""
@@ -89,6 +89,10 @@ class Actor:
 
     def __repr__(self) -> str:
         return f"<actor {format_address(self.address)} {self.module.__name__}>"
+
+    def has_socket(self, id_: int) -> bool:
+        """Whether a socket is its own."""
+        return id_ in self.streams or id_ in self.sockets
 
     def task_done(self, task: asyncio.Task[Any]) -> None:
         """One of the tasks that skypy started for it has ended: a failure is logged."""

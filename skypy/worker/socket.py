@@ -30,19 +30,26 @@ ACCEPT_WINDOW: Final = 1024
 
 
 class SocketAddress(str):
-    """`host:port` as text, IPv6 in brackets, as `accept` functions get it; the parts are there too."""
+    """`host:port` as text, IPv6 in brackets, as `accept` functions get it; the parts are there too.
 
-    __slots__ = ("host", "port")
+    The text is all that is kept: each connection has one.
+    """
 
-    host: str
-    port: int
+    __slots__ = ()
 
     def __new__(cls, host: str, port: int) -> SocketAddress:
         """The text of an address."""
-        address = super().__new__(cls, format_endpoint(host, port))
-        address.host = host
-        address.port = port
-        return address
+        return super().__new__(cls, format_endpoint(host, port))
+
+    @property
+    def host(self) -> str:
+        """The host, without brackets; "" when the kernel does not know any more."""
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port; 0 when the kernel does not know any more."""
+        return int(self.rpartition(":")[2] or 0)
 
 
 class Claimant(Waiter[None]):
@@ -176,7 +183,7 @@ class StreamSocket(Duplicate):
         """Bytes were added to the buffer: wake the reader if they are enough for it, or end it if they are too many."""
         if self.reader is not None and self.buffer.size >= self.wakes_at:
             self.wake_reader()
-        if self.overflows:
+        if self.buffer.size > self.unread_limit and self.overflows:
             self.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
 
     def _watch_input(self) -> None:
@@ -193,10 +200,10 @@ class StreamSocket(Duplicate):
 
     def _write_directly(self) -> tuple[int, int]:
         assert self.descriptor is not None
-        buffers = self.corked.first(_BUFFERS_PER_WRITE)
         if self.corked.size <= _JOIN_BELOW_BYTES:
-            data = b"".join(buffers)
+            data = self.corked.joined()
             return self.kernel.write(self.descriptor, data), len(data)
+        buffers = self.corked.first(_BUFFERS_PER_WRITE)
         return self.kernel.writev(self.descriptor, buffers), sum(map(len, buffers))
 
 

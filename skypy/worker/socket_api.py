@@ -149,7 +149,8 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     socket = _reading(fd)
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
-    while (line := socket.buffer.read_line(sep, limit)) is None:
+    buffer = socket.buffer
+    while (line := buffer.read_line(sep, limit) if buffer.size else None) is None:
         if socket.reading is not _OPEN:
             socket.end_of_input()
             return None

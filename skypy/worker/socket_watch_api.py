@@ -53,7 +53,7 @@ def connection(fd: int) -> StreamSocket:
 
 def invalid(fd: int) -> bool:
     """Whether the current actor has no such socket (skynet's socket.invalid)."""
-    return fd not in current_actor().sockets
+    return not current_actor().has_socket(fd)
 
 
 def disconnected(fd: int) -> bool:
@@ -176,6 +176,6 @@ def abandon(fd: int) -> None:
     """
     actor = current_actor()
     socket = connection(fd)
-    if fd not in actor.sockets:
+    if not actor.has_socket(fd):
         raise SocketClosed(f"socket {fd} belongs to another actor")
     actor.worker.sockets.abandon(socket)

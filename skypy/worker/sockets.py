@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import resource
 from collections import Counter
@@ -183,7 +182,7 @@ class Sockets:
             socket.unclaimed = None
         socket.owner = actor
         socket.started = True
-        actor.sockets.add(socket.id)
+        actor.sockets.discard(socket.id)
         actor.streams[socket.id] = socket
 
     def abandon(self, socket: StreamSocket) -> None:
@@ -234,12 +233,12 @@ class Sockets:
         """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
         while not socket.drained(self.settings.high_water):
             waiter: Waiter[None] = Waiter(self._loop)
-            socket.drainers.append(waiter)
+            socket.drainers += (waiter,)
             try:
                 await waiter
-            finally:
-                with contextlib.suppress(ValueError):  # woken, it has been taken out
-                    socket.drainers.remove(waiter)
+            finally:  # woken, it has been taken out already
+                if socket.drainers:
+                    socket.drainers = tuple(other for other in socket.drainers if other is not waiter)
 
     def _backlog(self, socket: StreamSocket, unsent: int) -> None:
         """Much is unsent (or, 0, nothing any more): the owner is told, or the log."""

@@ -47,8 +47,9 @@ def _take_only_callback(future: asyncio.Future[Any]) -> tuple[Callable[..., obje
     waiting: list[tuple[Callable[..., object], Context]] | None = future._callbacks  # noqa: SLF001
     if not waiting or len(waiting) > 1 or current_task(future.get_loop()) is not None:
         return None
-    future.remove_done_callback(waiting[0][0])
-    return waiting[0]
+    directly = waiting[0]
+    future.remove_done_callback(directly[0])
+    return directly
 
 
 class Resumption(Generic[T]):

@@ -202,7 +202,7 @@ class Worker:
             )
 
     def _close_sockets(self, actor: Actor, kind: type[AnySocket]) -> None:
-        for id_ in list(actor.sockets):
+        for id_ in [*actor.sockets, *actor.streams]:
             socket = self.sockets.get(id_)
             if isinstance(socket, kind):
                 self.sockets.close_socket(socket)

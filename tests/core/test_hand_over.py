@@ -97,8 +97,8 @@ def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
 
 
 def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
-    def returned(self: Connection, position: int, limit: int, error: int) -> None:
-        true_returned(self, position, limit, 0)
+    def returned(self: Connection, position: int, limit: int, error: int) -> Effects:
+        return true_returned(self, position, limit, 0)
 
     true_returned = Connection.returned
     patch.setattr(Connection, "returned", returned)
@@ -144,7 +144,7 @@ def high_priority_goes_before_a_half_sent_message(patch: Patch) -> None:
     def advance(self: OutputQueue, sent: int) -> None:
         true_advance(self, sent)
         if self._half_sent:
-            self._low.appendleft(bytes(self._half_sent))
+            self._low = [bytes(self._half_sent), *self._low]
             self._half_sent = b""
 
     true_advance = OutputQueue.advance
@@ -199,14 +199,14 @@ def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
 
 def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
     def yielded(self: Connection, *last_words: Any) -> Any:
-        self._held, held = [], self._held
+        self._held, held = (), self._held
         own = true_yielded(self, *last_words)
         self._held = held
         return own
 
     def resume(self: Connection) -> Effects:
         self.holder.emit((SENT_BY, self.id, 0, self._held))
-        self._held = []
+        self._held = ()
         return true_resume(self)
 
     true_yielded, true_resume = Connection.yielded, Connection.resume
@@ -263,7 +263,7 @@ def the_new_owner_of_a_half_closed_socket_grants_no_credit(patch: Patch) -> None
 
 def writers_are_not_told_of_the_end(patch: Patch) -> None:
     def dismiss_others(self: Connection) -> None:
-        self._writers.clear()
+        self._writers = ()
         true_dismiss_others(self)
 
     true_dismiss_others = Connection._dismiss_others

@@ -58,7 +58,7 @@ def test_who_waits_for_output_to_leave_goes_on_at_the_low_mark() -> None:
     world.holdings.write(ID, bytes(10), HIGH)
     world.holdings.flush()
     waits = Waits()
-    world.socket.drainers.append(waits)
+    world.socket.drainers += (waits,)
     for position in (3, 6):  # 7 and 4 bytes are left
         world.holdings.progressed(world.socket, position)
         assert world.woken == []
@@ -70,7 +70,7 @@ def test_a_low_mark_above_the_high_one_is_the_high_one() -> None:
     world = World(high_water=4, low_water=100)
     world.holdings.write(ID, bytes(10), HIGH)
     world.holdings.flush()
-    world.socket.drainers.append(Waits())
+    world.socket.drainers += (Waits(),)
     world.holdings.progressed(world.socket, 6)
     assert world.woken == []
     world.holdings.progressed(world.socket, 7)

@@ -11,7 +11,19 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.connection import LEND_AFTER, Connection
 from skypy.core.duplicate import LARGEST_DIRECT_READ, Duplicate, Holding, Reading
 from skypy.core.errors import InternalError
-from skypy.core.messages import ABORT, BREAK, CLOSE, CREDIT, LEND, RETURN, SHUTDOWN, SOCKET_CLOSE, YIELD, Message
+from skypy.core.messages import (
+    ABORT,
+    BREAK,
+    CLOSE,
+    CREDIT,
+    LEND,
+    RETURN,
+    SHUTDOWN,
+    SOCKET_CLOSE,
+    SOCKET_ERROR,
+    YIELD,
+    Message,
+)
 from skypy.core.socket_state import State
 from tests.core.ends import DESCRIPTOR, ID, OWNER, Heard, OneWorker, connection
 
@@ -74,6 +86,12 @@ def test_an_end_behind_an_errno_that_the_worker_has_met_is_that_error() -> None:
     assert (SOCKET_CLOSE, ID, errno.ECONNRESET) in heard
 
 
+def test_an_errno_that_the_worker_has_met_breaks_the_write_half_at_once() -> None:
+    made, heard = lent_connection()
+    assert made.returned(0, 1000, errno.ECONNRESET) == ()
+    assert (made.state, heard) == (State.WRITE_BROKEN, [(SOCKET_ERROR, ID, errno.ECONNRESET)])
+
+
 def test_a_worker_that_has_read_less_than_it_was_given_is_a_bug() -> None:
     made, _ = connection()
     deliver(made, 5)
@@ -105,6 +123,15 @@ def test_a_recalled_connection_is_returned_before_it_is_yielded() -> None:
     own = made.yielded(b"", 0, "open", 0, True)
     assert own is not None
     assert own[3] == 30
+
+
+def test_an_errno_that_nobody_has_been_told_does_not_come_with_own() -> None:
+    made, _ = lent_connection(State.HALF_CLOSED_WRITE)
+    made.claim(OneWorker(lambda message: None))
+    made.returned(0, 1000, errno.ECONNRESET)
+    own = made.yielded(b"", 0, "open", 0, True)
+    assert own is not None
+    assert own[7] == 0
 
 
 # -- the worker's end --

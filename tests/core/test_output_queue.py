@@ -126,6 +126,7 @@ def test_any_use_of_it_equals_one_sorted_list_of_messages(uses: list[tuple[int |
             made = queue(*made.take())
         expected = b"".join(data for _, data in model)
         assert content(made) == expected
+        assert made.joined() == expected
         assert made.size == len(expected)
         for count in (1, 2, 3):
             assert len(made.first(count)) <= count
