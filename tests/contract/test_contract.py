@@ -1,5 +1,7 @@
 """What holds in memory holds for real processes: the same cases on both."""
 
+import asyncio
+
 import pytest
 
 import skypy
@@ -81,3 +83,51 @@ async def test_a_socket_changes_hands_with_its_unread_bytes(place: Place) -> Non
     await client.send(b"b\n")
     assert await client.readline() == b"b\n"
     assert await place.call(other, "lines") == ["b"]
+
+
+async def test_what_is_sent_arrives_in_order_with_what_is_called(place: Place) -> None:
+    store = await place.newservice("simpledb")
+    for number in range(100):
+        assert place.send(store, "set", "a", number) is True
+        if number % 10 == 0:
+            assert await place.call(store, "get", "a") == number
+    assert await place.call(store, "get", "a") == 99
+    assert place.send(".nobody", "set", "a", 1) is False
+
+
+async def test_there_is_one_of_a_unique_service(place: Place) -> None:
+    waiting = asyncio.create_task(place.queryservice("simpledb"))
+    await asyncio.sleep(0)
+    first = await place.uniqueservice("simpledb")
+    assert await place.uniqueservice("simpledb") == first == await waiting
+    with pytest.raises(skypy.ServiceError, match="nobody"):
+        await place.uniqueservice("nobody")
+
+
+async def test_names_are_found_and_free_after_a_death(place: Place) -> None:
+    named = await place.newservice("named", ".contract")
+    assert place.query(".contract") == named
+    assert await place.call(".contract", "who") == named
+    with pytest.raises(skypy.ServiceError, match="NameTaken"):
+        await place.newservice("named", ".contract")
+    await place.kill(named)
+    assert place.query(".contract") is None
+    with pytest.raises(skypy.ActorDead, match=r'nobody has the name "\.contract"'):
+        await place.call(".contract", "who")
+
+
+async def test_what_no_message_carries_is_refused_at_once(place: Place) -> None:
+    store = await place.newservice("simpledb")
+    with pytest.raises(TypeError):
+        await place.call(store, "set", "a", object())
+    with pytest.raises(TypeError):
+        place.send(store, "set", "a", object())
+
+
+async def test_an_error_of_a_send_is_in_the_log(place: Place) -> None:
+    place.expect_error("TypeError: the value of")
+    place.allow_error("never seen")
+    store = await place.newservice("simpledb")
+    assert place.send(store, "set", "a", "text")
+    assert place.send(store, "incr", "a")
+    assert await place.call(store, "get", "a") == "text"
