@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 IN_MEMORY := tests/actors/test_in_memory.py tests/services tests/testing
+COMPILED := .venv-compiled
+TESTS_OF_COMPILED := tests/net tests/node tests/worker tests/test_lane.py
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit memory sockets nodes conformance soak bench bench-quick bench-all bench-guard format diagram clean
+.PHONY: help run client test lint types unit memory sockets nodes conformance soak bench bench-quick bench-all bench-guard compiled format diagram clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,18 @@ bench-all: $(INSTALLED) ## every case, longer, with the heavy rivals as well
 bench-guard: $(INSTALLED) ## fails when skypy has become slower beside asyncio than committed
 	$(BIN)/python -m benchmarks guard
 
+compiled: ## a wheel with what is hot as machine code, in dist, and tests of it (needs a C compiler; takes minutes)
+	$(PYTHON) -m venv --clear $(COMPILED)
+	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+	@# From a copy: the compiler leaves its modules beside the sources, where they would be taken for them.
+	source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && cp -r pyproject.toml README.md skypy "$$source" && \
+	    HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist "$$source"
+	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy-*.whl | head -1)"
+	@# The tests come from here, skypy from there.
+	$(COMPILED)/bin/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/tests.pth", "w").write(os.getcwd())'
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -n 2 --dist loadfile $(TESTS_OF_COMPILED)
+
 format: $(INSTALLED) ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -72,7 +86,7 @@ diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the
 	$(BIN)/python -m tests.diagram
 
 clean: ## remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv
+	rm -rf $(VENV) $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

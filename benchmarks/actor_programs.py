@@ -16,7 +16,7 @@ from benchmarks import rivals
 from benchmarks.build import build_erlang
 from benchmarks.model import BenchmarkError, Contender, Measurement, Timing
 from benchmarks.processes import Command, check_alive, pss_bytes, running
-from benchmarks.socket_servers import ACTORS, skynet_command, skypy_command
+from benchmarks.socket_servers import ACTORS, compiled, skynet_command, skypy_command
 
 MARK = "RESULT "
 SPARE_SECONDS = 60.0
@@ -60,6 +60,7 @@ ALL = {
     program.name: program
     for program in (
         Program("skypy", skypy_program),
+        Program("skypy compiled", lambda *activity: compiled(skypy_program(*activity)), rivals.not_compiled),
         Program("skynet", skynet_program, rivals.no_skynet),
         Program("asyncio Queue", python_program("asyncio_queue")),
         Program("uvloop Queue", python_program("asyncio_queue", "uvloop"), partial(rivals.no_package, "uvloop")),

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.processes import FOLDER
+from benchmarks.processes import FOLDER, ROOT
 
 ENVIRONMENT = FOLDER / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
+COMPILED = ROOT / ".venv-compiled"
 PACKAGES = ("uvloop", "gevent", "pykka", "xoscar")
 HEAVY_PACKAGES = ("thespian", "ray")
 
@@ -56,6 +57,11 @@ def version(package: str) -> str | None:
 def no_package(package: str) -> str | None:
     """Why a rival of the registry cannot take part."""
     return None if version(package) else f"{package} is not installed: python -m benchmarks install --heavy"
+
+
+def not_compiled() -> str | None:
+    """Why the compiled skypy cannot take part."""
+    return None if any(COMPILED.glob("lib/python3.*/site-packages/skypy")) else "skypy is not compiled: make compiled"
 
 
 def skynet_home() -> str:

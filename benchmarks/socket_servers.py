@@ -35,6 +35,11 @@ def skypy_command(
     return Command([sys.executable, "-m", "skypy", "run", str(SERVERS / "skypy" / "node.toml"), *options])
 
 
+def compiled(command: Command) -> Command:
+    """The same command of the skypy that `make compiled` has made, not of the sources in the current folder."""
+    return Command([str(rivals.COMPILED / "bin" / "python"), *command.arguments[1:]], {"PYTHONSAFEPATH": "1"})
+
+
 def skynet_command(service: str, arguments: str, threads: int = WORKERS) -> Command:
     environment = {
         "BENCH_SERVICE": service,
@@ -80,6 +85,7 @@ ALL = {
     server.name: server
     for server in (
         Server("skypy", skypy_command),
+        Server("skypy compiled", lambda mode, port: compiled(skypy_command(mode, port)), rivals.not_compiled),
         Server("skypy spinning", lambda mode, port: skypy_command(mode, port, more={"socket.spin": SPIN_MICROSECONDS})),
         Server("asyncio streams", python_command("asyncio_streams.py")),
         Server("asyncio Protocol", python_command("asyncio_protocol.py")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.actor_programs import FEW_ACTORS, contenders, growth
 from benchmarks.model import Case
 
-ONE_PROCESS = "skypy, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar, Erlang"
+ONE_PROCESS = "skypy, skypy compiled, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar, Erlang"
 
 
 def call(handler: str, width: int, aims: dict[str, float]) -> Case:
@@ -28,7 +28,7 @@ def across(width: int, aims: dict[str, float]) -> Case:
         f"request and reply between actors of two workers, {width} outstanding",
         "calls/s",
         "higher",
-        contenders("call-across", width, "skypy, skynet, xoscar, Erlang, Thespian, Ray"),
+        contenders("call-across", width, "skypy, skypy compiled, skynet, xoscar, Erlang, Thespian, Ray"),
         aims,
     )
 

@@ -13,7 +13,8 @@ from benchmarks.socket_servers import SPIN_MICROSECONDS, Load, contenders
 
 LINE_BYTES = 32
 EVERYBODY = (
-    "skypy, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, gevent, skynet, Erlang, Netty, C"
+    "skypy, skypy compiled, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, gevent, skynet, "
+    "Erlang, Netty, C"
 )
 SOME = "skypy, asyncio streams, uvloop streams, uvloop Protocol, skynet, Netty, C"
 

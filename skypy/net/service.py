@@ -210,8 +210,8 @@ class SocketService:
                 by_reset, *reason = fields
                 stream.perform(connection.abort(*map(CloseReason, reason), by_reset=by_reset))
             case messages.BREAK:
-                error, reason = fields
-                stream.perform(connection.break_off(error, CloseReason(reason)))
+                error, limit = fields
+                stream.perform(connection.break_off(error, CloseReason(limit)))
             case messages.RETURN:
                 stream.perform(connection.returned(*fields))
             case messages.YIELD:
