@@ -38,12 +38,12 @@ class RealLog:
         """How many lines there are by now."""
         return len(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float) -> re.Match[str] | None:
-        """The first line that matches; None when it does not come."""
+    def wait_for(self, pattern: str, seconds: float, *, after: int = 0) -> re.Match[str] | None:
+        """The first line from number `after` on that matches; None when it does not come."""
         deadline = time.monotonic() + seconds
         with self._more:
             while True:
-                for line in self.lines:
+                for line in self.lines[after:]:
                     if found := re.search(pattern, line):
                         return found
                 if time.monotonic() > deadline or not self._collector.is_alive():
