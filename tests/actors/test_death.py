@@ -38,12 +38,13 @@ def test_a_start_function_that_ends_its_process_fails_its_start(node: RunningNod
     assert again.isdecimal()
 
 
-def test_a_worker_without_descriptors_cannot_reach_one_that_comes_later_and_says_so(node: RunningNode) -> None:
-    node.ask("use_up_descriptors")
-    lines = len(node.lines)
-    node.signal_worker(3, signal.SIGKILL)
-    node.wait_for_line(r"no descriptor is left for a lane to worker process \d+:", after=lines)
-    born, known = node.ask("meet_the_unreachable")
-    assert born.startswith("ActorDead")
-    assert born.endswith("there is no such actor")
-    assert known.isdecimal()
+def test_a_worker_without_descriptors_cannot_reach_one_that_comes_later_and_says_so() -> None:
+    with running("suicides", "workers=3") as node:
+        node.ask("use_up_descriptors")
+        lines = len(node.lines)
+        node.signal_worker(3, signal.SIGKILL)
+        node.wait_for_line(r"no descriptor is left for a lane to worker process \d+:", after=lines)
+        born, known = node.ask("meet_the_unreachable")
+        assert born.startswith("ActorDead")
+        assert born.endswith("there is no such actor")
+        assert known.isdecimal()

@@ -144,8 +144,12 @@ class RunningNode:
 
     @property
     def port(self) -> int:
-        """The port that its service has said in its last line "port N"."""
-        return int(next(line for line in reversed(self.lines) if " port " in line).rpartition(" ")[2])
+        """The port that its service has said in its last line "port N"; the line may come a moment after "started"."""
+        with self._more:
+            while not (said := [line for line in self.lines if " port " in line]):
+                if not self._more.wait(SECONDS):
+                    self.fail("no line tells a port")
+        return int(said[-1].rpartition(" ")[2])
 
     def connect(self, port: int | None = None) -> socket.socket:
         """A client."""

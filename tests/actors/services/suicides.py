@@ -38,12 +38,12 @@ async def unique_fails() -> list[str]:
 
 
 async def use_up_descriptors() -> None:
-    """Whatever comes along with a message is dropped by the kernel from now on."""
+    """Whatever comes along with a message is dropped by the kernel from now on. What is imported, is before."""
+    await skypy.call(await skypy.newservice("mortal", worker=2), "who")
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 async def meet_the_unreachable() -> list[str]:
     """A process that has come meanwhile, and one that was there before."""
-    born = await skypy.newservice("mortal", worker=3)
-    known = await skypy.newservice("mortal", worker=2)
+    born, known = [await skypy.newservice("mortal", worker=worker) for worker in (3, 2)]
     return [await outcome(skypy.call(born, "who")), await outcome(skypy.call(known, "who"))]
