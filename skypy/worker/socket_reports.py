@@ -94,7 +94,7 @@ class SocketReports:
         actor = socket.owner  # it may give the client to others, and fail afterwards
         try:
             result = accept(socket.id, socket.peer)
-            if inspect.iscoroutine(result):
+            if inspect.isawaitable(result):
                 await result
         except asyncio.CancelledError:
             if actor.ended is None and self._is_of(socket, actor):
