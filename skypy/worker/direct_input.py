@@ -44,7 +44,7 @@ class DirectInput:
                     socket = sockets.get(descriptor)  # else it was given up a moment ago
                     if socket is not None:
                         socket.take_input()
-                        if scheduler.unsettled:
+                        if scheduler.wakeups or scheduler.forks:
                             scheduler.settle()
                 break
             except (SystemExit, KeyboardInterrupt):

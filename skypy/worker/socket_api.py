@@ -155,7 +155,8 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
         if socket.reading is not _OPEN:
             socket.end_of_input()
             return None
-        socket.want(limit + len(sep))
+        if socket.received + limit >= socket.limit:
+            socket.want(limit + len(sep))
         owner = socket.owner
         await socket.readable()
         socket.check_reader(owner)
