@@ -20,6 +20,9 @@ class Kernel:
     lane_receive_bytes = 262144
     """How much a lane takes in one call."""
 
+    messages_per_turn = 1000
+    """How many messages a worker handles before its timers and sockets have their turn."""
+
     def __init__(self) -> None:
         self.read: Callable[[int, int], bytes] = os.read
         self.write: Callable[[int, Any], int] = os.write

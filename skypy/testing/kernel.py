@@ -21,6 +21,8 @@ class MemoryKernel(SocketKernel):
 
     lane_receive_bytes = 16384  # there are a dozen lanes in every test
 
+    messages_per_turn = 50  # no time passes in a turn: who never waits would keep the test waiting
+
     def __init__(self, chance: random.Random, now: Callable[[], float]) -> None:
         self.chance = chance
         self.network = Network(chance, now)

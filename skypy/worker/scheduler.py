@@ -19,12 +19,8 @@ from skypy.worker.actor import Actor, Life, actor_of
 from skypy.worker.eager import outcome_of, start_eagerly
 from skypy.worker.tasks import create_unstarted, current_task
 
-MESSAGES_PER_TURN: Final = 1000
-"""More wait for the next turn, so that timers, sockets and other tasks of the worker are not starved."""
-
-
 SECONDS_PER_TURN: Final = 0.002
-"""As well: handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
+"""Handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
 
 DEEPEST: Final = 8
 """Messages handled at once while another is: deeper ones wait for their turn, and need no stack meanwhile."""
@@ -41,9 +37,12 @@ class Scheduler:
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float],
         messages: deque[tuple[Callable[[Any], None], Any]],
+        messages_per_turn: int,
     ) -> None:
+        """More messages wait for the next turn, so that timers, sockets and other tasks are not starved."""
         self.loop = loop
         self._now = now
+        self._messages_per_turn = messages_per_turn
         self.end_of_turn_hooks: list[Callable[[], None]] = []
         self.wakeups: deque[tuple[Wakeable, Any]] = deque()
         self.forks: deque[Callable[[], object]] = deque()
@@ -62,7 +61,7 @@ class Scheduler:
         """Messages follow; nothing is written before `end_turn`."""
         self._in_turn = True
         self._deadline = self._now() + SECONDS_PER_TURN
-        self._at_once = MESSAGES_PER_TURN
+        self._at_once = self._messages_per_turn
 
     def end_turn(self) -> None:
         """Settle, then run the hooks."""
@@ -114,7 +113,7 @@ class Scheduler:
         messages = self.messages
         now = self._now
         deadline = self._deadline
-        for _ in range(MESSAGES_PER_TURN):
+        for _ in range(self._messages_per_turn):
             if not messages or now() > deadline:
                 return
             handle, message = messages.popleft()

@@ -72,7 +72,7 @@ class Worker:
         self.loop = loop
         self.log = log
         self.thread_id = threading.get_ident()
-        self.scheduler = Scheduler(loop, kernel.now, kernel.message_queue())
+        self.scheduler = Scheduler(loop, kernel.now, kernel.message_queue(), kernel.messages_per_turn)
         self.sockets = Sockets(
             lane,
             self.scheduler,
