@@ -21,7 +21,8 @@ from skypy.core.holdings import Holdings
 from skypy.core.messages import HIGH, LOW, Message
 from skypy.core.socket_state import DELIVERING, Effect, State
 from skypy.core.waiting import Wakeable
-from tests.core.hand_over_kernel import Kernel, Peer, Wait
+from tests.core.hand_over_people import Peer, Wait
+from tests.core.tcp_kernel import Kernel
 
 ID: Final = 7
 WORKERS: Final = 3

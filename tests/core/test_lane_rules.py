@@ -25,7 +25,8 @@ from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.messages import FORGET, HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE, Message
 from skypy.core.socket_state import DELIVERING, Effect, State
 from tests.core.ends import OneWorker
-from tests.core.wire import Kernel, Peer
+from tests.core.lane_peer import Peer
+from tests.core.tcp_kernel import Kernel
 
 WINDOW: Final = 300
 PLENTY: Final = 1 << 30

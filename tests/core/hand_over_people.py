@@ -1,12 +1,7 @@
-"""What lies outside of skypy while a socket changes hands, as a model: the kernel, the peer, and who waits for what.
-
-The kernel takes any part of a write, tells a reset once, to whoever asks first, and keeps every byte that had arrived
-before it.
-"""
+"""Who is outside of skypy while a socket changes hands: the peer, and who waits for what."""
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,62 +41,6 @@ class Peer:
     @property
     def between_messages(self) -> bool:
         return not self._unparsed
-
-
-class Kernel:
-    """One TCP connection: what was given to it, what it still takes, what has arrived, and how it ended."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.room = 0
-        self.arrived = bytearray()  # all input there ever was
-        self.consumed = 0
-        self.fin_sent = False
-        self.fin_received = False
-        self.reset = False
-        self.error = 0
-
-    def send(self, buffers: Sequence[bytes | memoryview]) -> int:
-        """Raises what a real one raises."""
-        assert not self.fin_sent, "a write behind our FIN"
-        if self.reset:
-            self._tell_error()
-            raise BrokenPipeError(errno.EPIPE, "both halves have ended")
-        data = b"".join(buffers)[: self.room]
-        if not data:
-            raise BlockingIOError
-        self.room -= len(data)
-        self.peer.receive(data)
-        return len(data)
-
-    def receive(self, size: int) -> bytes:
-        """Raises what a real one raises."""
-        data = bytes(self.arrived[self.consumed : self.consumed + size])
-        self.consumed += len(data)
-        if not data and not self.fin_received:
-            self._tell_error()
-            if not self.reset:
-                raise BlockingIOError
-        return data
-
-    def take_error(self) -> int:
-        """SO_ERROR."""
-        error, self.error = self.error, 0
-        return error
-
-    def be_reset(self) -> None:
-        """The peer resets the connection."""
-        self.reset = True
-        self.error = errno.EPIPE if self.fin_received else errno.ECONNRESET
-
-    @property
-    def readable(self) -> bool:
-        return self.consumed < len(self.arrived) or self.fin_received or self.reset
-
-    def _tell_error(self) -> None:
-        error = self.take_error()
-        if error:
-            raise OSError(error, "told once")
 
 
 class Wait:
