@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 IN_MEMORY := tests/actors/test_in_memory.py tests/services tests/testing
 COMPILED := .venv-compiled
-TESTS_OF_COMPILED := tests/net tests/node tests/worker tests/test_lane.py
+TESTS_OF_COMPILED := tests/core tests/worker tests/bus tests/net tests/test_lane.py tests/test_lane_descriptors.py
+NODES_OF_COMPILED := tests/node tests/actors tests/contract tests/conformance --ignore=tests/actors/test_in_memory.py
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
@@ -76,7 +77,8 @@ compiled: ## a wheel with what is hot as machine code, in dist, and tests of it 
 	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy-*.whl | head -1)"
 	@# The tests come from here, skypy from there.
 	$(COMPILED)/bin/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/tests.pth", "w").write(os.getcwd())'
-	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -n 2 --dist loadfile $(TESTS_OF_COMPILED)
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -m "not soak and not interpreted" $(TESTS_OF_COMPILED)
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -m "not soak and not interpreted" -n 2 --dist loadfile $(NODES_OF_COMPILED)
 
 format: $(INSTALLED) ## put the sources into shape
 	$(BIN)/ruff check --fix .

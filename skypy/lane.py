@@ -54,7 +54,8 @@ class _Outgoing:
             self.kept = True
             copies: list[int] = []
             with contextlib.suppress(OSError):  # this process is at its limit
-                copies.extend(map(self.kernel.duplicate, self.descriptors))
+                for descriptor in self.descriptors:
+                    copies.append(self.kernel.duplicate(descriptor))  # noqa: PERF401 - those before the limit count
             if len(copies) < len(self.descriptors):
                 self.data = memoryview(with_attached(self.data, len(copies)))
             self.descriptors = copies

@@ -82,7 +82,7 @@ def growth(connections: int) -> Case:
 CASES = (
     throughput(50, 16, f"{EVERYBODY}, uvloop Protocol joined", {"skynet": 3, "uvloop Protocol": 5}),
     throughput(50, 1, EVERYBODY, {"skynet": 1.1, "uvloop streams": 1.2}),
-    throughput(500, 1, SOME, {"skynet": 1.1, "uvloop streams": 1.2}),
+    throughput(500, 1, f"{SOME}, skypy compiled", {"skynet": 1.1, "uvloop streams": 1.2}),
     Case(
         "latency-1x1",
         "line echo, one connection with one line in flight: median latency",

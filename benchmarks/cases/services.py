@@ -12,6 +12,7 @@ from benchmarks.model import Case, Contender
 from benchmarks.socket_servers import Server, measure, skypy_command
 
 BOTH = "skypy, skynet"
+ALL = "skypy, skypy compiled, skynet"
 
 
 def workers(count: int, name: str) -> Contender:
@@ -30,7 +31,7 @@ CASES = (
         "services of four functions started one after the other",
         "services/s",
         "higher",
-        contenders("start-services", 1, BOTH),
+        contenders("start-services", 1, ALL),
         {"skynet": 5},
     ),
     Case(
@@ -38,7 +39,7 @@ CASES = (
         "services of four functions started, 50 at any time",
         "services/s",
         "higher",
-        contenders("start-services", 50, BOTH),
+        contenders("start-services", 50, ALL),
         {"skynet": 5},
     ),
     Case(

@@ -83,7 +83,7 @@ CASES = (
         contenders(
             "echo",
             generated(GENERATORS / "short_connections.c", short_load, "connections_per_second"),
-            "skypy, asyncio streams, uvloop streams, uvloop Protocol, gevent, skynet, C",
+            "skypy, skypy compiled, asyncio streams, uvloop streams, uvloop Protocol, gevent, skynet, C",
         ),
         {"skynet": 1},
         quick=True,

@@ -91,7 +91,7 @@ def _source_name(cls: type) -> str:
     return f"{cls.__module__.partition('@')[0]}.{cls.__qualname__}"
 
 
-def _plain_int(value: int) -> int:
+def _plain_int(value: Any) -> int:  # of a parameter that is an int, compiled code forgets which class it has
     if type(value) is int:  # one that could be packed would not have come here
         raise ValueError("an int in a message has at most 64 bits")
     return int.__int__(value)

@@ -167,7 +167,7 @@ class Holdings(Generic[D, W]):
         self.foreign.forgotten(id_)
         return socket
 
-    def sent_by(self, id_: int, messages: Iterable[tuple[int, bytes]]) -> bool:
+    def sent_by(self, id_: int, messages: Iterable[Sequence[Any]]) -> bool:
         """SENT_BY: another worker's output. False when it cannot be written: the service tells its writers so."""
         socket = self.own.get(id_)
         return socket is not None and all(self.write(id_, data, priority) for priority, data in messages)

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 from threading import get_ident as _get_thread_id
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from skypy.worker.worker import Worker
 
 _current: Final[contextvars.ContextVar[Actor]] = contextvars.ContextVar("skypy_actor")
-_PACKAGE: Final = str(Path(__file__).parents[1])
+_NOT_OF_SERVICES: Final = ("skypy", "asyncio")
+"""The packages whose frames are left out of tracebacks: by name, compiled modules are in no folder."""
 
 
 class Life(Enum):
@@ -146,7 +146,7 @@ def text_of(error: BaseException) -> str:
 
 
 def _from_service(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith((_PACKAGE, asyncio.__path__[0])):
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_OF_SERVICES:
         trace = trace.tb_next
     return trace
 

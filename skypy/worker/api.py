@@ -60,15 +60,15 @@ def stop(function: F) -> F:
 # -- tasks and time --
 
 
-def fork(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Task[Any]:
+def fork(_function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Task[Any]:
     """Run a function in a task of its own, once the current handler waits or returns (skynet.fork).
 
     A plain function works as well. Returns the task, which can be cancelled, and whose sleep `wakeup` can end.
     Raises TypeError for what cannot be called.
     """
     actor = current_actor()
-    check_callable(function)
-    return actor.worker.scheduler.fork(actor, run_function(function, *args, **kwargs), function_name(function))
+    check_callable(_function)
+    return actor.worker.scheduler.fork(actor, run_function(_function, *args, **kwargs), function_name(_function))
 
 
 class Timeout:

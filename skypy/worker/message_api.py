@@ -128,28 +128,28 @@ async def _unique(verb: str, name: str, *arguments: Any) -> Address:
     return address
 
 
-# -- messages --
+# -- messages: an underscore keeps the name free for a keyword of the message, which compiled code does not --
 
 
-def send(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> bool:
+def send(_address: Address | str, _command: str, /, *args: Any, **kwargs: Any) -> bool:
     """One way. False if the address is known to be dead, or nobody has the name.
 
     Raises TypeError or ValueError for values that no message carries, MailboxFull when too much is under way.
     """
     actor = current_actor()
     worker = actor.worker
-    if type(command) is not str or not command.isascii():
-        _check_command(command)
-    if type(address) is not int:
+    if type(_command) is not str or not _command.isascii():
+        _check_command(_command)
+    if type(_address) is not int:
         try:
-            address = worker.resolve(address)
+            _address = worker.resolve(_address)
         except ActorDead:  # nobody has the name
             pack_arguments(args, kwargs)  # bad values are told at once, not when somebody is there
             return False
-    return worker.messenger.send(actor.address, address, command, args, kwargs)
+    return worker.messenger.send(actor.address, _address, _command, args, kwargs)
 
 
-async def call(address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
+async def call(_address: Address | str, _command: str, /, *args: Any, **kwargs: Any) -> Any:
     """The reply.
 
     Raises RemoteError (the callee's exception), ActorDead (it has ended, or its process has died), MailboxFull, and
@@ -158,11 +158,11 @@ async def call(address: Address | str, command: str, /, *args: Any, **kwargs: An
     actor = current_actor()
     worker = actor.worker
     messenger = worker.messenger
-    if type(command) is not str or not command.isascii():
-        _check_command(command)
-    if type(address) is not int:
-        address = worker.resolve(address)
-    request = messenger.ask(actor.address, address, command, args, kwargs)
+    if type(_command) is not str or not _command.isascii():
+        _check_command(_command)
+    if type(_address) is not int:
+        _address = worker.resolve(_address)
+    request = messenger.ask(actor.address, _address, _command, args, kwargs)
     if request.answer is not UNANSWERED:
         if cancellations(worker.loop):
             await asyncio.sleep(0)  # raises, as any wait would
@@ -297,10 +297,10 @@ class Queue:
         if not self._depth:
             self._pass_on()
 
-    async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
+    async def __call__(self, _function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
         """Run a function, plain or coroutine, in the section."""
         async with self:
-            result = function(*args, **kwargs)
+            result = _function(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
 
     async def _wait(self, task: asyncio.Task[Any]) -> None:

@@ -7,7 +7,7 @@ across workers. A handler's task starts in the order in which messages arrived.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,7 @@ from skypy.core.errors import ActorDead, MailboxFull, RemoteError
 from skypy.core.messages import Message
 from skypy.core.sessions import Sessions
 from skypy.core.values import (
+    SCALARS,
     may_all_be_shared,
     may_be_shared,
     pack_arguments,
@@ -237,7 +238,7 @@ class Messenger:
         context = actor.context.copy()
         try:
             result = context.run(call_handler, actor, request)
-            if type(result) is CoroutineType:
+            if result.__class__ not in SCALARS and (type(result) is CoroutineType or isinstance(result, Coroutine)):
                 task = start_eagerly(self._scheduler.loop, result, name=request.command, context=context)
                 outcome = outcome_of(task)
                 if outcome is None:

@@ -169,7 +169,7 @@ class Scheduler:
         context = actor.context.copy()
         try:
             result = context.run(function, *args)
-            if type(result) is not CoroutineType and not isinstance(result, Coroutine):  # a compiled one
+            if result is None or (type(result) is not CoroutineType and not isinstance(result, Coroutine)):
                 return
             task = start_eagerly(self.loop, result, name=name, context=context)
         except asyncio.CancelledError:

@@ -32,9 +32,9 @@ def check_callable(function: F) -> F:
     return function
 
 
-async def run_function(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+async def run_function(_function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a function, and wait for what it returns if it is a coroutine function."""
-    result = function(*args, **kwargs)
+    result = _function(*args, **kwargs)
     return await result if inspect.isawaitable(result) else result
 
 

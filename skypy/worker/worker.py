@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import CodeType
 from typing import Any, Final
 
@@ -157,7 +156,7 @@ class Worker:
             return
         context = actor.context.copy()
         result = context.run(function, *arguments)
-        if not inspect.iscoroutine(result):
+        if not isinstance(result, Coroutine):
             return
         task = start_eagerly(self.loop, result, name=function_name(function), context=context)
         outcome = outcome_of(task)
@@ -212,7 +211,7 @@ class Worker:
             try:
                 async with asyncio.timeout(self.settings.stop_timeout):
                     result = actor.context.copy().run(function)
-                    if inspect.iscoroutine(result):
+                    if isinstance(result, Coroutine):
                         await self.loop.create_task(result, name=function_name(function), context=actor.context.copy())
             except BaseException as error:
                 actor.failed(f"in {function_name(function)}", error, function)

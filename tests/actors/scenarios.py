@@ -109,6 +109,15 @@ async def raises(kind: type[BaseException], call: Awaitable[Any]) -> Any:
     raise AssertionError(f"it did not raise {kind.__name__}, it returned {result!r}")
 
 
+async def refuses(function: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> None:
+    """A value of the wrong type raises TypeError: where it is awaited, or where it is called if that is compiled."""
+    try:
+        result = await function(*args, **kwargs)
+    except TypeError:
+        return
+    raise AssertionError(f"it did not raise TypeError, it returned {result!r}")
+
+
 async def outcome(call: Awaitable[Any]) -> str:
     """What a call comes to, in words."""
     try:

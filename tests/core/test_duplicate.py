@@ -66,6 +66,7 @@ def test_handing_over_again_continues_at_the_end_of_what_was_handed_over() -> No
     assert [message[2:] for message in heard] == [(0, [(HIGH, b"abc")], 0), (3, [(HIGH, b"d")], 0)]
 
 
+@pytest.mark.interpreted
 def test_more_than_a_frame_can_say_is_handed_over_in_parts_and_the_errno_with_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

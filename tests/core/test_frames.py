@@ -76,6 +76,7 @@ def test_an_empty_batch_is_a_frame() -> None:
     assert decode(encode([])) == [Frame([], 0, 0)]
 
 
+@pytest.mark.interpreted
 def test_a_batch_whose_length_cannot_be_said_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = [[1, bytes(10)]]
     size = len(pack(batch))

@@ -25,6 +25,8 @@ from skypy.core.output_queue import OutputQueue
 from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, Input, State
 from tests.core.hand_over_world import HeldSocket, play
 
+pytestmark = pytest.mark.interpreted
+
 STEPS: Final = 70
 ATTEMPTS: Final = 5000
 

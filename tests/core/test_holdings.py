@@ -13,6 +13,8 @@ from skypy.core.holdings import Holdings
 from skypy.core.messages import BREAK, HIGH
 from tests.core.ends import DESCRIPTOR, ID, Heard
 
+pytestmark = pytest.mark.interpreted
+
 
 class Stuck(Duplicate):
     """A connection whose kernel takes nothing."""

@@ -27,6 +27,8 @@ from skypy.core.messages import (
 from skypy.core.socket_state import State
 from tests.core.ends import DESCRIPTOR, ID, OWNER, Heard, OneWorker, connection
 
+pytestmark = pytest.mark.interpreted
+
 # -- the service's end --
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import skypy
 from skypy.core.address import format_address
-from tests.actors.scenarios import Others, passes, process_of, raises, variable
+from tests.actors.scenarios import Others, passes, process_of, raises, refuses, variable
 from tests.actors.scenarios import play as play_scenario
 
 
@@ -100,7 +100,7 @@ async def test_names_that_no_service_has_are_refused(others: Others) -> None:
     assert 'no service "newborm" (looked for newborm.py in ' in text
     assert text.endswith('; did you mean "newborn"?')
     for nonsense in (None, 1, b"newborn"):
-        await raises(TypeError, skypy.newservice(nonsense, worker=where))  # type: ignore[arg-type]
+        await refuses(skypy.newservice, nonsense, worker=where)
 
 
 async def test_workers_that_do_not_exist_are_refused(others: Others) -> None:
@@ -109,7 +109,7 @@ async def test_workers_that_do_not_exist_are_refused(others: Others) -> None:
         text = str(await raises(skypy.ServiceError, skypy.newservice("newborn", worker=number)))
         assert text == f"there is no worker {number}: this node has workers 1 to 2"
     for nonsense in ("there", 1.0, b"here", [1]):
-        await raises(TypeError, skypy.newservice("newborn", worker=nonsense))  # type: ignore[arg-type]
+        await refuses(skypy.newservice, "newborn", worker=nonsense)
     await raises(ValueError, skypy.newservice("newborn", restart="permanent"))  # type: ignore[arg-type]
 
 

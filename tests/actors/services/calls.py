@@ -7,7 +7,7 @@ from typing import Any
 
 import skypy
 from skypy.core.address import format_address
-from tests.actors.scenarios import LONG, Others, here, passes, process_of, raises
+from tests.actors.scenarios import LONG, Others, here, passes, process_of, raises, refuses
 from tests.actors.scenarios import play as play_scenario
 
 heard: list[Any] = []
@@ -26,6 +26,11 @@ async def play(name: str, placement: str) -> dict[str, Any]:
 @skypy.command
 def echo(value: Any) -> Any:
     return value
+
+
+@skypy.command
+def pass_on_plainly(target: int, value: Any) -> Coroutine[Any, Any, Any]:
+    return skypy.call(target, "echo", value)
 
 
 @skypy.command
@@ -119,6 +124,11 @@ async def test_call_is_a_coroutine_function_and_runs_when_it_is_awaited(others: 
     assert await skypy.call(other, "what_was_heard") == ["too early"]
 
 
+async def test_a_plain_handler_may_return_the_call_of_another(others: Others) -> None:
+    first, second = await others.start("calls"), await others.start("calls")
+    assert await skypy.call(first, "pass_on_plainly", second, "round") == "round"
+
+
 async def test_an_address_may_be_text(others: Others) -> None:
     other = await others.start("calls")
     text = format_address(other)
@@ -133,13 +143,13 @@ async def test_what_is_no_address_is_refused(others: Others) -> None:
     for wrong in ("", "1", ":1", ":0100000x", "echo", ":" + "f" * 17):
         await raises(ValueError, skypy.call(wrong, "echo", 1))
     for nonsense in (None, 1.0, b".name", [1]):
-        await raises(TypeError, skypy.call(nonsense, "echo", 1))  # type: ignore[arg-type]
+        await refuses(skypy.call, nonsense, "echo", 1)
 
 
 async def test_a_command_is_a_text(others: Others) -> None:
     other = await others.start("calls")
     for nonsense in (None, 1, b"echo", hear):
-        await raises(TypeError, skypy.call(other, nonsense, 1))  # type: ignore[arg-type]
+        await refuses(skypy.call, other, nonsense, 1)
     await raises(ValueError, skypy.call(other, "\ud800", 1))
     assert await skypy.call(other, "echo", 1) == 1
 

@@ -61,7 +61,7 @@ async def perform(name: str, *arguments: Any) -> Any:
     own: dict[str, Callable[..., Any]] = {**vars(transfers), **globals()}
     do = own.get(f"do_{name}") or getattr(socket, name)
     result = do(*arguments)
-    return await result if inspect.iscoroutine(result) else result
+    return await result if inspect.isawaitable(result) else result
 
 
 async def do_serve(start: bool = True, options: dict[str, Any] | None = None) -> tuple[int, int]:
