@@ -122,7 +122,7 @@ async def test_it(node):
             id="a socket",
         ),
         pytest.param(
-            "await node.call(service, 'open_socket')",
+            "await node.call(service, 'lose_socket')",
             "sockets left: socket:",
             id="a real socket",
         ),

@@ -66,6 +66,12 @@ def open_socket() -> None:
 
 
 @skypy.command
+def lose_socket() -> None:
+    """One that not even the garbage collector can close."""
+    library.socket().detach()
+
+
+@skypy.command
 def duplicate_socket(fd: int) -> None:
     """The worker's own descriptor of a socket, once more."""
     worker = sys.modules["skypy.worker.actor"].current_actor().worker
