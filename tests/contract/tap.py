@@ -11,6 +11,11 @@ from skypy.testing import Client, Node, System
 
 Place = System | Node
 KIBIBYTES_64 = 65536
+MORE_THAN_FITS = 100
+"""So many writes of 64 KiB are more than both kernels hold of what nobody reads.
+
+That is 4 MiB on the one side, as far as Linux lets a buffer grow, and 128 KiB on the other.
+"""
 
 
 class Tap:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.conftest import Place
-from tests.contract.tap import case, start
+from tests.contract.tap import MORE_THAN_FITS, case, start
 
 LIMITS = {"linger": 0.2, "flush_timeout": 0.4, "claim_timeout": 0.2, "half_close_timeout": 0.2}
 
@@ -31,7 +31,7 @@ async def test_who_does_not_finish_after_a_close_is_dropped(tapped: Place) -> No
 async def test_who_takes_nothing_after_a_close_is_reset(tapped: Place) -> None:
     tapped.expect_error("socket: error on .* not delivered in time")
     client, held = await (await start(tapped)).client()
-    await held.do("write_much", 100)
+    await held.do("write_much", MORE_THAN_FITS)
     await held.do("close")
     assert await held.tap.do("counted", "flush_timeout") == 1
     with pytest.raises(ConnectionResetError):

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from tests.contract.conftest import Place
-from tests.contract.tap import KIBIBYTES_64, Held, case, start
+from tests.contract.tap import KIBIBYTES_64, MORE_THAN_FITS, Held, case, start
 
 RESET_LINE = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
-LIMITS = {"write_limit": 4 * 1048576, "high_water": 262144, "low_water": 65536}
+LIMITS = {"write_limit": 16 * 1048576, "high_water": 262144, "low_water": 65536}
 
 pytestmark = pytest.mark.skypy(socket=LIMITS)
 
@@ -222,7 +222,7 @@ async def test_close_ends_who_waits(tapped: Place) -> None:
 @case
 async def test_shutdown_drops_what_is_unsent(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
-    await held.do("write_much", 60)
+    await held.do("write_much", MORE_THAN_FITS)
     await held.do("shutdown")
     with pytest.raises(ConnectionResetError):
         await client.receive_all()
@@ -246,11 +246,12 @@ async def test_what_an_actor_leaves_is_closed_when_it_is_killed(tapped: Place) -
 @case
 async def test_drain_waits_for_who_reads_slowly(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
-    await held.do("write_much", 60)
+    await held.do("write_much", MORE_THAN_FITS)
     drained = asyncio.create_task(held.do("drain"))
     assert await held.do("state") == "OPEN"
     assert not drained.done()
-    assert len(await client.receive_exactly(60 * KIBIBYTES_64)) == 60 * KIBIBYTES_64
+    size = MORE_THAN_FITS * KIBIBYTES_64
+    assert len(await client.receive_exactly(size)) == size
     assert await drained is None
 
 
