@@ -28,7 +28,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(2, Timing(0.4, 0.15)),
+    "quick": Preset(1, Timing(0.4, 0.15)),
     "standard": Preset(3, Timing(0.25, 0.1)),
     "all": Preset(5, Timing(1.0, 0.3), heavy=True),
 }
