@@ -88,7 +88,7 @@ diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the
 	$(BIN)/python -m tests.diagram
 
 clean: ## remove what was made
-	rm -rf $(VENV) $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv
+	rm -rf $(VENV) $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

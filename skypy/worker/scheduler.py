@@ -39,7 +39,10 @@ class Scheduler:
         messages: deque[tuple[Callable[[Any], None], Any]],
         messages_per_turn: int,
     ) -> None:
-        """More messages wait for the next turn, so that timers, sockets and other tasks are not starved."""
+        """`now` is the clock, `messages` holds what waits, in the order in which it is to be handled.
+
+        More than `messages_per_turn` wait for the next turn, so that timers, sockets and other tasks are not starved.
+        """
         self.loop = loop
         self._now = now
         self._messages_per_turn = messages_per_turn
