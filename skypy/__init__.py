@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         SocketClosed,
         SocketError,
     )
-    from skypy.core.values import register_type
-    from skypy.worker.api import (
+    from skypy.core.wire.values import register_type
+    from skypy.worker.verbs.actors import (
         exit,  # noqa: A004 - the verb of skynet
         fork,
         getenv,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         wait,
         wakeup,
     )
-    from skypy.worker.message_api import (
+    from skypy.worker.verbs.messages import (
         address,
         call,
         command,
@@ -133,8 +133,8 @@ _WHERE = {
         "SocketClosed",
         "SocketError",
     ),
-    "skypy.core.values": ("register_type",),
-    "skypy.worker.message_api": (
+    "skypy.core.wire.values": ("register_type",),
+    "skypy.worker.verbs.messages": (
         "address",
         "call",
         "command",
@@ -150,7 +150,7 @@ _WHERE = {
         "source",
         "uniqueservice",
     ),
-    "skypy.worker.api": (
+    "skypy.worker.verbs.actors": (
         "exit",
         "fork",
         "getenv",

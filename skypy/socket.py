@@ -1,9 +1,9 @@
 """TCP sockets for services; see `socket_api` and `socket_watch_api` in `skypy.worker` for what each verb promises."""
 
 from skypy.core.close_reason import CloseReason
+from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
-from skypy.worker.socket_address import SocketAddress
-from skypy.worker.socket_api import (
+from skypy.worker.verbs.sockets import (
     abort,
     close,
     drain,
@@ -16,7 +16,7 @@ from skypy.worker.socket_api import (
     start,
     write,
 )
-from skypy.worker.socket_watch_api import (
+from skypy.worker.verbs.watching import (
     abandon,
     counters,
     disconnected,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from skypy.core.socket_state import to_mermaid
+from skypy.core.tcp.state import to_mermaid
 
 _ROOT = Path(__file__).parents[1]
 DOCUMENTS = (_ROOT / "ARCHITECTURE.md", _ROOT / "docs" / "sockets.md")

@@ -8,7 +8,7 @@ import select
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from skypy.lane import Lane, LaneEnded, lane_pair
+from skypy.lane.lane import Lane, LaneEnded, lane_pair
 from tests.net.descriptors import open_descriptors
 
 BIG = bytes(range(256)) * 16384

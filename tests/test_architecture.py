@@ -19,8 +19,7 @@ FACADES = {"skypy", "skypy.socket", "skypy.testing"}
 RANK = {
     "version": 0,
     "core": 0,
-    "poller": 0,
-    "kernel": 1,
+    "system": 1,
     "lane": 2,
     "net": 3,
     "bus": 3,
@@ -32,8 +31,8 @@ RANK = {
     "__main__": 6,
 }
 ONLY_IMPORTER = {
-    "msgpack": {"skypy/core/codec.py"},
-    "setproctitle": {"skypy/node/process.py", "skypy/node/supervisor.py"},
+    "msgpack": {"skypy/core/wire/codec.py"},
+    "setproctitle": {"skypy/node/process.py", "skypy/node/node.py"},
 }
 NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time"}
 LONGEST_FILE_LINES = 500
@@ -103,7 +102,9 @@ def test_epoll_is_named_in_one_file() -> None:
 
 def test_shipped_services_use_the_public_modules_only() -> None:
     for path in SERVICES:
-        allowed = FACADES | ({"skypy.core.values"} if path.name == "skypy_hand.py" else set())  # what messages carry
+        allowed = FACADES | (
+            {"skypy.core.wire.values"} if path.name == "skypy_hand.py" else set()
+        )  # what messages carry
         for imported in runtime_imports(ast.parse(path.read_text())):
             assert imported in allowed or imported.split(".")[0] in sys.stdlib_module_names, f"{path}: {imported}"
 
@@ -147,7 +148,7 @@ LOADED_BY = {
     "skypy.testing.plugin": {"msgpack", "click"},
     "skypy.node.socket_process": {"asyncio", "click", "concurrent"},
     "skypy.node.worker_process": {"click"},
-    "skypy.node.supervisor": {"click"},
+    "skypy.node.node": {"click"},
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from skypy.lane import Lane, lane_pair
+from skypy.lane.lane import Lane, lane_pair
 from tests.lanes import BIG, Ends, Files, content, everything, lane_ends, numbered_files, to_the_end
 from tests.net.descriptors import limit_of, limit_with_free, open_descriptors
 
@@ -123,7 +123,7 @@ def test_a_sender_without_any_descriptor_left_sends_every_message_without(ends: 
 
 RECEIVER = """
 import json, os, resource, select, socket, sys
-from skypy.lane import Lane
+from skypy.lane.lane import Lane
 
 lane = Lane(socket.socket(fileno=int(sys.argv[1])))
 while (free := os.dup(0)) < lane.fileno():  # the numbers from here on are free
@@ -146,13 +146,13 @@ def receive(count):
             os.close(descriptor)
     return taken
 
-def say(word):
+def send(word):
     lane.send((word,))
     lane.flush()
 
-say("ready")
+send("ready")
 taken = receive(16)
-say("again")
+send("again")
 print(json.dumps(taken + receive(8)))
 """
 
@@ -209,7 +209,7 @@ def test_a_descriptor_that_does_not_fit_before_its_message_is_complete_is_missin
 
 IN_FLIGHT = """
 import json, os, resource
-from skypy.lane import Lane, lane_pair
+from skypy.lane.lane import Lane, lane_pair
 
 if os.getuid() == 0:
     os.setuid(65534)  # root may have any number of descriptors on their way

@@ -10,7 +10,7 @@ from skypy.cli.failure import BadInput
 from skypy.config import load
 from skypy.core.errors import ConfigError, ServiceError
 from skypy.core.settings import Settings
-from skypy.worker.loader import compile_service, find_service
+from skypy.worker.services.loader import compile_service, find_service
 
 
 def load_config(config: str, overrides: Sequence[str]) -> tuple[Settings, str]:

@@ -120,7 +120,7 @@ def run(config: str, overrides: tuple[str, ...]) -> None:
 
     settings, _ = load_config(config, overrides)
 
-    from skypy.node.supervisor import run as run_node  # heavier than the config, which may be wrong
+    from skypy.node.node import run as run_node  # heavier than the config, which may be wrong
 
     sys.exit(run_node(settings))
 

@@ -7,10 +7,10 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from skypy.core.connection import Connection
-from skypy.net.kernel import SocketKernel
+from skypy.core.tcp.connection import Connection
 from skypy.net.reactor import Reactor
-from skypy.poller import WRITABLE
+from skypy.system.poller import WRITABLE
+from skypy.system.socket_kernel import SocketKernel
 
 
 class Connector:

@@ -8,10 +8,10 @@ import socket
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from skypy.core.messages import SOCKET_ERROR, Message
-from skypy.net.kernel import LINUX, SocketKernel
+from skypy.core.wire.socket_lane import SOCKET_ERROR, Message
 from skypy.net.reactor import Reactor
-from skypy.poller import READABLE
+from skypy.system.poller import READABLE
+from skypy.system.socket_kernel import LINUX, SocketKernel
 
 _ACCEPTS_PER_TURN: Final = 64
 _COMPLAINTS_EVERY_SECONDS: Final = 1.0
@@ -79,14 +79,14 @@ class Listener:
         reactor: Reactor,
         room: Room,
         accepted: Callable[[Listener, socket.SocketType, tuple[str, int]], None],
-        emit: Callable[[Message], None],
+        send: Callable[[Message], None],
     ) -> None:
         self.id = id
         self._socket = end
         self._reactor = reactor
         self._room = room
         self._report_accepted = accepted
-        self._emit = emit
+        self._send = send
         self._count = 0
         self._limit = 0
         self._complained = 0.0
@@ -142,7 +142,7 @@ class Listener:
 
     def fail(self) -> None:
         """Its code has raised: stop listening, and say so."""
-        self._emit((SOCKET_ERROR, self.id, errno.EIO))
+        self._send((SOCKET_ERROR, self.id, errno.EIO))
         self.close()
 
     def _accept_one(self) -> bool:
@@ -165,4 +165,4 @@ class Listener:
         now = self._reactor.now()
         if now - self._complained >= _COMPLAINTS_EVERY_SECONDS:
             self._complained = now
-            self._emit((SOCKET_ERROR, self.id, error))
+            self._send((SOCKET_ERROR, self.id, error))

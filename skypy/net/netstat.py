@@ -6,8 +6,8 @@ from typing import Any
 
 from skypy.core.address import format_endpoint
 from skypy.core.socket_info import SocketInfo
+from skypy.net.connected_socket import Stream
 from skypy.net.listener import Listener
-from skypy.net.stream import Stream
 
 
 def row_of_listener(listener: Listener) -> tuple[Any, ...]:

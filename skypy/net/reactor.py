@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from skypy.net.kernel import LINUX, SocketKernel
+from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
 class Handler(Protocol):

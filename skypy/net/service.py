@@ -14,21 +14,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core import messages
 from skypy.core.address import format_address
 from skypy.core.close_reason import CloseReason
-from skypy.core.connection import Connection
-from skypy.core.messages import FAILED, SOCKET_ACCEPT, SOCKET_OPEN
 from skypy.core.settings import SocketSettings
-from skypy.core.socket_state import State
-from skypy.lane import Lane
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.state import State
+from skypy.core.wire import socket_lane
+from skypy.core.wire.socket_lane import SOCKET_ACCEPT, SOCKET_FAILED, SOCKET_OPEN
+from skypy.lane.lane import Lane
+from skypy.net.connected_socket import Stream
 from skypy.net.connector import Connector
-from skypy.net.kernel import LINUX, SocketKernel
 from skypy.net.listener import Listener, Spare, bind_and_listen
 from skypy.net.netstat import row_of_listener, row_of_stream
 from skypy.net.reactor import Reactor
-from skypy.net.stream import Stream
 from skypy.net.worker_lane import Command, WorkerLane
+from skypy.system.socket_kernel import LINUX, SocketKernel
 
 RESERVED_DESCRIPTORS: Final = 64
 """Kept free for lanes, epoll and the copies of descriptors on their way, so that nothing else meets the limit."""
@@ -53,22 +53,22 @@ class SocketService:
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
         self._commands: dict[int, Command] = {
-            messages.LISTEN: self._listen,
-            messages.CONNECT: self._connect,
-            messages.CANCEL: self._cancel,
-            messages.CREDIT: self._credit,
-            messages.WRITE: self._of_stream,
-            messages.SHUTDOWN: self._of_stream,
-            messages.CLOSE: self._close,
-            messages.ABORT: self._of_stream,
-            messages.SEND: self._pass_on,
-            messages.DRAIN: self._pass_on,
-            messages.DRAINED: self._drained,
-            messages.CLAIM: self._claim,
-            messages.YIELD: self._of_stream,
-            messages.BREAK: self._of_stream,
-            messages.NETSTAT: self._netstat,
-            messages.RETURN: self._of_stream,
+            socket_lane.LISTEN: self._listen,
+            socket_lane.CONNECT: self._connect,
+            socket_lane.CANCEL: self._cancel,
+            socket_lane.CREDIT: self._credit,
+            socket_lane.WRITE: self._of_stream,
+            socket_lane.SHUTDOWN: self._of_stream,
+            socket_lane.CLOSE: self._close,
+            socket_lane.ABORT: self._of_stream,
+            socket_lane.SEND: self._pass_on,
+            socket_lane.DRAIN: self._pass_on,
+            socket_lane.DRAINED: self._drained,
+            socket_lane.TAKE_OVER: self._claim,
+            socket_lane.YIELD: self._of_stream,
+            socket_lane.BREAK: self._of_stream,
+            socket_lane.NETSTAT: self._netstat,
+            socket_lane.RETURN: self._of_stream,
         }
 
     def add_lane(self, lane: Lane, number: int) -> WorkerLane:
@@ -118,16 +118,16 @@ class SocketService:
                 error = met.errno or error
                 continue
             listener = Listener(
-                next(self._ids), end, self.reactor, self, lambda *client: self._accepted(worker, *client), worker.emit
+                next(self._ids), end, self.reactor, self, lambda *client: self._accepted(worker, *client), worker.send
             )
             listener.avoid_time_wait = avoid_time_wait
             listener.half_close = half_close
             worker.listeners[listener.id] = listener
-            worker.emit_with_descriptor(
+            worker.send_with_descriptor(
                 (SOCKET_OPEN, request, listener.id, end.getsockname()[:2], None), listener.fileno()
             )
             return
-        worker.emit((FAILED, request, error))
+        worker.send((SOCKET_FAILED, request, error))
 
     def _accepted(
         self, worker: WorkerLane, listener: Listener, end: socket.SocketType, address: tuple[str, int]
@@ -135,7 +135,7 @@ class SocketService:
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
         stream = self._add(worker, connection, end, avoid_time_wait=listener.avoid_time_wait)
-        worker.emit_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
+        worker.send_with_descriptor((SOCKET_ACCEPT, listener.id, connection.id, address), end.fileno())
         if listener.first_credit:
             connection.credit(listener.first_credit, listener.owner)
             self.reactor.guarded(stream, stream.update_interest)
@@ -143,7 +143,7 @@ class SocketService:
     def _connect(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, request, addresses = message
         if self.crowded:
-            worker.emit((FAILED, request, errno.EMFILE))
+            worker.send((SOCKET_FAILED, request, errno.EMFILE))
             return
         connection = Connection(next(self._ids), worker, State.CONNECTING)
 
@@ -151,12 +151,12 @@ class SocketService:
             self._connectors.pop((worker, request), None)
             if end is None:
                 self.closed[CloseReason.NOT_CONNECTED] += 1
-                worker.emit((FAILED, request, connector.connection.error or errno.EIO))
+                worker.send((SOCKET_FAILED, request, connector.connection.error or errno.EIO))
                 return
             avoid = self.settings.time_wait == "avoid"
             self._add(worker, connection, end, avoid_time_wait=avoid, connected_by_us=True)
             opened = (SOCKET_OPEN, request, connection.id, end.getsockname()[:2], peer)
-            worker.emit_with_descriptor(opened, end.fileno())
+            worker.send_with_descriptor(opened, end.fileno())
 
         resolved = [tuple(address) for address in addresses]
         connector = Connector(connection, resolved, self.reactor, done, self.kernel)
@@ -171,11 +171,11 @@ class SocketService:
     def _credit(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         stream = self._streams.get(message[1])
         if stream is not None and stream.outlet is worker and stream.connection.owned:
-            self.reactor.guarded(stream, self._do, stream, messages.CREDIT, message[2:])
+            self.reactor.guarded(stream, self._do, stream, socket_lane.CREDIT, message[2:])
         elif message[1] in worker.listeners:
             worker.listeners[message[1]].credit(*message[2:])
         else:
-            self.dropped[messages.CREDIT] += 1
+            self.dropped[socket_lane.CREDIT] += 1
 
     def _close(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         listener = worker.listeners.pop(message[1], None)
@@ -183,7 +183,7 @@ class SocketService:
             self._of_stream(worker, message)
         else:
             listener.close()
-            worker.emit((messages.FORGET, message[1]))
+            worker.send((socket_lane.SOCKET_FORGET, message[1]))
 
     def _of_stream(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         """A request about a connection, which the worker must own."""
@@ -197,24 +197,24 @@ class SocketService:
     def _do(self, stream: Stream, kind: int, fields: Sequence[Any]) -> None:
         connection = stream.connection
         match kind:
-            case messages.CREDIT:
+            case socket_lane.CREDIT:
                 connection.credit(*fields)
-            case messages.WRITE:
+            case socket_lane.WRITE:
                 position, queued, error = fields
                 stream.perform(connection.write(position, queued, error))
-            case messages.SHUTDOWN:
+            case socket_lane.SHUTDOWN:
                 stream.perform(connection.shutdown(fields[0]))
-            case messages.CLOSE:
+            case socket_lane.CLOSE:
                 stream.perform(connection.close(*map(CloseReason, fields)))
-            case messages.ABORT:
+            case socket_lane.ABORT:
                 by_reset, *reason = fields
                 stream.perform(connection.abort(*map(CloseReason, reason), by_reset=by_reset))
-            case messages.BREAK:
+            case socket_lane.BREAK:
                 error, limit = fields
                 stream.perform(connection.break_off(error, CloseReason(limit)))
-            case messages.RETURN:
+            case socket_lane.RETURN:
                 stream.perform(connection.returned(*fields))
-            case messages.YIELD:
+            case socket_lane.YIELD:
                 self._yield(stream, fields)
         stream.update_interest()
 
@@ -224,7 +224,7 @@ class SocketService:
         kind, id_, *fields = message
         stream = self._streams.get(id_)
         if stream is None:
-            worker.emit((messages.GONE, id_))
+            worker.send((socket_lane.SOCKET_GONE, id_))
         else:
             stream.connection.pass_on(worker, kind, *fields)
 
@@ -237,7 +237,7 @@ class SocketService:
     def _claim(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         stream = self._streams.get(message[1])
         if stream is None:
-            worker.emit((messages.REFUSED, message[1]))
+            worker.send((socket_lane.SOCKET_REFUSED, message[1]))
         else:
             stream.connection.claim(worker)
             stream.update_interest()
@@ -245,12 +245,12 @@ class SocketService:
     def _yield(self, stream: Stream, last_words: Sequence[Any]) -> None:
         connection = stream.connection
         own = connection.yielded(*last_words)
-        taker = connection.holder
+        taker = connection.worker
         if own is None or not isinstance(taker, WorkerLane):
             stream.perform(connection.close(CloseReason.WORKER_DIED))
         else:
             stream.outlet = taker
-            taker.emit_with_descriptor((*own, stream.peer_address()), stream.fileno())
+            taker.send_with_descriptor((*own, stream.peer_address()), stream.fileno())
             stream.perform(connection.resume())
 
     # --
@@ -259,7 +259,7 @@ class SocketService:
         listeners = [listener for lane in self._lanes for listener in lane.listeners.values()]
         rows = [row_of_listener(listener) for listener in listeners]
         rows += [row_of_stream(stream) for stream in self._streams.values()]
-        worker.emit((messages.SOCKETS, message[1], rows, self._counters()))
+        worker.send((socket_lane.SOCKET_NETSTAT, message[1], rows, self._counters()))
 
     def _counters(self) -> dict[str, int]:
         counters = {f"closed: {reason}": count for reason, count in self.closed.items()}
@@ -290,7 +290,7 @@ class SocketService:
         for lane, request in [key for key in self._connectors if key[0] is worker]:
             self._connectors.pop((lane, request)).abandon()
         for stream in list(self._streams.values()):
-            if stream.connection.holder_died(worker):
+            if stream.connection.worker_died(worker):
                 stream.perform(stream.connection.close(CloseReason.WORKER_DIED))
                 stream.update_interest()
 

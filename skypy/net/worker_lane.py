@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core.codec import MalformedFrame
-from skypy.core.holder import NOBODY
-from skypy.core.messages import Message
-from skypy.lane import Lane, LaneEnded
+from skypy.core.tcp.worker_port import NOBODY
+from skypy.core.wire.codec import MalformedFrame
+from skypy.core.wire.socket_lane import Message
+from skypy.lane.lane import Lane, LaneEnded
+from skypy.net.connected_socket import Stream
 from skypy.net.listener import Listener
 from skypy.net.reactor import Reactor
-from skypy.net.stream import Stream
-from skypy.poller import READABLE, WRITABLE
+from skypy.system.poller import READABLE, WRITABLE
 
 MARK_BYTES: Final = 1048576
 """A lane that holds more than this unsent gets nothing more to carry: the kernel's buffers slow its peers down."""
@@ -39,8 +39,8 @@ class WorkerLane:
         self._stalled: dict[Stream, None] = {}
         self.alive = True
         self.listeners: dict[int, Listener] = {}
-        self.emit: Callable[[Message], None] = lane.send
-        self.emit_with_descriptor = lane.send_with_descriptor
+        self.send: Callable[[Message], None] = lane.send
+        self.send_with_descriptor = lane.send_with_descriptor
         self._watched = READABLE
         reactor.watch(self, READABLE)
 
@@ -88,7 +88,7 @@ class WorkerLane:
 
     def _end(self, reason: str) -> None:
         self.alive = False
-        self.emit = NOBODY.emit
+        self.send = NOBODY.send
         self._reactor.ignore(self)
         self._lane.close()
         self._ended(self, reason)

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from skypy.core.codec import MalformedFrame
-from skypy.lane import Lane, LaneEnded, lane_pair
+from skypy.core.wire.codec import MalformedFrame
+from skypy.lane.lane import Lane, LaneEnded, lane_pair
 
 _PIPE_READ_BYTES = 65536
 _LONGEST_LINE_BYTES = 65536
@@ -40,7 +40,7 @@ class Child:
         """The return code as in subprocess: negative for a signal."""
         loop.add_reader(control.fileno(), self.read_control)
 
-    def say(self, message: tuple[Any, ...], descriptor: int | None = None) -> None:
+    def send(self, message: tuple[Any, ...], descriptor: int | None = None) -> None:
         """Tell it something."""
         if descriptor is None:
             self.control.send(message)

@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from skypy.core.address import Address, process_number
-from skypy.core.control import (
-    ANSWER,
-    FORGET,
-    GET_SETTING,
-    LAUNCH,
-    LAUNCH_SERVICE,
-    LAUNCH_UNIQUE,
-    NAMED,
-    PLACE,
-    QUERY,
-    QUERY_UNIQUE,
-    REFUSAL,
-    REGISTER,
-    SET_SETTING,
-)
 from skypy.core.errors import NameTaken
 from skypy.core.names import Names
+from skypy.core.wire.control_lane import (
+    ANSWER,
+    FREE_NAMES,
+    GET_ENV,
+    LAUNCH,
+    NAMED,
+    NEW_SERVICE,
+    QUERY,
+    QUERY_SERVICE,
+    REFUSAL,
+    REGISTER,
+    RESERVE,
+    SET_ENV,
+    UNIQUE_SERVICE,
+)
 
-Say = Callable[[int, tuple[Any, ...]], None]
+Send = Callable[[int, tuple[Any, ...]], None]
 """Tells the worker with a process number something."""
 
 
@@ -42,18 +42,18 @@ WORKER_DIED = "worker died"
 class _Question:
     """What a worker has asked and waits for."""
 
-    __slots__ = ("_request", "_say", "number")
+    __slots__ = ("_request", "_send", "number")
 
-    def __init__(self, say: Say, number: int, request: int) -> None:
-        self._say = say
+    def __init__(self, send: Send, number: int, request: int) -> None:
+        self._send = send
         self.number = number
         self._request = request
 
     def answer(self, value: Any) -> None:
-        self._say(self.number, (ANSWER, self._request, value))
+        self._send(self.number, (ANSWER, self._request, value))
 
     def refuse(self, error: str, text: str) -> None:
-        self._say(self.number, (REFUSAL, self._request, error, text))
+        self._send(self.number, (REFUSAL, self._request, error, text))
 
 
 class Launcher:
@@ -62,9 +62,9 @@ class Launcher:
     `workers` is index → process number of those that run now; `env` are the settings that the config begins with.
     """
 
-    def __init__(self, workers: Mapping[int, int], say: Say, env: Mapping[str, str]) -> None:
+    def __init__(self, workers: Mapping[int, int], send: Send, env: Mapping[str, str]) -> None:
         self._workers = workers
-        self._say = say
+        self._send = send
         self._env = dict(env)
         self._names: Names[_Question] = Names()
         self._launches: dict[int, tuple[int, Callable[[Address], None], Callable[[str, str], None]]] = {}
@@ -74,20 +74,20 @@ class Launcher:
         self._places: Counter[tuple[int, int]] = Counter()
         """Places in advance, which are part of the load: by the worker that has them and the one where they are."""
         self._verbs: dict[str, Callable[..., None]] = {
-            LAUNCH_SERVICE: self._launch_service,
-            PLACE: self._place,
-            LAUNCH_UNIQUE: self._launch_unique,
-            QUERY_UNIQUE: self._query_unique,
+            NEW_SERVICE: self._launch_service,
+            RESERVE: self._place,
+            UNIQUE_SERVICE: self._launch_unique,
+            QUERY_SERVICE: self._query_unique,
             REGISTER: self._register,
             QUERY: self._query,
-            FORGET: self._forget,
-            SET_SETTING: self._set_setting,
-            GET_SETTING: self._get_setting,
+            FREE_NAMES: self._forget,
+            SET_ENV: self._set_setting,
+            GET_ENV: self._get_setting,
         }
 
     def asked(self, number: int, request: int, verb: str, *arguments: Any) -> None:
         """The worker with process number `number` asks."""
-        self._verbs[verb](_Question(self._say, number, request), *arguments)
+        self._verbs[verb](_Question(self._send, number, request), *arguments)
 
     def launch(
         self,
@@ -106,7 +106,7 @@ class Launcher:
         launch = next(self._numbers)
         self._launches[launch] = (number, started, failed)
         self._load[number] += 1
-        self._say(number, (LAUNCH, launch, name, packed_arguments))
+        self._send(number, (LAUNCH, launch, name, packed_arguments))
 
     def launched(self, launch: int, address: Address) -> None:
         """A worker has started what it was told to."""
@@ -238,7 +238,7 @@ class Launcher:
 
     def _announce(self, name: str, address: Address | None) -> None:
         for number in self._workers.values():
-            self._say(number, (NAMED, name, address))
+            self._send(number, (NAMED, name, address))
 
 
 def _exited(name: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import setproctitle
 
-from skypy.core.control import SETTINGS
 from skypy.core.settings import NodeStart, Settings
-from skypy.lane import Lane
+from skypy.core.wire.control_lane import SETTINGS
+from skypy.lane.lane import Lane
 
 _LEFT_TO_THE_NODE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -14,13 +14,13 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core.codec import MalformedFrame
-from skypy.core.control import JOIN, READY, STOP, STOP_NOW, WATCH
-from skypy.lane import Lane, LaneEnded
-from skypy.net.kernel import LINUX, SocketKernel
+from skypy.core.wire.codec import MalformedFrame
+from skypy.core.wire.control_lane import JOIN, READY, STOP, STOP_NOW, WATCH
+from skypy.lane.lane import Lane, LaneEnded
 from skypy.net.service import SocketService
 from skypy.node.process import Beginning, be_a_child
-from skypy.poller import READABLE
+from skypy.system.poller import READABLE
+from skypy.system.socket_kernel import LINUX, SocketKernel
 
 _LINGER_AT_STOP_SECONDS: Final = 0.2
 """A peer that has acknowledged everything need not close as well before the node may end."""

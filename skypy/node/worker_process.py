@@ -10,15 +10,26 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from skypy.bus.endpoint import Endpoint
-from skypy.core.control import DOWN, JOIN, LAUNCH, LAUNCH_FAILED, LAUNCHED, NAMED, READY, STOP, UNBORN, WHO
+from skypy.bus.bus import Bus
 from skypy.core.errors import ServiceError
-from skypy.kernel import LINUX, Kernel
-from skypy.lane import Lane
+from skypy.core.wire.control_lane import (
+    DOWN,
+    JOIN,
+    LAUNCH,
+    LAUNCH_FAILED,
+    LAUNCHED,
+    NAMED,
+    QUERY_PROCESS,
+    READY,
+    STOP,
+    UNKNOWN_PROCESS,
+)
+from skypy.lane.lane import Lane
 from skypy.node.process import Beginning, be_a_child
-from skypy.worker.log import set_up_logging
-from skypy.worker.loop import new_loop
+from skypy.system.kernel import LINUX, Kernel
+from skypy.worker.actors.log import set_up_logging
 from skypy.worker.node_link import NodeLink
+from skypy.worker.tasks.loop import new_loop
 from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker, log
 
 _BUS_LINGER_SECONDS = 1.0
@@ -54,11 +65,11 @@ class WorkerProcess:
             STOP: self._stop,
             DOWN: self._process_died,
             NAMED: self._named,
-            UNBORN: self._unborn,
+            UNKNOWN_PROCESS: self._unborn,
             JOIN: self._join,
         }
         self._link = NodeLink(beginning.control, loop, told, self._stop)
-        self._endpoint = Endpoint(loop, self._received, self._posted, self._unmet, self._bus_broken)
+        self._bus = Bus(loop, self._received, self._posted, self._unmet, self._bus_broken)
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
@@ -66,12 +77,12 @@ class WorkerProcess:
             loop,
             self._service_gone,
             self._link,
-            self._endpoint.post,
+            self._bus.send,
             beginning.node_start,
             kernel,
         )
-        self.worker.scheduler.end_of_turn_hooks += (self._endpoint.flush, self._link.flush)
-        self._link.say((READY,))
+        self.worker.scheduler.end_of_turn_hooks += (self._bus.flush, self._link.flush)
+        self._link.send((READY,))
         self._link.do(beginning.messages)
 
     # -- the bus --
@@ -83,7 +94,7 @@ class WorkerProcess:
         self.worker.scheduler.request_turn()
 
     def _unmet(self, number: int) -> None:
-        self._link.say((WHO, number))  # an address may be made up: then nobody would ever answer
+        self._link.send((QUERY_PROCESS, number))  # an address may be made up: then nobody would ever answer
 
     def _bus_broken(self) -> None:
         """What another worker has sent cannot be read: this process ends, and is replaced if the node lives."""
@@ -97,14 +108,14 @@ class WorkerProcess:
             log.error("no descriptor is left for a lane to worker process %d: nobody here will ever reach it", number)
             self._process_died(number, "there is no lane to its process")
         else:
-            self._endpoint.join(number, Lane(self._kernel.socket_of(descriptor), self._kernel))
+            self._bus.join(number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, number: int, reason: str) -> None:
-        self._endpoint.died(number)
+        self._bus.died(number)
         self.worker.process_died(number, reason)
 
     def _unborn(self, number: int) -> None:
-        self._endpoint.unborn(number)
+        self._bus.unborn(number)
         self.worker.process_died(number, "there is no such process")
 
     # -- the node --
@@ -122,13 +133,13 @@ class WorkerProcess:
             address = await self.worker.launch(name, packed_arguments)
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
             if self._stopping is None:
-                self._link.say((LAUNCHED, launch, 0))
+                self._link.send((LAUNCHED, launch, 0))
         except ServiceError as error:
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = self.worker.address_in_use_hint(cause) or ("start", str(error))
-            self._link.say((LAUNCH_FAILED, launch, key, text))
+            self._link.send((LAUNCH_FAILED, launch, key, text))
         else:
-            self._link.say((LAUNCHED, launch, address))
+            self._link.send((LAUNCHED, launch, address))
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """What runs here, for who ends this process by force."""
@@ -149,7 +160,7 @@ class WorkerProcess:
         await self.worker.stop()
         self.worker.scheduler.end_turn()
         await self.worker.sockets.flushed()
-        await self._endpoint.close(_BUS_LINGER_SECONDS)
+        await self._bus.close(_BUS_LINGER_SECONDS)
         self._ended()
 
     def run(self) -> int:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skypy.testing.client import Client, Connect
     from skypy.testing.clock import Clock
-    from skypy.testing.loop import Stuck
-    from skypy.testing.node import Node
+    from skypy.testing.memory.loop import Stuck
+    from skypy.testing.memory.system import System
     from skypy.testing.probe import Message, Probe, StartProbe
-    from skypy.testing.system import System
+    from skypy.testing.processes.node import Node
 
 __all__ = ["Client", "Clock", "Connect", "Message", "Node", "Probe", "StartProbe", "Stuck", "System"]
 
@@ -23,11 +23,11 @@ _WHERE = {
     "Clock": "clock",
     "Connect": "client",
     "Message": "probe",
-    "Node": "node",
+    "Node": "processes.node",
     "Probe": "probe",
     "StartProbe": "probe",
-    "Stuck": "loop",
-    "System": "system",
+    "Stuck": "memory.loop",
+    "System": "memory.system",
 }
 
 

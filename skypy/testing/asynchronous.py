@@ -12,9 +12,9 @@ from typing import Any, Final
 import pytest
 
 from skypy.core.errors import RemoteError, SkypyError
-from skypy.testing.loop import Stuck
-from skypy.testing.node import Node
-from skypy.testing.system import System
+from skypy.testing.memory.loop import Stuck
+from skypy.testing.memory.system import System
+from skypy.testing.processes.node import Node
 
 _NOT_THE_USERS: Final = (str(Path(__file__).parents[1]), asyncio.__path__[0])
 Place = System | Node

@@ -8,7 +8,7 @@ import socket
 import struct
 from typing import Protocol
 
-from skypy.testing.network import TcpEnd
+from skypy.testing.memory.network import TcpEnd
 
 
 class Connect(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skypy.testing.loop import MemoryLoop
+from skypy.testing.memory.loop import MemoryLoop
 
 
 class Clock:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from skypy.node.log_sink import LogSink
-from skypy.testing.process import current_process
-from skypy.worker.log import AddressFormatter
+from skypy.testing.memory.process import current_process
+from skypy.worker.actors.log import AddressFormatter
 
 CLIENT_HAS_GONE: Final = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
 """What a service may meet when the clients of a test that has ended are closed."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from skypy.testing.descriptors import all_numbers
+from skypy.testing.memory.descriptors import all_numbers
 from skypy.worker.worker import Worker
 
 LEFT_TO_COLLECTOR: Final = "left for the garbage collector to close"
@@ -54,7 +54,7 @@ def sockets_of(worker: Worker) -> set[int]:
     """The descriptors that a worker holds for its actors' sockets, those whose end it has not heard of yet included."""
     sockets = worker.sockets
     listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
-    connections = (*sockets.own.values(), *sockets.holdings.parting.values())
+    connections = (*sockets.own.values(), *sockets.leases.parting.values())
     held = {one.descriptor for one in listeners} | {one.descriptor for one in connections}
     return {descriptor for descriptor in held if descriptor is not None}
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from skypy.core.settings import Settings
     from skypy.testing.client import Connect
     from skypy.testing.clock import Clock
-    from skypy.testing.node import Node
+    from skypy.testing.memory.system import System
     from skypy.testing.probe import StartProbe
-    from skypy.testing.system import System
+    from skypy.testing.processes.node import Node
 
 _MARKER = (
     "skypy(config=, start=, workers=, service_path=, env=, socket=, seeds=): "
@@ -70,8 +70,8 @@ def skypy_settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture
 def system(skypy_settings: Settings, skypy_seed: int) -> Iterator[System]:
-    """A node in memory, which has started; see `skypy.testing.system.System`."""
-    from skypy.testing.system import System
+    """A node in memory, which has started; see `skypy.testing.memory.system.System`."""
+    from skypy.testing.memory.system import System
 
     _forget_about_what_is_loaded()
     system = System(skypy_settings, skypy_seed)
@@ -98,8 +98,8 @@ def probe(system: System) -> StartProbe:
 
 @pytest.fixture
 def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
-    """A node of real processes, which has started; see `skypy.testing.node.Node`."""
-    from skypy.testing.node import Node
+    """A node of real processes, which has started; see `skypy.testing.processes.node.Node`."""
+    from skypy.testing.processes.node import Node
 
     node = Node(skypy_settings, tmp_path)
     try:
@@ -187,8 +187,8 @@ def _place(item: pytest.Item) -> System | Node | None:
     named = [values[name] for name in ("node", "system") if name in values]
     if not named:
         return None
-    from skypy.testing.node import Node
-    from skypy.testing.system import System
+    from skypy.testing.memory.system import System
+    from skypy.testing.processes.node import Node
 
     return next((one for one in named if isinstance(one, Node | System)), None)  # others have fixtures of such names
 

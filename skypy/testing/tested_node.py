@@ -6,9 +6,9 @@ import functools
 from pathlib import Path
 from typing import Any, Final
 
-from skypy.core.control import JOIN, WATCH
+from skypy.core.wire.control_lane import JOIN, WATCH
 from skypy.node.child import Child
-from skypy.node.supervisor import Node
+from skypy.node.node import NodeProcess
 
 TEST_PROCESS_NUMBER: Final = 0xFFFF
 """Where the test itself is an actor: its addresses begin with ffff."""
@@ -22,7 +22,7 @@ class NotStarted(AssertionError):
         super().__init__("\n".join(["the node has not started", *lines]))
 
 
-class TestedNode(Node):
+class TestedNode(NodeProcess):
     """The real one, with one worker process more."""
 
     __test__ = False  # its name is no wish to be collected
@@ -35,9 +35,9 @@ class TestedNode(Node):
         child = self._workers[number] = self._start_child("test", "skypy.node.worker_process", said, ("test",))
         ours, theirs = self._kernel.lane_pair()
         with ours, theirs:
-            self._service.say((JOIN, number), ours.fileno())
-            self._service.say((WATCH, number), child.pidfd)
-            child.say(self._settings_for(number), theirs.fileno())
+            self._service.send((JOIN, number), ours.fileno())
+            self._service.send((WATCH, number), child.pidfd)
+            child.send(self._settings_for(number), theirs.fileno())
         self._introduce(number, child)
         return child
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core import errors
-from skypy.core.codec import MalformedFrame
-from skypy.core.control import ANSWER, ASK, REFUSAL
 from skypy.core.errors import ServiceError, SkypyError
-from skypy.lane import Lane, LaneEnded
-from skypy.worker.waiter import Waiter
+from skypy.core.wire.codec import MalformedFrame
+from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL
+from skypy.lane.lane import Lane, LaneEnded
+from skypy.worker.tasks.waiter import Waiter
 
 _KNOWN_ERRORS: Final = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
 
@@ -38,12 +38,12 @@ class NodeLink:
         self._writing = False
         loop.add_reader(control.fileno(), self._readable)
 
-    def say(self, message: tuple[Any, ...]) -> None:
+    def send(self, message: tuple[Any, ...]) -> None:
         """Tell the node something."""
         self._control.send(message)
         self.flush()
 
-    def say_later(self, message: tuple[Any, ...]) -> None:
+    def send_later(self, message: tuple[Any, ...]) -> None:
         """The same, with the next `flush`: what comes in numbers costs one system call."""
         self._control.send(message)
 
@@ -60,7 +60,7 @@ class NodeLink:
         """The node's answer. Raises the error that the node refused with."""
         request = next(self._requests)
         waiter = self._waiting[request] = Waiter[Any](self._loop)
-        self.say((ASK, request, verb, *arguments))
+        self.send((ASK, request, verb, *arguments))
         try:
             return await waiter
         finally:
@@ -69,7 +69,7 @@ class NodeLink:
     def ask_now(self, verb: str, *arguments: Any) -> Any:
         """The same without giving up control: for the rare verbs that are no coroutines. The node never blocks."""
         request = next(self._requests)
-        self.say((ASK, request, verb, *arguments))
+        self.send((ASK, request, verb, *arguments))
         while True:
             self._control.wait()
             self.flush()

@@ -12,22 +12,22 @@ from types import CodeType
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, check_address, format_address, make_address, parse_address
-from skypy.core.control import BORN, FORGET, GET_SETTING, GONE, QUERY, VACANT
 from skypy.core.errors import ActorDead, ListenError, ServiceError
 from skypy.core.names import check_name
 from skypy.core.settings import NodeStart, Settings
-from skypy.core.values import unpack_arguments
-from skypy.kernel import LINUX, Kernel
-from skypy.lane import Lane
-from skypy.worker.actor import Actor, Life, describe
-from skypy.worker.eager import cancellations, outcome_of, start_eagerly
-from skypy.worker.loader import create_module, find_service, unload
-from skypy.worker.messenger import Messenger
+from skypy.core.wire.control_lane import ACTOR_BORN, ACTOR_ENDED, FREE_NAMES, GET_ENV, QUERY, RESERVATION_UNUSED
+from skypy.core.wire.values import unpack_arguments
+from skypy.lane.lane import Lane
+from skypy.system.kernel import LINUX, Kernel
+from skypy.worker.actors.actor import Actor, Life, describe
+from skypy.worker.actors.scheduler import Scheduler, function_name
+from skypy.worker.messages.messenger import Messenger
 from skypy.worker.node_link import NodeLink
-from skypy.worker.places import Places
-from skypy.worker.scheduler import Scheduler, function_name
-from skypy.worker.socket import ListenerSocket, StreamSocket
-from skypy.worker.sockets import AnySocket, Sockets
+from skypy.worker.services.loader import create_module, find_service, unload
+from skypy.worker.services.reservations import Places
+from skypy.worker.sockets.sockets import AnySocket, Sockets
+from skypy.worker.sockets.stream_socket import ListenerSocket, StreamSocket
+from skypy.worker.tasks.eager import cancellations, outcome_of, start_eagerly
 
 log: Final = logging.getLogger("skypy")
 
@@ -60,8 +60,8 @@ class Worker:
         lane: Lane,
         loop: asyncio.AbstractEventLoop,
         service_gone: Callable[[], None],
-        node: NodeLink,
-        post_to_process: Callable[[int, tuple[Any, ...], int], bool],
+        node_link: NodeLink,
+        send_to_process: Callable[[int, tuple[Any, ...], int], bool],
         node_start: NodeStart,
         kernel: Kernel = LINUX,
     ) -> None:
@@ -81,10 +81,10 @@ class Worker:
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, Actor] = {}
-        self.node = node
+        self.node_link = node_link
         self.places = Places(self, process_number)
         self.messenger = Messenger(
-            process_number, self._kill, self.actors, self.scheduler, post_to_process, self.places.launcher
+            process_number, self._kill, self.actors, self.scheduler, send_to_process, self.places.launcher
         )
         self.node_start = node_start
         self._added_settings: dict[str, str] = {}
@@ -114,9 +114,9 @@ class Worker:
         try:
             actor, code = self._load(name)
         except ServiceError:
-            self._say((VACANT, asker))
+            self._send_to_node((RESERVATION_UNUSED, asker))
             raise
-        self._say((BORN, actor.address, asker))
+        self._send_to_node((ACTOR_BORN, actor.address, asker))
         before = cancellations(self.loop)
         try:
             actor.context.copy().run(exec, code, actor.module.__dict__)
@@ -168,9 +168,9 @@ class Worker:
         elif outcome[1] is not None:
             raise outcome[1]
 
-    def _say(self, message: tuple[Any, ...]) -> None:
+    def _send_to_node(self, message: tuple[Any, ...]) -> None:
         """Tell the node, with what else is said in this turn."""
-        self.node.say_later(message)
+        self.node_link.send_later(message)
         self.scheduler.request_turn()
 
     # -- death --
@@ -202,7 +202,7 @@ class Worker:
         self._close_sockets(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
-        self._say((GONE, actor.address))
+        self._send_to_node((ACTOR_ENDED, actor.address))
         unload(actor.module.__name__)
         ended.set_result(None)
 
@@ -268,7 +268,7 @@ class Worker:
         """Who has a name; asks the node for one that was never heard of. Raises ValueError for what is no name."""
         check_name(name)
         if name not in self._names:
-            address: Address | None = self.node.ask_now(QUERY, name)
+            address: Address | None = self.node_link.ask_now(QUERY, name)
             return address
         return self._names[name]
 
@@ -284,7 +284,7 @@ class Worker:
         for known in (self.settings.env, self._added_settings):
             if key in known:
                 return known[key]
-        value: str | None = self.node.ask_now(GET_SETTING, key)
+        value: str | None = self.node_link.ask_now(GET_ENV, key)
         if value is not None:
             self._added_settings[key] = value  # it never changes
         return value
@@ -295,7 +295,7 @@ class Worker:
             self._kill(actor)
             raise asyncio.CancelledError("the actor kills itself")
         await self.messenger.kill(actor.address, target)
-        await self.node.ask(FORGET, target)  # its names are free when we return
+        await self.node_link.ask(FREE_NAMES, target)  # its names are free when we return
 
     def _kill(self, actor: Actor) -> asyncio.Future[None]:
         return self.begin_end(actor, _KILLED)
@@ -305,7 +305,7 @@ class Worker:
         self.scheduler.begin_turn()
         handle = self.messenger.received
         self.scheduler.messages.extend([(handle, message) for message in messages])
-        self.scheduler.post(_call, handled)
+        self.scheduler.enqueue(_call, handled)
         self.scheduler.end_turn()
 
     # --

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import skypy
 from skypy import socket
 from skypy.core.address import process_number
-from skypy.worker.actor import current_actor
+from skypy.worker.actors.actor import current_actor
 from skypy.worker.worker import Worker
 
 LONG = 15.0

@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from skypy.bus.endpoint import Endpoint
-from skypy.lane import Lane, lane_pair
+from skypy.bus.bus import Bus
+from skypy.lane.lane import Lane, lane_pair
 
 SECONDS = 20.0
 """More than anything here takes: whoever waits that long has lost a wake-up."""
 
 
-class Bus:
-    """A node's bus: `join(number)` gives an endpoint, whose batches are kept in `batches[number]`.
+class Buses:
+    """A node's bus: `join(number)` gives a bus, whose batches are kept in `batches[number]`.
 
     `introduced=False`: there are no lanes to the others yet; `introduce` makes one.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.endpoints: dict[int, Endpoint] = {}
+        self.buses: dict[int, Bus] = {}
         self.batches: dict[int, list[list[Any]]] = {}
         self.unmet: dict[int, list[int]] = {}
         self.posted = Counter[int]()
@@ -32,10 +32,8 @@ class Bus:
         self.failures: list[BaseException] = []
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
-    def join(
-        self, number: int, received: Callable[[list[Any]], None] | None = None, *, introduced: bool = True
-    ) -> Endpoint:
-        """An endpoint that is through with a batch as soon as it has received it."""
+    def join(self, number: int, received: Callable[[list[Any]], None] | None = None, *, introduced: bool = True) -> Bus:
+        """A bus that is through with a batch as soon as it has received it."""
         take = received or self.batches.setdefault(number, []).append
 
         def receive(messages: list[Any], handled: Callable[[], None]) -> None:
@@ -50,8 +48,8 @@ class Bus:
         received: Callable[[list[Any], Callable[[], None]], None],
         *,
         introduced: bool = True,
-    ) -> Endpoint:
-        """An endpoint that says itself when it is through with a batch."""
+    ) -> Bus:
+        """A bus that says itself when it is through with a batch."""
         self.batches.setdefault(number, [])
 
         def posted() -> None:
@@ -61,23 +59,23 @@ class Bus:
             self.broken[number] += 1
 
         unmet = self.unmet.setdefault(number, [])
-        endpoint = self.endpoints[number] = Endpoint(self.loop, received, posted, unmet.append, broken)
-        for other in self.endpoints if introduced else ():
+        one = self.buses[number] = Bus(self.loop, received, posted, unmet.append, broken)
+        for other in self.buses if introduced else ():
             if other != number:
                 self.introduce(number, other)
-        return endpoint
+        return one
 
     def introduce(self, number: int, other: int) -> None:
         """Give both a lane to each other."""
-        for (endpoint, peer), end in zip(((number, other), (other, number)), lane_pair(), strict=True):
-            self.endpoints[endpoint].join(peer, Lane(end))
+        for (one, peer), end in zip(((number, other), (other, number)), lane_pair(), strict=True):
+            self.buses[one].join(peer, Lane(end))
 
     def messages(self, number: int) -> list[Any]:
         """What has arrived."""
         return [message for batch in self.batches[number] for message in batch]
 
     def run_until(self, condition: Callable[[], bool]) -> None:
-        """Run the loop until a condition holds. Nothing but the endpoints' own wake-ups may bring that about."""
+        """Run the loop until a condition holds. Nothing but the buses' own wake-ups may bring that about."""
         held = asyncio.Event()
 
         def look() -> None:
@@ -94,14 +92,14 @@ class Bus:
         self.loop.run_until_complete(wait())
 
     def close(self) -> None:
-        for endpoint in self.endpoints.values():
-            self.loop.run_until_complete(endpoint.close(0))
+        for one in self.buses.values():
+            self.loop.run_until_complete(one.close(0))
 
 
 @pytest.fixture
-def bus() -> Iterator[Bus]:
+def bus() -> Iterator[Buses]:
     loop = asyncio.new_event_loop()
-    bus = Bus(loop)
+    bus = Buses(loop)
     yield bus
     bus.close()
     loop.close()

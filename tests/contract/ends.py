@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from skypy.net.kernel import LINUX, SocketKernel
-from skypy.testing.kernel import MemoryKernel
+from skypy.system.socket_kernel import LINUX, SocketKernel
+from skypy.testing.memory.kernel import MemoryKernel
 
 Step = tuple[Any, ...]
 """(verb, which end: 0 the one that was accepted, 1 the one that has connected, arguments...)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypy.net.kernel import SocketKernel
+from skypy.system.socket_kernel import SocketKernel
 from tests.contract.ends import KERNELS, fill, pair
 
 Lane = tuple[socket.socket, socket.socket]

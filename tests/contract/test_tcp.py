@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skypy.core.tcp_info import SIZE, TcpInfo
-from skypy.net.kernel import SocketKernel
-from skypy.net.refuse_fin import refuse_fin
+from skypy.system.refuse_fin import refuse_fin
+from skypy.system.socket_kernel import SocketKernel
 from tests.contract.ends import KERNELS, Ends, Listener, Step, fill, pair
 
 SERVER, CLIENT = 0, 1

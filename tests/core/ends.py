@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from skypy.core.connection import Connection
-from skypy.core.duplicate import Duplicate
-from skypy.core.messages import HIGH, Message
-from skypy.core.socket_state import State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.lease import Lease
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import HIGH, Message
 
 ID = 7
 DESCRIPTOR = 33
@@ -27,8 +27,8 @@ class OneWorker:
 
     number = 1
 
-    def __init__(self, emit: Callable[[Message], None]) -> None:
-        self.emit = emit
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self.send = send
 
 
 def connection(state: State = State.OPEN, *, queued: bytes = b"", limit: int = PLENTY) -> tuple[Connection, Heard]:
@@ -41,13 +41,13 @@ def connection(state: State = State.OPEN, *, queued: bytes = b"", limit: int = P
     return made, heard
 
 
-def duplicate(descriptor: int | None = DESCRIPTOR, *, window: int = 100) -> tuple[Duplicate, Heard]:
+def duplicate(descriptor: int | None = DESCRIPTOR, *, window: int = 100) -> tuple[Lease, Heard]:
     """The worker's end."""
     heard = Heard()
-    return Duplicate(ID, descriptor, window, heard.append), heard
+    return Lease(ID, descriptor, window, heard.append), heard
 
 
-def started_duplicate(*, window: int = 100) -> tuple[Duplicate, Heard]:
+def started_duplicate(*, window: int = 100) -> tuple[Lease, Heard]:
     """The same, after an actor has started it; the first credit is out of the list."""
     made, heard = duplicate(window=window)
     made.start(OWNER)

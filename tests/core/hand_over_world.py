@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from skypy.core import messages
-from skypy.core.codec import pack, unpack
-from skypy.core.connection import Connection
-from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import SocketClosed
-from skypy.core.holdings import Holdings
-from skypy.core.messages import HIGH, LOW, Message
-from skypy.core.socket_state import DELIVERING, Effect, State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.leases import Leases
+from skypy.core.tcp.state import DELIVERING, Effect, State
 from skypy.core.waiting import Wakeable
+from skypy.core.wire import socket_lane
+from skypy.core.wire.codec import pack, unpack
+from skypy.core.wire.socket_lane import HIGH, LOW, Message
 from tests.core.hand_over_people import Peer, Wait
 from tests.core.tcp_kernel import Kernel
 
@@ -35,13 +35,13 @@ Step = Callable[[int], None]
 """Something that may happen now; the number (0 to 255) says how."""
 
 
-class HeldSocket(Duplicate):
+class HeldSocket(Lease):
     """A worker's duplicate, which writes to the model of the kernel."""
 
     __slots__ = ("closes", "kernel", "watched")
 
-    def __init__(self, kernel: Kernel, emit: Callable[[Message], None]) -> None:
-        super().__init__(ID, 3, WINDOW, emit)
+    def __init__(self, kernel: Kernel, send: Callable[[Message], None]) -> None:
+        super().__init__(ID, 3, WINDOW, send)
         self.kernel = kernel
         self.closes = 0
         self.watched = False
@@ -73,32 +73,32 @@ class Worker:
         """Whether the service has seen the end of its lane."""
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
-        self.holdings: Holdings[HeldSocket, Wait] = Holdings(
-            self.say, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, backlog=lambda *_: None
+        self.leases: Leases[HeldSocket, Wait] = Leases(
+            self.ask, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, backlog=lambda *_: None
         )
         self.accepted: list[tuple[bytes, bool]] = []  # messages that were written, and whether as the owner
         self.claims: list[Wait] = []
         self.drains: list[Wait] = []
         self.heard: dict[int, Callable[..., object]] = {
-            messages.SOCKET_DATA: self._data,
-            messages.SOCKET_MORE: self._data,
-            messages.LEND: lambda: self._held(lambda socket: socket.lend()),
-            messages.SOCKET_CLOSE: self._closed,
-            messages.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.write_broke(error)),
-            messages.SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
-            messages.FORGET: self._forget,
-            messages.SENT_BY: lambda _, queued: self.holdings.sent_by(ID, queued),
-            messages.DRAIN_BY: lambda source, request: self.holdings.drain_by(ID, source, request),
-            messages.DRAIN_DONE: self._drain_done,
-            messages.GONE: lambda: self.holdings.foreign.gone(ID),
-            messages.RECALL: lambda: self.holdings.recall(ID),
-            messages.OWN: self._own,
-            messages.REFUSED: self._refused,
+            socket_lane.SOCKET_DATA: self._data,
+            socket_lane.SOCKET_MORE: self._data,
+            socket_lane.SOCKET_LEND: lambda: self._held(lambda socket: socket.lend()),
+            socket_lane.SOCKET_CLOSE: self._closed,
+            socket_lane.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.write_broke(error)),
+            socket_lane.SOCKET_SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
+            socket_lane.SOCKET_FORGET: self._forget,
+            socket_lane.SOCKET_SENT_BY: lambda _, queued: self.leases.sent_by(ID, queued),
+            socket_lane.SOCKET_DRAIN_BY: lambda source, request: self.leases.drain_by(ID, source, request),
+            socket_lane.SOCKET_DRAIN_DONE: self._drain_done,
+            socket_lane.SOCKET_GONE: lambda: self.leases.foreign.gone(ID),
+            socket_lane.SOCKET_RECALL: lambda: self.leases.recall(ID),
+            socket_lane.SOCKET_HANDED_OVER: self._own,
+            socket_lane.SOCKET_REFUSED: self._refused,
         }
 
     @property
     def socket(self) -> HeldSocket | None:
-        return self.holdings.own.get(ID)
+        return self.leases.own.get(ID)
 
     @staticmethod
     def wake(waiter: Wakeable) -> None:
@@ -106,10 +106,10 @@ class Worker:
 
     # -- its lane --
 
-    def say(self, message: Message) -> None:
+    def ask(self, message: Message) -> None:
         self.requests.append(unpack(pack(message)))
 
-    def emit(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         if self.alive:
             self.reports.append(unpack(pack(message)))
 
@@ -118,17 +118,17 @@ class Worker:
         self.heard[kind](*fields)
 
     def _held(self, do: Callable[[HeldSocket], object]) -> None:
-        socket = self.socket or self.holdings.parting.get(ID)
+        socket = self.socket or self.leases.parting.get(ID)
         if socket is not None:
             do(socket)
-            self.holdings.wake_drainers(socket)
+            self.leases.wake_drainers(socket)
 
     def _data(self, data: bytes) -> None:
-        socket = self.socket or self.holdings.parting[ID]
-        assert socket.state is not Holding.YIELDED, "input for a former owner"
+        socket = self.socket or self.leases.parting[ID]
+        assert socket.state is not LeaseState.YIELDED, "input for a former owner"
         assert not socket.closes, "input behind its end"
         socket.data_received(data)
-        assert socket.received <= socket.limit or socket.state is Holding.CLOSING, "input beyond the credit"
+        assert socket.received <= socket.limit or socket.state is LeaseState.CLOSING, "input beyond the credit"
 
     @property
     def may_read_directly(self) -> bool:
@@ -144,34 +144,34 @@ class Worker:
                 socket.give_back()
 
     def _closed(self, error: int) -> None:
-        socket = self.socket or self.holdings.parting[ID]
+        socket = self.socket or self.leases.parting[ID]
         socket.closes += 1
         assert socket.closes == 1, "two ends of input for one owner"
-        assert socket.state is not Holding.YIELDED, "the end of input for a former owner"
+        assert socket.state is not LeaseState.YIELDED, "the end of input for a former owner"
         socket.input_ended(error)
-        self.holdings.wake_drainers(socket)
+        self.leases.wake_drainers(socket)
 
     def _forget(self) -> None:
-        socket = self.holdings.forget(ID)
-        assert socket is not None, "FORGET for nothing"
-        assert socket.forgotten() is not None, "FORGET twice"
-        self.holdings.wake_drainers(socket)
+        socket = self.leases.forget(ID)
+        assert socket is not None, "SOCKET_FORGET for nothing"
+        assert socket.forgotten() is not None, "SOCKET_FORGET twice"
+        self.leases.wake_drainers(socket)
 
     def _own(self, *fields: Any) -> None:
-        claim = self.holdings.foreign.take_claim(ID)
-        assert claim is not None, "OWN for nobody"
-        assert ID not in self.holdings.own
-        assert ID not in self.holdings.parting
-        self.holdings.take_over(self.world.duplicate(self), claim, self.number, fields)
+        claim = self.leases.foreign.take_claim(ID)
+        assert claim is not None, "SOCKET_HANDED_OVER for nobody"
+        assert ID not in self.leases.own
+        assert ID not in self.leases.parting
+        self.leases.take_over(self.world.duplicate(self), claim, self.number, fields)
         for waiter in claim.waiters:
             waiter.set_result(None)
 
     def _refused(self) -> None:
         assert not self.world.connection.owned, "refused though somebody owns it"
-        self.holdings.foreign.refused(ID)
+        self.leases.foreign.refused(ID)
 
     def _drain_done(self, request: int) -> None:
-        self.holdings.foreign.end_drain(request)
+        self.leases.foreign.end_drain(request)
         for wait in self.drains:
             if wait.succeeded:
                 assert self.world.peer.received.issuperset(wait.before), "drained, but not sent"
@@ -189,22 +189,22 @@ class Worker:
     def write(self, n: int) -> None:
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
         message = self.world.peer.message(self.number, letter, 70_000 if n > 245 else 7 + n // 8)
-        if self.holdings.write(ID, message, priority):
+        if self.leases.write(ID, message, priority):
             self.accepted.append((message, self.socket is not None))
 
     def end_turn(self, _: int = 0) -> None:
-        self.holdings.flush()
+        self.leases.flush()
 
     def claim(self, _: int = 0) -> None:
         if self.socket is None:
             self.claims.append(Wait())
-            self.holdings.claim(ID, self.claims[-1])
+            self.leases.claim(ID, self.claims[-1])
 
     def drain(self, _: int) -> None:
         if self.socket is None and not any(not wait.done() for wait in self.claims):
             wait = Wait([message for message, _ in self.accepted])
             try:
-                self.holdings.foreign.drain(ID, wait)
+                self.leases.foreign.drain(ID, wait)
             except SocketClosed:
                 return
             self.drains.append(wait)
@@ -235,26 +235,26 @@ class Worker:
         assert socket is not None
         if n < 80:
             self.write(n)
-            self.holdings.shutdown_write(socket)
+            self.leases.shutdown_write(socket)
         elif n < 95:
             socket.shutdown_read()
             self.world.input_dropped = True
         elif n < 120:
             self.close()
         elif n < 128:
-            self.holdings.shutdown(socket)
+            self.leases.shutdown(socket)
             self.world.aborted = self.world.input_dropped = True
 
     def close(self) -> None:
         socket = self.socket
         assert socket is not None
-        self.holdings.close(socket)
+        self.leases.close(socket)
         self.world.input_dropped = True
 
     def die(self, n: int) -> None:
         if n < 12:
             self.alive = False
-            takes_over = any(kind == messages.OWN for kind, *_ in self.reports)
+            takes_over = any(kind == socket_lane.SOCKET_HANDED_OVER for kind, *_ in self.reports)
             self.world.input_dropped |= takes_over or self.socket is not None
             self.reports.clear()
             while len(self.requests) > n:
@@ -266,7 +266,7 @@ class Worker:
         assert all(wait.done() for wait in (*self.claims, *self.drains)), "somebody waits for ever"
         if self.world.kernel.reset or self.world.owner_died:
             return
-        is_told = not self.holdings.write(ID, b"", HIGH)
+        is_told = not self.leases.write(ID, b"", HIGH)
         for message, as_owner in self.accepted:
             if message not in self.world.peer.received:
                 assert self.world.aborted if as_owner else is_told, f"{message[:7]!r} is lost, and nobody is told"
@@ -288,22 +288,22 @@ class World:
         self.freed = False
         first = self.workers[0]
         self.connection = Connection(ID, first)
-        first.holdings.own[ID] = socket = self.duplicate(first)
+        first.leases.own[ID] = socket = self.duplicate(first)
         connection = self.connection
         connection.credit(socket.window, first.number)  # as its listener has granted it
         socket.accepted(first.number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
-            messages.CREDIT: connection.credit,
-            messages.WRITE: connection.write,
-            messages.SHUTDOWN: connection.shutdown,
-            messages.CLOSE: connection.close,
-            messages.ABORT: lambda dropped: connection.abort(by_reset=dropped),
-            messages.YIELD: self._yield,
-            messages.RETURN: connection.returned,
+            socket_lane.CREDIT: connection.credit,
+            socket_lane.WRITE: connection.write,
+            socket_lane.SHUTDOWN: connection.shutdown,
+            socket_lane.CLOSE: connection.close,
+            socket_lane.ABORT: lambda dropped: connection.abort(by_reset=dropped),
+            socket_lane.YIELD: self._yield,
+            socket_lane.RETURN: connection.returned,
         }
 
     def duplicate(self, worker: Worker) -> HeldSocket:
-        self.duplicates.append((worker, HeldSocket(self.kernel, worker.say)))
+        self.duplicates.append((worker, HeldSocket(self.kernel, worker.ask)))
         return self.duplicates[-1][1]
 
     def take_input(self, data: bytes) -> None:
@@ -355,13 +355,13 @@ class World:
     def serve(self, worker: Worker, _: int) -> None:
         kind, _id, *fields = worker.requests.popleft()
         connection = self.connection
-        if kind in (messages.SEND, messages.DRAIN):
+        if kind in (socket_lane.SEND, socket_lane.DRAIN):
             connection.pass_on(worker, kind, *fields)
-        elif kind == messages.CLAIM:
+        elif kind == socket_lane.TAKE_OVER:
             connection.claim(worker)
-        elif kind == messages.DRAINED:
+        elif kind == socket_lane.DRAINED:
             connection.drained(worker, *fields)
-        elif connection.holder is worker and connection.owned:  # else it crossed the end
+        elif connection.worker is worker and connection.owned:  # else it crossed the end
             self.perform(self.served[kind](*fields) or ())
 
     def _yield(self, *last_words: Any) -> Sequence[Effect]:
@@ -369,13 +369,13 @@ class World:
         if own is None:
             self.input_dropped = True
             return self.connection.close()
-        self.input_dropped |= not self.workers[self.connection.holder.number - 1].alive
-        self.connection.holder.emit(own)
+        self.input_dropped |= not self.workers[self.connection.worker.number - 1].alive
+        self.connection.worker.send(own)
         return self.connection.resume()
 
     def see_lane_end(self, worker: Worker, _: int) -> None:
         worker.ended = True
-        if self.connection.holder_died(worker):
+        if self.connection.worker_died(worker):
             self.owner_died = self.input_dropped = True
             self.perform(self.connection.close())
 

@@ -6,9 +6,9 @@ import errno
 
 import pytest
 
-from skypy.core.connection import LARGEST_READ, SMALLEST_READ, Connection
-from skypy.core.messages import FORGET, HIGH, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKET_MORE
-from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, State
+from skypy.core.tcp.connection import LARGEST_READ, SMALLEST_READ, Connection
+from skypy.core.tcp.state import DELIVERING, DISCARDING, Effect, State
+from skypy.core.wire.socket_lane import HIGH, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKET_FORGET, SOCKET_MORE
 from tests.core.ends import ID, Heard, OneWorker, connection
 
 # -- being opened --
@@ -150,13 +150,13 @@ def test_our_fin_leaves_the_read_side_open() -> None:
     assert made.wants_read
     assert made.received(1)
     assert made.end_of_input() == (Effect.FREE,)
-    assert heard == [(SOCKET_CLOSE, ID, 0), (FORGET, ID)]
+    assert heard == [(SOCKET_CLOSE, ID, 0), (SOCKET_FORGET, ID)]
 
 
 def test_a_reset_ends_the_connection_with_its_errno() -> None:
     made, heard = connection(queued=b"unsent")
     assert made.end_of_input(errno.ECONNRESET) == (Effect.FREE,)
-    assert heard == [(SOCKET_CLOSE, ID, errno.ECONNRESET), (FORGET, ID)]
+    assert heard == [(SOCKET_CLOSE, ID, errno.ECONNRESET), (SOCKET_FORGET, ID)]
     assert made.state is State.CLOSED
 
 
@@ -191,14 +191,14 @@ def test_end_of_file_behind_a_failed_write_is_that_error_and_never_clean() -> No
     made, heard = connection()
     made.write_failed(errno.ETIMEDOUT)
     assert made.end_of_input() == (Effect.FREE,)
-    assert heard[1:] == [(SOCKET_CLOSE, ID, errno.ETIMEDOUT), (FORGET, ID)]
+    assert heard[1:] == [(SOCKET_CLOSE, ID, errno.ETIMEDOUT), (SOCKET_FORGET, ID)]
 
 
 def test_a_failed_write_behind_the_peers_fin_leaves_nothing_to_wait_for() -> None:
     made, heard = connection(queued=b"unsent")
     made.end_of_input()
     assert made.write_failed(errno.EPIPE) == (Effect.FREE,)
-    assert heard[1:] == [(SOCKET_ERROR, ID, errno.ECONNRESET), (FORGET, ID)]
+    assert heard[1:] == [(SOCKET_ERROR, ID, errno.ECONNRESET), (SOCKET_FORGET, ID)]
 
 
 @pytest.mark.parametrize("undelivered", [True, False])
@@ -212,4 +212,4 @@ def test_a_reset_while_lingering_is_a_loss_if_something_was_not_acknowledged(und
 def test_what_an_owner_has_not_seen_acknowledged_is_its_own_affair() -> None:
     made, heard = connection()
     assert made.end_of_input(errno.ECONNRESET, undelivered=True) == (Effect.FREE,)
-    assert heard.kinds() == [SOCKET_CLOSE, FORGET]
+    assert heard.kinds() == [SOCKET_CLOSE, SOCKET_FORGET]

@@ -8,10 +8,19 @@ from collections.abc import Callable
 import pytest
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.connection import SENT_STEP
 from skypy.core.errors import InternalError
-from skypy.core.messages import FORGET, HALF_SENT, HIGH, LOW, SENT, SOCKET_CLOSE, SOCKET_ERROR, Message
-from skypy.core.socket_state import WRITABLE, Effect, State
+from skypy.core.tcp.connection import SENT_STEP
+from skypy.core.tcp.state import WRITABLE, Effect, State
+from skypy.core.wire.socket_lane import (
+    HALF_SENT,
+    HIGH,
+    LOW,
+    SOCKET_CLOSE,
+    SOCKET_ERROR,
+    SOCKET_FORGET,
+    SOCKET_SENT,
+    Message,
+)
 from tests.core.ends import ID, connection
 
 # -- output --
@@ -28,7 +37,7 @@ def test_output_continues_where_the_worker_stopped_writing_itself() -> None:
     made, heard = connection()
     made.write(1000, [(HIGH, b"abc")], 0)
     made.wrote(3)
-    assert heard == [(SENT, ID, 1003)]
+    assert heard == [(SOCKET_SENT, ID, 1003)]
 
 
 @pytest.mark.parametrize("position", [102, 104])
@@ -73,7 +82,7 @@ def test_output_that_crossed_an_error_is_dropped_whatever_its_position_and_errno
     assert not made.wants_write
 
 
-# -- SENT --
+# -- SOCKET_SENT --
 
 
 def test_progress_is_told_when_the_queue_falls_below_a_multiple_of_the_step() -> None:
@@ -82,11 +91,11 @@ def test_progress_is_told_when_the_queue_falls_below_a_multiple_of_the_step() ->
     made.wrote(1)
     assert heard == []  # exactly two steps are left
     made.wrote(1)
-    assert heard == [(SENT, ID, 3)]
+    assert heard == [(SOCKET_SENT, ID, 3)]
     made.wrote(SENT_STEP - 1)
     assert len(heard) == 1  # exactly one step is left
     made.wrote(1)
-    assert heard[1:] == [(SENT, ID, SENT_STEP + 3)]
+    assert heard[1:] == [(SOCKET_SENT, ID, SENT_STEP + 3)]
     assert SENT_STEP == 65536
 
 
@@ -95,7 +104,7 @@ def test_an_empty_queue_is_always_told_once() -> None:
     made.wrote(2)
     assert heard == []
     made.wrote(1)
-    assert heard == [(SENT, ID, 3)]
+    assert heard == [(SOCKET_SENT, ID, 3)]
 
 
 def test_an_owner_that_finishes_hears_that_everything_is_sent_before_it_must_forget() -> None:
@@ -103,7 +112,7 @@ def test_an_owner_that_finishes_hears_that_everything_is_sent_before_it_must_for
     made.end_of_input()
     assert made.shutdown("w") == (Effect.AWAIT_FLUSH,)
     assert made.wrote(3) == (Effect.SEND_FIN, Effect.FREE)
-    assert heard == [(SOCKET_CLOSE, ID, 0), (SENT, ID, 3), (FORGET, ID)]
+    assert heard == [(SOCKET_CLOSE, ID, 0), (SOCKET_SENT, ID, 3), (SOCKET_FORGET, ID)]
 
 
 def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
@@ -111,7 +120,7 @@ def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
     assert made.close() == (Effect.AWAIT_FLUSH,)
     assert made.wrote(2) == ()
     assert made.wrote(SENT_STEP - 1) == (Effect.SEND_FIN, Effect.AWAIT_END)
-    assert heard == [(FORGET, ID)]
+    assert heard == [(SOCKET_FORGET, ID)]
 
 
 # -- requests are resolved by what is unsent --
@@ -124,10 +133,10 @@ def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
         ("finish", b"abc", (), [], State.FINISHING),
         ("stop reading", b"", (), [(SOCKET_CLOSE, ID, 0)], State.READ_STOPPED),
         ("stop reading", b"abc", (), [(SOCKET_CLOSE, ID, 0)], State.READ_STOPPED),
-        ("close", b"", (Effect.SEND_FIN, Effect.AWAIT_END), [(FORGET, ID)], State.LINGERING),
+        ("close", b"", (Effect.SEND_FIN, Effect.AWAIT_END), [(SOCKET_FORGET, ID)], State.LINGERING),
         ("close", b"abc", (Effect.AWAIT_FLUSH,), [], State.CLOSING),
-        ("abort", b"", (Effect.SEND_FIN, Effect.FREE), [(FORGET, ID)], State.CLOSED),
-        ("abort", b"abc", (Effect.RESET, Effect.FREE), [(FORGET, ID)], State.CLOSED),
+        ("abort", b"", (Effect.SEND_FIN, Effect.FREE), [(SOCKET_FORGET, ID)], State.CLOSED),
+        ("abort", b"abc", (Effect.RESET, Effect.FREE), [(SOCKET_FORGET, ID)], State.CLOSED),
     ],
 )
 def test_a_request_means_what_the_queue_makes_of_it(
@@ -152,7 +161,7 @@ def test_unsent_bytes_of_a_closed_connection_are_given_up_at_the_deadline() -> N
     made, heard = connection(queued=b"abc")
     made.close()
     assert made.deadline_passed() == (Effect.LOG_LOST, Effect.RESET, Effect.FREE)
-    assert heard == [(FORGET, ID)]
+    assert heard == [(SOCKET_FORGET, ID)]
 
 
 @pytest.mark.parametrize("undelivered", [True, False])
@@ -174,7 +183,7 @@ def test_what_was_queued_is_always_undelivered() -> None:
 def test_an_abort_whose_bytes_the_worker_dropped_is_a_reset() -> None:
     made, heard = connection()
     assert made.abort(by_reset=True) == (Effect.RESET, Effect.FREE)
-    assert heard == [(FORGET, ID)]
+    assert heard == [(SOCKET_FORGET, ID)]
 
 
 # -- outside of the table --
@@ -183,7 +192,7 @@ def test_an_abort_whose_bytes_the_worker_dropped_is_a_reset() -> None:
 def test_a_connection_that_collapses_tells_its_owner_and_drops_everything() -> None:
     made, heard = connection(queued=b"abc")
     made.collapse(errno.EIO)
-    assert heard == [(SOCKET_CLOSE, ID, errno.EIO, CloseReason.INTERNAL_ERROR), (FORGET, ID)]
+    assert heard == [(SOCKET_CLOSE, ID, errno.EIO, CloseReason.INTERNAL_ERROR), (SOCKET_FORGET, ID)]
     assert (made.state, made.wants_write, made.wants_read) == (State.CLOSED, False, False)
 
 

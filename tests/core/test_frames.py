@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.codec import MalformedFrame, pack
-from skypy.core.frames import HEADER, Frame, FrameDecoder, FrameTooLarge, encode, with_attached
+from skypy.core.wire.codec import MalformedFrame, pack
+from skypy.core.wire.frames import HEADER, Frame, FrameDecoder, FrameTooLarge, encode, with_attached
 
 messages = st.binary(max_size=40).map(lambda data: [4, 7, data])
 frames = st.builds(Frame, st.lists(messages, max_size=3), st.integers(0, 253), st.integers(0, 253))
@@ -80,9 +80,9 @@ def test_an_empty_batch_is_a_frame() -> None:
 def test_a_batch_whose_length_cannot_be_said_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = [[1, bytes(10)]]
     size = len(pack(batch))
-    monkeypatch.setattr("skypy.core.frames._LARGEST_BODY_BYTES", size)
+    monkeypatch.setattr("skypy.core.wire.frames._LARGEST_BODY_BYTES", size)
     assert decode(encode(batch)) == [Frame(batch, 0, 0)]
-    monkeypatch.setattr("skypy.core.frames._LARGEST_BODY_BYTES", size - 1)
+    monkeypatch.setattr("skypy.core.wire.frames._LARGEST_BODY_BYTES", size - 1)
     with pytest.raises(FrameTooLarge, match=f"{size} bytes"):
         encode(batch)
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypy.core.connection import Connection
-from skypy.core.duplicate import Duplicate, Holding, Reading
 from skypy.core.errors import InternalError, SkypyError
-from skypy.core.foreign import ForeignSockets
-from skypy.core.holder import Holder
-from skypy.core.messages import CREDIT, DRAIN_BY, HIGH, RETURN, SEND, SENT_BY
-from skypy.core.output_queue import OutputQueue
-from skypy.core.socket_state import DELIVERING, DISCARDING, Effect, Input, State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.foreign import ForeignSockets
+from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.output_queue import OutputQueue
+from skypy.core.tcp.state import DELIVERING, DISCARDING, Effect, Input, State
+from skypy.core.tcp.worker_port import WorkerPort
+from skypy.core.wire.socket_lane import CREDIT, HIGH, RETURN, SEND, SOCKET_DRAIN_BY, SOCKET_SENT_BY
 from tests.core.hand_over_world import HeldSocket, play
 
 pytestmark = pytest.mark.interpreted
@@ -89,12 +89,12 @@ def the_reading_is_lent_before_the_last_data_is_delivered(patch: Patch) -> None:
 
 
 def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
-    def give_back(self: Duplicate, error: int = 0) -> None:
+    def give_back(self: Lease, error: int = 0) -> None:
         if self.reads_directly:
             self.reads_directly = False
-            self.emit((RETURN, self.id, self.received, self.limit, error))
+            self.send((RETURN, self.id, self.received, self.limit, error))
 
-    patch.setattr(Duplicate, "give_back", give_back)
+    patch.setattr(Lease, "give_back", give_back)
     patch.setattr(HeldSocket, "_watch_input", lambda self: setattr(self, "watched", True))
 
 
@@ -107,14 +107,14 @@ def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
 
 
 def yield_comes_without_what_was_read(patch: Patch) -> None:
-    def recalled(self: Duplicate) -> None:
+    def recalled(self: Lease) -> None:
         if self.reads_directly:
             self.reads_directly = False
             self._ignore_input()
         true_recalled(self)
 
-    true_recalled = Duplicate.recalled
-    patch.setattr(Duplicate, "recalled", recalled)
+    true_recalled = Lease.recalled
+    patch.setattr(Lease, "recalled", recalled)
 
 
 def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
@@ -124,22 +124,22 @@ def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
         self.lent = lent and self.owned
         return effects
 
-    def lend(self: Duplicate) -> None:
+    def lend(self: Lease) -> None:
         if self.reading is Reading.OPEN:
             true_lend(self)
 
-    true_shutdown, true_lend = Connection.shutdown, Duplicate.lend
+    true_shutdown, true_lend = Connection.shutdown, Lease.lend
     patch.setattr(Connection, "shutdown", shutdown)
-    patch.setattr(Duplicate, "lend", lend)
+    patch.setattr(Lease, "lend", lend)
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
-    def recalled(self: Duplicate) -> None:
+    def recalled(self: Lease) -> None:
         self.corked.clear()
         true_recalled(self)
 
-    true_recalled = Duplicate.recalled
-    patch.setattr(Duplicate, "recalled", recalled)
+    true_recalled = Lease.recalled
+    patch.setattr(Lease, "recalled", recalled)
 
 
 def high_priority_goes_before_a_half_sent_message(patch: Patch) -> None:
@@ -154,18 +154,18 @@ def high_priority_goes_before_a_half_sent_message(patch: Patch) -> None:
 
 
 def the_right_to_write_comes_back_by_a_flag(patch: Patch) -> None:
-    def progressed(self: Duplicate, position: int) -> None:
+    def progressed(self: Lease, position: int) -> None:
         self.sent = self.out
 
-    patch.setattr(Duplicate, "progressed", progressed)
+    patch.setattr(Lease, "progressed", progressed)
 
 
 def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> None:
-    patch.setattr(Duplicate, "may_write_directly", property(lambda self: self.descriptor is not None))
+    patch.setattr(Lease, "may_write_directly", property(lambda self: self.descriptor is not None))
 
 
 def the_service_queues_foreign_output_itself(patch: Patch) -> None:
-    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
         if kind == SEND and self.queue.size and self.owned:
             for priority, data in fields[0]:
                 self.queue.append(data, priority)
@@ -177,7 +177,7 @@ def the_service_queues_foreign_output_itself(patch: Patch) -> None:
 
 
 def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> None:
-    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
         if kind == SEND and self.state is State.CLOSING:
             for _, data in fields[0]:
                 self.queue.append(data, HIGH)
@@ -189,9 +189,9 @@ def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> No
 
 
 def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
-    def pass_on(self: Connection, source: Holder, kind: int, *fields: Any) -> None:
+    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
         if self._recalled:
-            self.holder.emit((SENT_BY if kind == SEND else DRAIN_BY, self.id, source.number, *fields))
+            self.worker.send((SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY, self.id, source.number, *fields))
         else:
             true_pass_on(self, source, kind, *fields)
 
@@ -207,7 +207,7 @@ def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
         return own
 
     def resume(self: Connection) -> Effects:
-        self.holder.emit((SENT_BY, self.id, 0, self._held))
+        self.worker.send((SOCKET_SENT_BY, self.id, 0, self._held))
         self._held = ()
         return true_resume(self)
 
@@ -225,13 +225,13 @@ def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> N
 
 
 def a_recall_is_over_when_the_claimant_dies(patch: Patch) -> None:
-    def holder_died(self: Connection, dead: Holder) -> bool:
+    def worker_died(self: Connection, dead: WorkerPort) -> bool:
         closes = true_holder_died(self, dead)
         self._recalled &= bool(self._claims)
         return closes
 
-    true_holder_died = Connection.holder_died
-    patch.setattr(Connection, "holder_died", holder_died)
+    true_holder_died = Connection.worker_died
+    patch.setattr(Connection, "worker_died", worker_died)
 
 
 def a_flushed_connection_ends_during_a_recall(patch: Patch) -> None:
@@ -255,12 +255,12 @@ def a_shutdown_is_carried_out_during_a_recall(patch: Patch) -> None:
 
 
 def the_new_owner_of_a_half_closed_socket_grants_no_credit(patch: Patch) -> None:
-    def start(self: Duplicate, owner: int) -> None:
+    def start(self: Lease, owner: int) -> None:
         self._set_limit(max(self.limit, self.received + self.window))
-        if self.reading is Reading.OPEN and self.state is Holding.OWN:
-            self.emit((CREDIT, self.id, self.limit, owner))
+        if self.reading is Reading.OPEN and self.state is LeaseState.OWNED:
+            self.send((CREDIT, self.id, self.limit, owner))
 
-    patch.setattr(Duplicate, "start", start)
+    patch.setattr(Lease, "start", start)
 
 
 def writers_are_not_told_of_the_end(patch: Patch) -> None:

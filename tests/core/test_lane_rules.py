@@ -17,13 +17,13 @@ from typing import Any, Final
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from skypy.core import messages
 from skypy.core.close_reason import CloseReason
-from skypy.core.codec import pack, unpack
-from skypy.core.connection import Connection
-from skypy.core.duplicate import Duplicate, Holding, Reading
-from skypy.core.messages import FORGET, HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE, Message
-from skypy.core.socket_state import DELIVERING, Effect, State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.state import DELIVERING, Effect, State
+from skypy.core.wire import socket_lane
+from skypy.core.wire.codec import pack, unpack
+from skypy.core.wire.socket_lane import HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_FORGET, SOCKET_MORE, Message
 from tests.core.ends import OneWorker
 from tests.core.lane_peer import Peer
 from tests.core.tcp_kernel import Kernel
@@ -49,22 +49,22 @@ class BothEnds:
         self.reports: deque[Any] = deque()
         self.said: list[int] = []  # kinds of the reports, in order
         self.connection = Connection(7, OneWorker(self.report))
-        self.duplicate = Duplicate(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
+        self.duplicate = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
         self.heard: dict[int, Callable[..., object]] = {
-            messages.SOCKET_DATA: self.duplicate.data_received,
-            messages.SOCKET_MORE: self.duplicate.data_received,
-            messages.SOCKET_CLOSE: lambda error, *_: self.duplicate.input_ended(error),
-            messages.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
-            messages.SENT: self.duplicate.progressed,
-            messages.FORGET: self.duplicate.forgotten,
+            socket_lane.SOCKET_DATA: self.duplicate.data_received,
+            socket_lane.SOCKET_MORE: self.duplicate.data_received,
+            socket_lane.SOCKET_CLOSE: lambda error, *_: self.duplicate.input_ended(error),
+            socket_lane.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
+            socket_lane.SOCKET_SENT: self.duplicate.progressed,
+            socket_lane.SOCKET_FORGET: self.duplicate.forgotten,
         }
         self.served: dict[int, Callable[..., tuple[Effect, ...] | None]] = {
-            messages.CREDIT: self.connection.credit,
-            messages.WRITE: self.connection.write,
-            messages.SHUTDOWN: self.connection.shutdown,
-            messages.CLOSE: self.connection.close,
-            messages.ABORT: lambda by_reset, *_: self.connection.abort(by_reset=by_reset),
-            messages.BREAK: lambda error, reason: self.connection.break_off(error, CloseReason(reason)),
+            socket_lane.CREDIT: self.connection.credit,
+            socket_lane.WRITE: self.connection.write,
+            socket_lane.SHUTDOWN: self.connection.shutdown,
+            socket_lane.CLOSE: self.connection.close,
+            socket_lane.ABORT: lambda by_reset, *_: self.connection.abort(by_reset=by_reset),
+            socket_lane.BREAK: lambda error, reason: self.connection.break_off(error, CloseReason(reason)),
         }
         self.input = b""  # what the actor has read
         self.read_stopped = False
@@ -87,7 +87,7 @@ class BothEnds:
             yield self.write
         if self.duplicate.corked.size:
             yield self.end_turn
-        if self.duplicate.state is not Holding.CLOSING:
+        if self.duplicate.state is not LeaseState.CLOSING:
             yield from (self.read, self.pause, self.resume)
             if n % ENDINGS == 0:
                 yield self.end
@@ -187,7 +187,7 @@ class BothEnds:
 
     def report(self, message: Message) -> None:
         kind = message[0]
-        assert FORGET not in self.said, f"{message} after FORGET"
+        assert SOCKET_FORGET not in self.said, f"{message} after SOCKET_FORGET"
         if kind in (SOCKET_DATA, SOCKET_MORE, SOCKET_CLOSE):
             assert SOCKET_CLOSE not in self.said, f"{message} after CLOSE"
         self.said.append(kind)
@@ -282,7 +282,7 @@ class BothEnds:
         assert not self.duplicate.unsent or not self.duplicate.writable
         self.kernel.fin_received |= not self.kernel.reset
         for _ in range(LONGEST_REST):
-            if self.duplicate.state is Holding.CLOSING or self.duplicate.reading is not Reading.OPEN:
+            if self.duplicate.state is LeaseState.CLOSING or self.duplicate.reading is not Reading.OPEN:
                 break
             self.read(WINDOW)
             self.come_to_rest()
@@ -294,7 +294,7 @@ class BothEnds:
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
-        assert self.said.count(FORGET) == 1
+        assert self.said.count(SOCKET_FORGET) == 1
         assert self.duplicate.descriptor is None
         assert self.peer.has_everything or self.kernel.reset
 

@@ -8,23 +8,23 @@ from collections import deque
 import pytest
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.connection import LEND_AFTER, Connection
-from skypy.core.duplicate import LARGEST_DIRECT_READ, Duplicate, Holding, Reading
 from skypy.core.errors import InternalError
-from skypy.core.messages import (
+from skypy.core.tcp.connection import LEND_AFTER, Connection
+from skypy.core.tcp.lease import LARGEST_DIRECT_READ, Lease, LeaseState, Reading
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import (
     ABORT,
     BREAK,
     CLOSE,
     CREDIT,
-    LEND,
     RETURN,
     SHUTDOWN,
     SOCKET_CLOSE,
     SOCKET_ERROR,
+    SOCKET_LEND,
     YIELD,
     Message,
 )
-from skypy.core.socket_state import State
 from tests.core.ends import DESCRIPTOR, ID, OWNER, Heard, OneWorker, connection
 
 pytestmark = pytest.mark.interpreted
@@ -139,11 +139,11 @@ def test_an_errno_that_nobody_has_been_told_does_not_come_with_own() -> None:
 # -- the worker's end --
 
 
-class Arriving(Duplicate):
+class Arriving(Lease):
     """A duplicate whose kernel has what the test says: bytes, or an error."""
 
-    def __init__(self, descriptor: int | None, emit: list[Message], window: int) -> None:
-        super().__init__(ID, descriptor, window, emit.append)
+    def __init__(self, descriptor: int | None, send: list[Message], window: int) -> None:
+        super().__init__(ID, descriptor, window, send.append)
         self.arrived: deque[bytes | OSError] = deque()
         self.sizes: list[int] = []
         self.watched = False
@@ -255,13 +255,13 @@ def test_what_was_given_back_is_credited_over_the_lane_again() -> None:
 @pytest.mark.parametrize(
     ("verb", "said"),
     [
-        (Duplicate.close, CLOSE),
-        (Duplicate.abort, ABORT),
-        (Duplicate.shutdown, ABORT),
-        (Duplicate.shutdown_read, SHUTDOWN),
-        (Duplicate.recalled, YIELD),
+        (Lease.close, CLOSE),
+        (Lease.abort, ABORT),
+        (Lease.shutdown, ABORT),
+        (Lease.shutdown_read, SHUTDOWN),
+        (Lease.recalled, YIELD),
         (lambda made: made.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT), BREAK),
-        (Duplicate.pause, None),
+        (Lease.pause, None),
     ],
     ids=["close", "abort", "shutdown", "shutdown_read", "recalled", "break_off", "pause"],
 )
@@ -295,10 +295,10 @@ def test_what_crosses_the_end_of_the_reading_half_is_returned() -> None:
 def test_forget_ends_it_without_a_word() -> None:
     made, heard = borrower()
     assert made.forgotten() == DESCRIPTOR
-    assert (made.watched, made.state, heard) == (False, Holding.DEAD, [])
+    assert (made.watched, made.state, heard) == (False, LeaseState.DEAD, [])
 
 
 def test_lend_is_said_once() -> None:
     made, heard = connection()
     made.lend()
-    assert heard == [(LEND, ID)]
+    assert heard == [(SOCKET_LEND, ID)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.messages import HALF_SENT, HIGH, LOW
-from skypy.core.output_queue import OutputQueue
+from skypy.core.tcp.output_queue import OutputQueue
+from skypy.core.wire.socket_lane import HALF_SENT, HIGH, LOW
 
 
 def queue(*messages: tuple[int, bytes]) -> OutputQueue:

@@ -6,8 +6,8 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from skypy.core.codec import pack, unpack
 from skypy.core.settings import Settings, SocketSettings
+from skypy.core.wire.codec import pack, unpack
 
 FULL = Settings(
     config_file="config/echo.toml",

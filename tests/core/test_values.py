@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core import values
-from skypy.core.codec import MalformedFrame
-from skypy.core.values import (
+from skypy.core.wire import values
+from skypy.core.wire.codec import MalformedFrame
+from skypy.core.wire.values import (
     LARGEST_BYTES,
     copy_value,
     may_be_shared,

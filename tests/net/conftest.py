@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypy.core import connection
 from skypy.core.settings import SocketSettings
-from skypy.core.socket_state import Effect, Input, State, step
+from skypy.core.tcp import connection
+from skypy.core.tcp.state import Effect, Input, State, step
 from skypy.net.service import SocketService
 from tests.net.descriptors import open_descriptors
 from tests.net.stage import Stage
@@ -18,6 +18,11 @@ VISITED = pytest.StashKey[set[Cell]]()
 """Cells of the connections' table that real connections have been in."""
 RAN = pytest.StashKey[set[tuple[str, str]]]()
 """(file name, function name) of every test that has run here."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The test that looks at what all others have visited runs behind them."""
+    items.sort(key=lambda item: item.path.name == "test_every_cell.py")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

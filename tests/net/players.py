@@ -9,29 +9,29 @@ import select
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from skypy.core.messages import (
+from skypy.core.wire.socket_lane import (
     ABORT,
     CLOSE,
     CONNECT,
     CREDIT,
-    FAILED,
-    FORGET,
-    HANGUP,
-    LEND,
     LISTEN,
     LOW,
-    SENT,
     SHUTDOWN,
     SOCKET_ACCEPT,
     SOCKET_CLOSE,
     SOCKET_DATA,
     SOCKET_ERROR,
+    SOCKET_FAILED,
+    SOCKET_FORGET,
+    SOCKET_HANGUP,
+    SOCKET_LEND,
     SOCKET_MORE,
     SOCKET_OPEN,
+    SOCKET_SENT,
     WITH_DESCRIPTOR,
     WRITE,
 )
-from skypy.lane import Lane, LaneEnded, lane_pair
+from skypy.lane.lane import Lane, LaneEnded, lane_pair
 
 if TYPE_CHECKING:
     from tests.net.stage import Stage
@@ -75,13 +75,13 @@ class Held:
 
     # -- requests --
 
-    def say(self, kind: int, *fields: Any) -> None:
+    def send(self, kind: int, *fields: Any) -> None:
         """One request about this socket."""
-        self.worker.say(kind, self.id, *fields)
+        self.worker.send(kind, self.id, *fields)
 
     def credit(self, limit: int = CREDIT_FOR_ALL, owner: int = OWNER) -> None:
         """Grant input up to `limit`, as an actor that starts the socket."""
-        self.say(CREDIT, limit, owner)
+        self.send(CREDIT, limit, owner)
 
     def writing(self, data: bytes, priority: int = LOW, error: int = 0) -> tuple[Any, ...]:
         """The WRITE that hands `data` over, to be said together with others."""
@@ -91,7 +91,7 @@ class Held:
 
     def write(self, data: bytes, priority: int = LOW, error: int = 0) -> None:
         """Hand `data` over, with the errno that a direct write met."""
-        self.worker.say(*self.writing(data, priority, error))
+        self.worker.send(*self.writing(data, priority, error))
 
     def write_directly(self, data: bytes) -> None:
         """Give `data` to the kernel by way of the duplicate, as a worker does while nothing is queued."""
@@ -106,30 +106,34 @@ class Held:
 
     def shutdown(self, how: str) -> None:
         """Finish one half."""
-        self.say(SHUTDOWN, how)
+        self.send(SHUTDOWN, how)
 
     def close(self) -> None:
         """The safe close."""
-        self.say(CLOSE)
+        self.send(CLOSE)
 
     def abort(self, *, dropped: bool = False) -> None:
         """The end at once; `dropped`: the worker had bytes that it gave up."""
-        self.say(ABORT, dropped)
+        self.send(ABORT, dropped)
 
     # -- reports --
 
     @property
     def reports(self) -> list[Report]:
         """What was reported about it, in order, after OPEN or ACCEPT."""
-        return [one for one in self.worker.reports if one[0] not in {FAILED, *WITH_DESCRIPTOR} and one[1] == self.id]
+        return [
+            one for one in self.worker.reports if one[0] not in {SOCKET_FAILED, *WITH_DESCRIPTOR} and one[1] == self.id
+        ]
 
     @property
     def news(self) -> list[tuple[int, ...]]:
-        """The reports as tuples, without SENT and without the bytes of DATA and MORE."""
+        """The reports as tuples, without SOCKET_SENT and without the bytes of DATA and MORE."""
         return [
-            (one[0],) if one[0] in (SOCKET_DATA, SOCKET_MORE, FORGET, HANGUP, LEND) else (one[0], one[2])
+            (one[0],)
+            if one[0] in (SOCKET_DATA, SOCKET_MORE, SOCKET_FORGET, SOCKET_HANGUP, SOCKET_LEND)
+            else (one[0], one[2])
             for one in self.reports
-            if one[0] != SENT
+            if one[0] != SOCKET_SENT
         ]
 
     @property
@@ -154,13 +158,13 @@ class Held:
 
     @property
     def sent(self) -> int:
-        """The last position that SENT told."""
-        return max((one[2] for one in self.reports if one[0] == SENT), default=0)
+        """The last position that SOCKET_SENT told."""
+        return max((one[2] for one in self.reports if one[0] == SOCKET_SENT), default=0)
 
     @property
     def forgotten(self) -> bool:
-        """Whether FORGET has come."""
-        return (FORGET,) in self.news
+        """Whether SOCKET_FORGET has come."""
+        return (SOCKET_FORGET,) in self.news
 
 
 class Worker:
@@ -181,7 +185,7 @@ class Worker:
         self.far_end = stage.service.add_lane(Lane(there), len(stage.workers) + 1)
         stage.workers.append(self)
 
-    def say(self, *message: Any) -> None:
+    def send(self, *message: Any) -> None:
         """Send one message."""
         self.say_at_once(message)
 
@@ -198,7 +202,7 @@ class Worker:
     def request(self, kind: int, *fields: Any) -> int:
         """Send a request that has a number, and give the number."""
         number = next(self._requests)
-        self.say(kind, number, *fields)
+        self.send(kind, number, *fields)
         return number
 
     def take(self) -> None:
@@ -219,7 +223,7 @@ class Worker:
             descriptor = self.lane.take_descriptor()
             end = None if descriptor is None else socket.socket(fileno=descriptor)
             self.held[report[2]] = Held(self, report[2], end)
-        elif report[0] == FORGET:
+        elif report[0] == SOCKET_FORGET:
             self.held[report[1]].drop_duplicate()
 
     def die(self) -> None:
@@ -232,10 +236,10 @@ class Worker:
     # -- requests with their answers --
 
     def answer(self, number: int) -> Report:
-        """The answer to a request: SOCKET_OPEN or FAILED."""
+        """The answer to a request: SOCKET_OPEN or SOCKET_FAILED."""
 
         def found() -> list[Report]:
-            return [one for one in self.reports if one[0] in (SOCKET_OPEN, FAILED) and one[1] == number]
+            return [one for one in self.reports if one[0] in (SOCKET_OPEN, SOCKET_FAILED) and one[1] == number]
 
         self.stage.until(found, f"an answer to request {number}")
         return found()[0]
@@ -252,7 +256,7 @@ class Worker:
         """A listening socket on a free port, which may accept up to `credit` clients."""
         listener = self.opened(self.request(LISTEN, [(socket.AF_INET, HOST, 0)], backlog, avoid_time_wait, half_close))
         if credit:
-            listener.say(CREDIT, credit)
+            listener.send(CREDIT, credit)
         return listener
 
     def connect(self, *ports: int) -> int:

@@ -17,8 +17,8 @@ from typing import Final
 
 import pytest
 
-from skypy.core.connection import Connection
-from skypy.core.socket_state import State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.state import State
 from skypy.net.service import SocketService
 from tests.net.players import CREDIT_FOR_ALL, HOST, Held, Worker
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
 

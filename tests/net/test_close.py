@@ -6,22 +6,22 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, SENT
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE, SOCKET_FORGET, SOCKET_SENT
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import OWNED, bring_to
 
 
 def close_ends_well(stage: Stage, held: Held, peer: socket.socket) -> None:
-    """Close; the peer gets everything, then end-of-file; the service lets go without a word but FORGET."""
+    """Close; the peer gets everything, then end-of-file; the service lets go without a word but SOCKET_FORGET."""
     held.close()
     assert stage.read_to_end(peer) == (PLENTY[: held.out], 0)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     peer.close()
     stage.until_state(held, State.CLOSED)
     stage.settle()
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
     assert stage.lines == []
 
 
@@ -75,7 +75,7 @@ def test_the_peer_may_end_during_the_flush(stage: Stage) -> None:
     stage.settle()
     assert stage.ready == []
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.state(held) is State.CLOSED
 
 
@@ -84,14 +84,14 @@ def test_an_accepted_client_that_was_never_started_is_closed_cleanly(stage: Stag
     peer.sendall(b"is anybody there?")
     held.close()
     assert stage.read_to_end(peer) == (b"", 0)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
 
 
 def test_bytes_that_the_worker_wrote_itself_are_delivered_as_well(stage: Stage) -> None:
     held, peer = stage.pair()
     held.write_directly(b"straight into the kernel")
     held.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.read_to_end(peer) == (b"straight into the kernel", 0)
 
 
@@ -102,28 +102,28 @@ def test_the_worker_is_told_to_forget_only_when_everything_is_in_the_kernel(stag
     while not held.forgotten:
         read += len(stage.read(peer, 4096))
     assert read < len(PLENTY)  # what the kernel buffers is safe
-    assert [report for report in held.reports if report[0] == SENT] == []
+    assert [report for report in held.reports if report[0] == SOCKET_SENT] == []
     assert stage.read_to_end(peer) == (PLENTY[read:], 0)
 
 
 def test_a_closed_socket_waits_for_the_peers_end_and_then_is_gone(stage: Stage) -> None:
     held, peer = stage.pair()
     held.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert stage.state(held) is State.LINGERING
     assert stage.ready == []
     peer.close()
     stage.until_state(held, State.CLOSED)
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_closing_a_broken_socket_lets_go_of_it_at_once(stage: Stage) -> None:
     held, _ = bring_to(stage, State.WRITE_BROKEN)
     held.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.state(held) is State.CLOSED
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_ten_closed_connections_end_independently(stage: Stage) -> None:
@@ -132,4 +132,4 @@ def test_ten_closed_connections_end_independently(stage: Stage) -> None:
         stage.worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
     for _, peer in reversed(pairs):
         assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: all(held.forgotten for held, _ in pairs), "FORGET")
+    stage.until(lambda: all(held.forgotten for held, _ in pairs), "SOCKET_FORGET")

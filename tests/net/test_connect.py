@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from skypy.core.messages import CANCEL, CONNECT, FAILED, SOCKET_OPEN
+from skypy.core.wire.socket_lane import CANCEL, CONNECT, SOCKET_FAILED, SOCKET_OPEN
 from tests.net.descriptors import open_descriptors
 from tests.net.players import HOST
 from tests.net.stage import Stage, await_kernel, reset
@@ -34,12 +34,12 @@ def test_a_connection_is_reported_with_both_addresses_and_works(stage: Stage) ->
 
 def test_a_refused_connection_fails_with_its_errno(stage: Stage) -> None:
     number = stage.worker.connect(stage.refused_port())
-    assert stage.worker.answer(number) == [FAILED, number, errno.ECONNREFUSED]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.ECONNREFUSED]
 
 
 def test_connecting_to_no_address_at_all_fails(stage: Stage) -> None:
     number = stage.worker.connect()
-    assert stage.worker.answer(number) == [FAILED, number, errno.EADDRNOTAVAIL]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.EADDRNOTAVAIL]
 
 
 def test_the_next_address_is_tried_when_one_refuses(stage: Stage) -> None:
@@ -61,7 +61,7 @@ def test_when_every_address_refuses_one_failure_is_reported(stage: Stage) -> Non
     number = stage.worker.connect(stage.refused_port(), stage.refused_port())
     stage.worker.answer(number)
     stage.settle()
-    assert stage.worker.reports == [[FAILED, number, errno.ECONNREFUSED]]
+    assert stage.worker.reports == [[SOCKET_FAILED, number, errno.ECONNREFUSED]]
 
 
 def test_a_peer_that_resets_before_the_connection_was_noticed_counts_as_a_failure(stage: Stage) -> None:
@@ -69,7 +69,7 @@ def test_a_peer_that_resets_before_the_connection_was_noticed_counts_as_a_failur
     number = stage.worker.connect(port)
     stage.turn()
     reset(accept_one(stage, server))
-    assert stage.worker.answer(number) == [FAILED, number, errno.ECONNRESET]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.ECONNRESET]
 
 
 def test_a_connection_under_way_can_be_cancelled(stage: Stage) -> None:
@@ -78,7 +78,7 @@ def test_a_connection_under_way_can_be_cancelled(stage: Stage) -> None:
     number = stage.worker.connect(silent_port)
     stage.settle()
     assert open_descriptors() != before
-    stage.worker.say(CANCEL, number)
+    stage.worker.send(CANCEL, number)
     stage.until(lambda: open_descriptors() == before, "the end of the attempt")
     assert stage.worker.reports == []
 
@@ -96,8 +96,8 @@ def test_cancelling_what_is_done_or_was_never_asked_for_changes_nothing(stage: S
     server, port = stage.server()
     number = stage.worker.connect(port)
     held = stage.worker.opened(number)
-    stage.worker.say(CANCEL, number)
-    stage.worker.say(CANCEL, 999)
+    stage.worker.send(CANCEL, number)
+    stage.worker.send(CANCEL, 999)
     held.credit()
     stage.echo(held, accept_one(stage, server))
 
@@ -107,7 +107,7 @@ def test_requests_of_two_workers_may_have_the_same_number(stage: Stage) -> None:
     other = stage.add_worker()
     assert other.connect(silent_port) == stage.worker.connect(silent_port) == 1
     stage.settle()
-    other.say(CANCEL, 1)
+    other.send(CANCEL, 1)
     stage.settle()
     server, port = stage.server()
     held = other.opened(other.connect(port))

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, SHUTDOWN
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE, SHUTDOWN, SOCKET_FORGET
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage, await_kernel
 from tests.net.states import OWNED, bring_to
@@ -36,7 +36,7 @@ def test_a_peer_that_never_ends_is_cut_off_after_the_linger_time(stage: Stage) -
     await_kernel(peer, 0)  # the reset
     assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (errno.EPIPE, errno.ECONNRESET)
     assert stage.lines == []
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_a_peer_that_goes_on_sending_is_cut_off_as_well(stage: Stage) -> None:
@@ -60,14 +60,14 @@ def test_a_peer_that_reads_nothing_is_reset_after_the_flush_time_and_a_line_says
     stage.patience(flush_timeout=0.05)
     held, peer = bring_to(stage, state, unsent=True)
     held.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.state(held) is State.CLOSED
     data, end = stage.read_to_end(peer)
     assert (PLENTY.startswith(data), end) == (True, errno.ECONNRESET)
     assert len(data) < len(PLENTY)
     stage.settle()
     assert stage.lines == [lost(held)]
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -103,7 +103,7 @@ def test_whatever_the_way_into_lingering_it_is_not_for_ever(
     stage.patience(linger=0.05)
     held, peer = bring_to(stage, state)
     if last:
-        held.say(*last)
+        held.send(*last)
     assert stage.read_to_end(peer) == (PLENTY[: held.out], 0)
     stage.until_state(held, State.CLOSED)
     await_kernel(peer, 0)  # the reset
@@ -131,7 +131,7 @@ def test_a_peer_that_reads_slowly_but_reads_is_never_cut_off(stage: Stage) -> No
         let_pass(stage, 0.02)  # more than twice the flush time in all
     assert received == PLENTY
     assert stage.read_to_end(peer) == (b"", 0)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.lines == []
 
 

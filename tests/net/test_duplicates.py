@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from skypy.core.messages import ABORT, CLOSE, LOW, SHUTDOWN, WRITE
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import ABORT, CLOSE, LOW, SHUTDOWN, WRITE
 from tests.net.players import PLENTY
 from tests.net.stage import Stage, await_kernel
 from tests.net.states import bring_to
@@ -16,7 +16,7 @@ from tests.net.states import bring_to
 
 @pytest.fixture(autouse=True)
 def deaf(stage: Stage) -> Callable[[], None]:
-    """Makes the worker read no FORGET, so that it keeps its duplicates."""
+    """Makes the worker read no SOCKET_FORGET, so that it keeps its duplicates."""
 
     def stop_reading() -> None:
         stage.worker.reading = False
@@ -48,7 +48,7 @@ def test_a_clean_end_reaches_the_peer_at_once(
     held, peer = bring_to(stage, state)
     deaf()
     if last:
-        stage.worker.say(last[0], held.id, *last[1:])
+        stage.worker.send(last[0], held.id, *last[1:])
     assert stage.read_to_end(peer) == (PLENTY[: held.out], 0)
 
 
@@ -74,7 +74,7 @@ def test_the_reset_at_a_deadline_reaches_the_peer_at_once(stage: Stage, deaf: Ca
 def test_the_reset_of_a_faulty_connection_reaches_the_peer_at_once(stage: Stage, deaf: Callable[[], None]) -> None:
     held, peer = bring_to(stage, State.OPEN, unsent=True)
     deaf()
-    stage.worker.say(WRITE, held.id, 1, [(LOW, b"somewhere else")], 0)
+    stage.worker.send(WRITE, held.id, 1, [(LOW, b"somewhere else")], 0)
     stage.until_state(held, State.CLOSED)
     assert stage.read_to_end(peer)[1] == errno.ECONNRESET
 
@@ -100,7 +100,7 @@ def test_the_events_of_a_freed_socket_do_not_keep_the_service_awake(stage: Stage
     newcomer, newcomers_peer = None, stage.peer(held.address[1])  # may get the number of the old descriptor
     stage.settle()
     stage.worker.reading = True
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     listener = stage.worker.held[min(stage.worker.held)]
     newcomer = stage.worker.accepted(listener)[-1]
     newcomer.credit()

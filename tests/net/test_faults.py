@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from skypy.core.messages import CONNECT, CREDIT, FAILED, LISTEN, LOW, SHUTDOWN, SOCKET_OPEN, WRITE
+from skypy.core.wire.socket_lane import CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, SOCKET_FAILED, SOCKET_OPEN, WRITE
 from tests.net.players import HOST, Held
 from tests.net.stage import Stage, reset
 
@@ -37,11 +37,11 @@ def test_a_request_that_makes_no_sense_ends_the_connection_that_it_is_about(
     kind, *fields = wrong
     if kind == SHUTDOWN:
         held.shutdown("w")
-    held.say(kind, *fields)
+    held.send(kind, *fields)
     stage.settle()
     with contextlib.suppress(ConnectionError):  # it may have met the reset already
         peer.send(b"something to read")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.ends == [errno.EIO]
     stage.settle()
     [line] = stage.lines
@@ -64,7 +64,7 @@ def test_a_number_that_the_kernel_cannot_be_told_ends_the_worker_that_said_it(
     friend, friends_peer = stage.pair(other)
     held, peer = stage.pair()
     held.write(b"handed over before")
-    stage.worker.say(*wrong)
+    stage.worker.send(*wrong)
     stage.until(lambda: stage.worker.ended, "the end of the lane")
     assert stage.read_to_end(peer) == (b"handed over before", 0)
     assert stage.lines
@@ -73,7 +73,7 @@ def test_a_number_that_the_kernel_cannot_be_told_ends_the_worker_that_said_it(
 
 def await_reset(stage: Stage, held: Held) -> None:
     held.credit()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.ends == [errno.ECONNRESET]
 
 
@@ -95,7 +95,7 @@ def test_servers_that_reset_at_once_end_their_own_connections_only(stage: Stage)
             if answer[0] == SOCKET_OPEN:
                 await_reset(stage, stage.worker.held[answer[2]])
             else:
-                assert (answer[0], answer[2]) == (FAILED, errno.ECONNRESET)
+                assert (answer[0], answer[2]) == (SOCKET_FAILED, errno.ECONNRESET)
     finally:
         hostile.terminate()
         hostile.join()

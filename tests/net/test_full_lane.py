@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypy.core.messages import CLOSE
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE
 from skypy.net.worker_lane import MARK_BYTES
 from tests.net.descriptors import open_descriptors
 from tests.net.players import PLENTY, Held, Worker
@@ -141,7 +141,7 @@ def test_a_reset_meanwhile_does_not_keep_the_service_awake_and_is_reported_last(
     stage.settle()
     assert stage.ready == []
     worker.reading = True
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert sent.startswith(held.input)
     assert len(held.input) > MARK_BYTES
     assert held.ends == [errno.ECONNRESET]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 
-from skypy.core.messages import FORGET, HANGUP, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKET_FORGET, SOCKET_HANGUP
 from tests.net.players import PLENTY
 from tests.net.stage import Stage
 from tests.net.states import bring_to, paused
@@ -19,8 +19,8 @@ def test_after_our_end_the_peer_may_go_on_sending(stage: Stage) -> None:
     peer.sendall(b"still talking")
     stage.until(lambda: held.input == b"still talking", "the peer's bytes")
     peer.shutdown(socket.SHUT_WR)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
 
 
 def test_our_end_goes_out_behind_everything_that_is_queued(stage: Stage) -> None:
@@ -30,12 +30,12 @@ def test_our_end_goes_out_behind_everything_that_is_queued(stage: Stage) -> None
     peer.sendall(b"meanwhile")
     stage.until(lambda: held.input == b"meanwhile", "the peer's bytes")
     assert stage.read_to_end(peer) == (PLENTY + b"the last", 0)
-    stage.until(lambda: held.sent == held.out, "the last SENT")
+    stage.until(lambda: held.sent == held.out, "the last SOCKET_SENT")
     assert not held.forgotten
     peer.sendall(b" and afterwards")
     stage.until(lambda: held.input == b"meanwhile and afterwards", "the peer's bytes")
     peer.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.ends == [0]
 
 
@@ -50,15 +50,15 @@ def test_after_the_peers_end_we_may_go_on_writing(stage: Stage) -> None:
         stage.turn()
     held.close()
     assert stage.read_to_end(peer) == (b"shut_w4\n" + b"FINAL\n" * 10, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
 
 
 def test_after_the_peers_end_a_lot_of_output_still_arrives(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     held.write(PLENTY)
     assert stage.read(peer, len(PLENTY)) == PLENTY
-    stage.until(lambda: held.sent == len(PLENTY), "the last SENT")
+    stage.until(lambda: held.sent == len(PLENTY), "the last SOCKET_SENT")
     held.write(b"more")
     assert stage.read(peer, 4) == b"more"
     assert held.news == []
@@ -75,17 +75,17 @@ def test_ending_our_half_after_the_peers_end_is_the_end_of_the_connection(stage:
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     held.write_directly(b"bye")
     held.shutdown("w")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.state(held) is State.CLOSED
     assert stage.read_to_end(peer) == (b"bye", 0)
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_ending_our_half_after_the_peers_end_delivers_what_is_queued_first(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_READ_FINISHING)
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_FORGET,)]
     assert held.sent == len(PLENTY)
 
 
@@ -96,8 +96,8 @@ def test_the_peer_may_end_its_half_while_our_last_bytes_are_under_way(stage: Sta
     stage.until(lambda: held.ends, "the end")
     assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0)]
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_DATA,), (SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
 
 
 def test_a_paused_socket_is_half_closed_like_any_other(stage: Stage) -> None:
@@ -107,9 +107,9 @@ def test_a_paused_socket_is_half_closed_like_any_other(stage: Stage) -> None:
     assert stage.read_to_end(peer) == (PLENTY, 0)
     peer.shutdown(socket.SHUT_WR)
     stage.settle()  # both halves have ended, which cannot be masked, and the owner does not read
-    assert held.news == [(HANGUP,)]
+    assert held.news == [(SOCKET_HANGUP,)]
     held.credit()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == b"b"
     assert held.ends == [0]
 
@@ -118,7 +118,10 @@ def test_a_peer_that_goes_away_while_we_write_is_an_error_and_nothing_breaks(sta
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     peer.close()
     held.write(b"FINAL\n")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
-    assert held.news == [(SOCKET_ERROR, errno.ECONNRESET), (FORGET,)]  # the kernel says EPIPE; it is the same reset
+    assert held.news == [
+        (SOCKET_ERROR, errno.ECONNRESET),
+        (SOCKET_FORGET,),
+    ]  # the kernel says EPIPE; it is the same reset
     assert stage.lines == []

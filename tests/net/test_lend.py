@@ -8,9 +8,17 @@ import socket
 
 import pytest
 
-from skypy.core.messages import LEND, NETSTAT, RETURN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKETS
 from skypy.core.socket_info import SocketInfo
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import (
+    NETSTAT,
+    RETURN,
+    SOCKET_CLOSE,
+    SOCKET_DATA,
+    SOCKET_ERROR,
+    SOCKET_LEND,
+    SOCKET_NETSTAT,
+)
 from tests.net.players import CREDIT_FOR_ALL, Held
 from tests.net.stage import Stage, await_kernel, reset
 
@@ -25,7 +33,7 @@ def lent(stage: Stage, *, credit: int = CREDIT_FOR_ALL) -> tuple[Held, socket.so
     held, peer = stage.pair(credit=credit)
     for piece in (b"ping", b"pong"):
         send(stage, held, peer, piece)
-    assert kinds(held) == [SOCKET_DATA, SOCKET_DATA, LEND]
+    assert kinds(held) == [SOCKET_DATA, SOCKET_DATA, SOCKET_LEND]
     return held, peer
 
 
@@ -40,7 +48,7 @@ def kinds(held: Held) -> list[int]:
 
 
 def give_back(held: Held, position: int, error: int = 0, limit: int = CREDIT_FOR_ALL) -> None:
-    held.say(RETURN, position, limit, error)
+    held.send(RETURN, position, limit, error)
 
 
 def test_it_is_lent_behind_the_data_that_came_over_the_lane(stage: Stage) -> None:
@@ -90,9 +98,9 @@ def test_it_is_lent_again_after_twice_as_many_pieces(stage: Stage) -> None:
     give_back(held, 8)
     stage.turn()
     for piece in (b"1", b"2", b"3", b"4"):
-        assert kinds(held).count(LEND) == 1
+        assert kinds(held).count(SOCKET_LEND) == 1
         send(stage, held, peer, piece)
-    assert kinds(held).count(LEND) == 2
+    assert kinds(held).count(SOCKET_LEND) == 2
 
 
 def test_the_end_that_the_worker_has_met_is_reported_by_the_service(stage: Stage) -> None:
@@ -113,7 +121,7 @@ def test_a_reset_that_the_worker_has_met_is_no_end_of_file(stage: Stage) -> None
         held.end.recv(100)
     give_back(held, 8, errno.ECONNRESET)
     stage.until(lambda: held.ends == [errno.ECONNRESET], "the reset")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
 
 
 def test_a_reset_that_the_service_has_met_by_writing_is_no_end_of_file_for_the_reader(stage: Stage) -> None:
@@ -132,7 +140,7 @@ def test_a_reset_that_the_service_has_met_by_writing_is_no_end_of_file_for_the_r
 def test_a_close_that_crosses_the_lending_ends_it(stage: Stage) -> None:
     held, peer = lent(stage)
     held.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     peer.sendall(b"still read, and discarded")
     assert stage.read_to_end(peer) == (b"", 0)
     peer.close()
@@ -153,7 +161,7 @@ def test_netstat_knows_how_much_was_read_directly(stage: Stage) -> None:
     await_kernel(held.end, select.POLLIN)
     held.end.recv(3)
     held.worker.request(NETSTAT)
-    stage.until(lambda: [one for one in held.worker.reports if one[0] == SOCKETS], "the sockets")
-    rows = next(one for one in held.worker.reports if one[0] == SOCKETS)[2]
+    stage.until(lambda: [one for one in held.worker.reports if one[0] == SOCKET_NETSTAT], "the sockets")
+    rows = next(one for one in held.worker.reports if one[0] == SOCKET_NETSTAT)[2]
     info = next(info for info in map(SocketInfo.from_plain, rows) if info.id == held.id)
     assert (info.received, info.unread) == (11, 5)

@@ -8,8 +8,15 @@ import time
 import pytest
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.messages import ABORT, BREAK, FINISH, FORGET, SOCKET_CLOSE, SOCKET_ERROR
-from skypy.core.socket_state import DELIVERING, State
+from skypy.core.tcp.state import DELIVERING, State
+from skypy.core.wire.socket_lane import (
+    ABORT,
+    BREAK,
+    SOCKET_CLOSE,
+    SOCKET_ERROR,
+    SOCKET_FORGET,
+    SOCKET_REFUSE_HALF_CLOSE,
+)
 from tests.net.players import CREDIT_FOR_ALL, PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import bring_to
@@ -33,13 +40,13 @@ def counted(stage: Stage) -> dict[str, int]:
 )
 def test_a_limit_that_is_passed_resets_the_connection_and_the_owner_hears_why(stage: Stage, state: State) -> None:
     held, peer = bring_to(stage, state)
-    held.say(BREAK, errno.ENOBUFS, CloseReason.WRITE_LIMIT)
-    stage.until(lambda: held.forgotten, "FORGET")
+    held.send(BREAK, errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     report, forget = held.reports
     error = errno.ECONNRESET if state is State.WRITE_BROKEN else errno.ENOBUFS  # the first that was met
     kind = SOCKET_CLOSE if state in DELIVERING else SOCKET_ERROR
     assert report == [kind, held.id, error, "write_limit"]
-    assert forget[0] == FORGET
+    assert forget[0] == SOCKET_FORGET
     assert stage.read_to_end(peer)[1] == errno.ECONNRESET or state in (State.HALF_CLOSED_WRITE, State.WRITE_BROKEN)
     assert counted(stage) == {"write_limit": 1}
 
@@ -47,15 +54,15 @@ def test_a_limit_that_is_passed_resets_the_connection_and_the_owner_hears_why(st
 @pytest.mark.parametrize("state", [State.OPEN, State.HALF_CLOSED_READ, State.READ_STOPPED])
 def test_an_abort_is_a_reset_also_when_nothing_is_unsent(stage: Stage, state: State) -> None:
     held, peer = bring_to(stage, state)
-    held.say(ABORT, True, CloseReason.ABORTED)
+    held.send(ABORT, True, CloseReason.ABORTED)
     assert stage.read_to_end(peer) == (b"", errno.ECONNRESET)
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
     assert counted(stage) == {"aborted": 1}
 
 
 def test_an_abort_behind_our_fin_is_a_reset_for_a_peer_that_goes_on_sending(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_WRITE)
-    held.say(ABORT, True, CloseReason.ABORTED)
+    held.send(ABORT, True, CloseReason.ABORTED)
     stage.until_state(held, State.CLOSED)
 
     def refused() -> bool:
@@ -83,8 +90,8 @@ def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(s
         held.shutdown("r")
     peer.shutdown(1)
     assert stage.read_to_end(peer) == (b"", 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.reports[-1] == [FORGET, held.id, "half_close_timeout"]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.reports[-1] == [SOCKET_FORGET, held.id, "half_close_timeout"]
     assert stage.lines == [forgotten_line(held)]
     assert counted(stage) == {"half_close_timeout": 1}
 
@@ -104,7 +111,7 @@ def test_a_peer_that_has_finished_and_reads_nothing_is_reset_in_the_end(stage: S
     held.write(PLENTY)
     if state is State.HALF_CLOSED_READ_FINISHING:
         held.shutdown("w")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     reason = "half_close_timeout" if state is State.HALF_CLOSED_READ else "flush_timeout"
     assert [one for one in held.reports if one[0] == SOCKET_ERROR] == [[SOCKET_ERROR, held.id, errno.ETIMEDOUT, reason]]
     assert stage.read_to_end(peer)[1] == errno.ECONNRESET
@@ -117,4 +124,4 @@ def test_an_owner_that_wants_no_half_closed_connections_is_told_to_finish(stage:
     peer.shutdown(1)
     stage.until(lambda: held.ends, "the end")
     assert held.input == b"all of it"
-    assert [one[0] for one in held.reports][-2:] == [FINISH, SOCKET_CLOSE]
+    assert [one[0] for one in held.reports][-2:] == [SOCKET_REFUSE_HALF_CLOSE, SOCKET_CLOSE]

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CREDIT, FAILED, FORGET, LISTEN, SOCKET_ACCEPT, SOCKET_OPEN
+from skypy.core.wire.socket_lane import CREDIT, LISTEN, SOCKET_ACCEPT, SOCKET_FAILED, SOCKET_FORGET, SOCKET_OPEN
 from tests.net.players import HOST, OWNER
 from tests.net.stage import Stage
 
@@ -23,17 +23,17 @@ def test_a_listener_on_port_0_is_told_the_port_that_it_got(stage: Stage) -> None
 def test_a_port_that_is_in_use_fails_with_its_errno(stage: Stage) -> None:
     _, port = stage.server()
     number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True)
-    assert stage.worker.answer(number) == [FAILED, number, errno.EADDRINUSE]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.EADDRINUSE]
 
 
 def test_an_address_of_another_machine_fails_with_its_errno(stage: Stage) -> None:
     number = stage.worker.request(LISTEN, [(socket.AF_INET, "203.0.113.1", 0)], 16, False, True)
-    assert stage.worker.answer(number) == [FAILED, number, errno.EADDRNOTAVAIL]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.EADDRNOTAVAIL]
 
 
 def test_listening_on_no_address_at_all_fails(stage: Stage) -> None:
     number = stage.worker.request(LISTEN, [], 16, False, True)
-    assert stage.worker.answer(number) == [FAILED, number, errno.EADDRNOTAVAIL]
+    assert stage.worker.answer(number) == [SOCKET_FAILED, number, errno.EADDRNOTAVAIL]
 
 
 def test_the_first_address_that_can_be_had_is_listened_on(stage: Stage) -> None:
@@ -54,7 +54,7 @@ def test_an_accepted_client_comes_with_its_address_and_a_working_descriptor(stag
 
 def test_input_of_a_client_comes_as_far_as_its_listener_has_granted(stage: Stage) -> None:
     listener = stage.worker.listen()
-    listener.say(CREDIT, 1, OWNER, 5)
+    listener.send(CREDIT, 1, OWNER, 5)
     peer = stage.peer(listener.address[1])
     peer.send(b"hello, world")
     stage.until(lambda: stage.worker.accepted(listener), "the client")
@@ -79,12 +79,12 @@ def test_exactly_as_many_clients_are_accepted_as_were_granted(stage: Stage) -> N
     stage.until(lambda: len(stage.worker.accepted(listener)) == 2, "two clients")
     stage.settle()
     assert len(stage.worker.accepted(listener)) == 2
-    listener.say(CREDIT, 3)
-    listener.say(CREDIT, 1)  # an old one that comes late takes nothing back
+    listener.send(CREDIT, 3)
+    listener.send(CREDIT, 1)  # an old one that comes late takes nothing back
     stage.until(lambda: len(stage.worker.accepted(listener)) == 3, "the third client")
     stage.settle()
     assert len(stage.worker.accepted(listener)) == 3
-    listener.say(CREDIT, 5)
+    listener.send(CREDIT, 5)
     stage.until(lambda: len(stage.worker.accepted(listener)) == 5, "all clients")
     assert [held.end.getpeername()[1] for held in stage.worker.accepted(listener)] == ports
 
@@ -103,8 +103,8 @@ def test_a_closed_listener_refuses_clients_and_drops_those_that_waited(stage: St
     accepted, waiting = stage.peer(port), stage.peer(port)
     stage.until(lambda: stage.worker.accepted(listener), "the client")
     listener.close()
-    stage.until(lambda: listener.forgotten, "FORGET")
-    assert listener.reports == [[FORGET, listener.id]]
+    stage.until(lambda: listener.forgotten, "SOCKET_FORGET")
+    assert listener.reports == [[SOCKET_FORGET, listener.id]]
     with pytest.raises(ConnectionRefusedError):
         stage.peer(port)
     assert stage.read_to_end(waiting) == (b"", errno.ECONNRESET)
@@ -122,6 +122,6 @@ def test_a_port_can_be_listened_on_again_right_after_its_listener_was_closed(sta
     listener = stage.worker.held[min(stage.worker.held)]
     assert listener.address[1] == port
     listener.close()
-    stage.until(lambda: listener.forgotten, "FORGET")
+    stage.until(lambda: listener.forgotten, "SOCKET_FORGET")
     number = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True)
     assert stage.worker.opened(number).address == (HOST, port)

@@ -9,8 +9,8 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CLOSE, CREDIT, FORGET, SHUTDOWN
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE, CREDIT, SHUTDOWN, SOCKET_FORGET
 from tests.net.players import CREDIT_FOR_ALL, Held
 from tests.net.stage import Stage, await_kernel, reset, unacknowledged
 from tests.net.states import bring_to, paused
@@ -24,10 +24,10 @@ def line(held: Held) -> str:
 def test_a_reset_before_everything_was_handed_to_the_kernel_is_logged(stage: Stage, state: State) -> None:
     held, peer = bring_to(stage, state)
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert stage.lines == [line(held)]
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
     assert stage.state(held) is State.CLOSED
 
 
@@ -43,7 +43,7 @@ def test_a_reset_before_everything_was_acknowledged_is_logged(stage: Stage, fini
     reset(peer)
     stage.until_state(held, State.CLOSED)
     assert stage.lines == [line(held)]
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_a_reset_after_everything_was_acknowledged_is_no_loss(stage: Stage) -> None:
@@ -72,13 +72,13 @@ def test_a_reset_that_had_come_before_the_close_is_logged_if_bytes_were_lost(sta
 def test_a_reset_in_the_turn_of_the_close_is_logged_also_after_the_peers_end(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     held.fill()
-    held.say(CLOSE)
+    held.send(CLOSE)
     reset(peer)
     await_kernel(held.end, select.POLLHUP)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert stage.lines == [line(held)]
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_a_socket_that_nobody_had_started_is_logged_without_an_owner(stage: Stage) -> None:
@@ -95,7 +95,7 @@ def test_a_socket_that_nobody_had_started_is_logged_without_an_owner(stage: Stag
 def test_the_last_owner_is_named(stage: Stage) -> None:
     held, peer = stage.pair()
     held.credit(owner=0x0200000A)
-    held.say(CREDIT, CREDIT_FOR_ALL)  # later ones do not name it again
+    held.send(CREDIT, CREDIT_FOR_ALL)  # later ones do not name it again
     held.fill()
     held.write(b"more")
     held.close()
@@ -109,7 +109,7 @@ def test_output_that_the_owner_itself_has_dropped_is_not_logged(stage: Stage) ->
     held, peer = bring_to(stage, State.OPEN, unsent=True)
     held.abort()
     assert stage.read_to_end(peer)[1] == errno.ECONNRESET
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.lines == []
 
 

@@ -6,8 +6,8 @@ import errno
 import socket
 import time
 
-from skypy.core.messages import FAILED, LISTEN, SOCKET_ERROR
 from skypy.core.settings import SocketSettings
+from skypy.core.wire.socket_lane import LISTEN, SOCKET_ERROR, SOCKET_FAILED
 from skypy.net.service import RESERVED_DESCRIPTORS, SocketService
 from tests.net.descriptors import limit_of, limit_with_free, open_descriptors
 from tests.net.players import HOST
@@ -82,5 +82,5 @@ def test_listening_and_connecting_fail_when_no_descriptor_is_left(stage: Stage) 
     with limit_of(limit_with_free(0)):
         listening = stage.worker.request(LISTEN, [(socket.AF_INET, HOST, 0)], 16, False, True)
         connecting = stage.worker.connect(port)
-        assert stage.worker.answer(listening) == [FAILED, listening, errno.EMFILE]
-        assert stage.worker.answer(connecting) == [FAILED, connecting, errno.EMFILE]
+        assert stage.worker.answer(listening) == [SOCKET_FAILED, listening, errno.EMFILE]
+        assert stage.worker.answer(connecting) == [SOCKET_FAILED, connecting, errno.EMFILE]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from skypy.core.frames import HEADER, encode
-from skypy.core.messages import ABORT, CANCEL, CLOSE, CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, WRITE
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.frames import HEADER, encode
+from skypy.core.wire.socket_lane import ABORT, CANCEL, CLOSE, CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, WRITE
 from tests.net.players import HOST, PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import bring_to
@@ -82,7 +82,7 @@ def test_a_request_may_arrive_in_pieces(stage: Stage) -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_about_an_unknown_socket_is_dropped_and_counted(stage: Stage, name: str) -> None:
     kind, fields = REQUESTS[name]
-    stage.worker.say(kind, 12345, *fields)
+    stage.worker.send(kind, 12345, *fields)
     stage.until(lambda: stage.service.dropped, "the drop")
     assert stage.service.dropped == {kind: 1}
     assert not stage.worker.ended
@@ -93,7 +93,7 @@ def test_a_request_about_another_workers_socket_is_dropped_and_counted(stage: St
     held, peer = stage.pair()
     other = stage.add_worker()
     kind, fields = REQUESTS[name]
-    other.say(kind, held.id, *fields)
+    other.send(kind, held.id, *fields)
     stage.until(lambda: stage.service.dropped, "the drop")
     assert stage.service.dropped == {kind: 1}
     assert stage.state(held) is State.OPEN
@@ -105,12 +105,12 @@ def test_a_request_about_another_workers_listener_is_dropped_and_counted(stage: 
     listener = stage.worker.listen()
     other = stage.add_worker()
     kind, fields = REQUESTS[name]
-    other.say(kind, listener.id, *fields)
+    other.send(kind, listener.id, *fields)
     stage.until(lambda: stage.service.dropped, "the drop")
     stage.peer(listener.address[1])
     stage.settle()
     assert stage.worker.accepted(listener) == []
-    listener.say(CREDIT, 1)
+    listener.send(CREDIT, 1)
     stage.until(lambda: stage.worker.accepted(listener), "the client")
 
 
@@ -119,7 +119,7 @@ def test_a_request_about_another_workers_listener_is_dropped_and_counted(stage: 
 def test_a_request_behind_the_close_is_dropped_and_counted(stage: Stage, state: State, name: str) -> None:
     held, peer = bring_to(stage, state)
     kind, fields = REQUESTS[name]
-    held.say(kind, *fields)
+    held.send(kind, *fields)
     stage.until(lambda: stage.service.dropped, "the drop")
     assert stage.service.dropped == {kind: 1}
     assert stage.read_to_end(peer) == (PLENTY[: held.out], 0)
@@ -137,17 +137,17 @@ def test_requests_that_crossed_the_end_of_a_connection_are_dropped(stage: Stage)
     stage.settle()
     assert stage.service.dropped == {CREDIT: 1, WRITE: 1, CLOSE: 1}
     stage.worker.reading = True
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
 
 
 def test_a_cancel_that_comes_too_late_is_nothing_special(stage: Stage) -> None:
-    stage.worker.say(CANCEL, 1)
+    stage.worker.send(CANCEL, 1)
     stage.settle()
     assert not stage.worker.ended
 
 
 def await_forget(stage: Stage, *gone: Held) -> None:
-    stage.until(lambda: all(held.forgotten for held in gone), "FORGET")
+    stage.until(lambda: all(held.forgotten for held in gone), "SOCKET_FORGET")
 
 
 def test_ids_are_never_given_out_twice(stage: Stage) -> None:
@@ -195,7 +195,7 @@ def test_an_event_of_a_socket_that_was_given_up_in_the_same_turn_is_dropped(stag
     stage.settle()
     held.abort()
     peer.sendall(b"too late")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.pieces == []
 
 
@@ -205,8 +205,8 @@ def test_an_event_of_a_socket_given_up_in_the_same_turn_is_not_taken_for_one_of_
     stage.settle()
     stage.worker.say_at_once((ABORT, held.id, False), (CONNECT, 77, [(socket.AF_INET, HOST, port)]))
     peer.sendall(b"for the old one")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert [report for report in stage.worker.reports if report[1] == 77] == []
-    stage.worker.say(CANCEL, 77)
+    stage.worker.send(CANCEL, 77)
     stage.settle()

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from skypy.core.connection import LARGEST_READ
-from skypy.core.messages import SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE
+from skypy.core.tcp.connection import LARGEST_READ
+from skypy.core.wire.socket_lane import SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
 

@@ -7,15 +7,23 @@ import select
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, HANGUP, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import (
+    CLOSE,
+    SHUTDOWN,
+    SOCKET_CLOSE,
+    SOCKET_DATA,
+    SOCKET_ERROR,
+    SOCKET_FORGET,
+    SOCKET_HANGUP,
+)
 from tests.net.players import PLENTY
 from tests.net.stage import Stage, await_kernel, reset
 from tests.net.states import bring_to, paused
 
 ENDED = (SOCKET_CLOSE, errno.ECONNRESET)
 BROKE = (SOCKET_ERROR, errno.ECONNRESET)
-FORGOTTEN = (FORGET,)
+FORGOTTEN = (SOCKET_FORGET,)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_a_reset_in_any_state_is_reported_once_and_ends_the_connection(
 ) -> None:
     held, peer = bring_to(stage, state)
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert held.news == [*reported, FORGOTTEN]
     assert stage.state(held) is State.CLOSED
@@ -52,7 +60,7 @@ def test_a_reset_with_output_queued_is_met_by_the_write(
 ) -> None:
     held, peer = bring_to(stage, state, unsent=True)
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert held.news == [*reported, FORGOTTEN]
 
@@ -62,7 +70,7 @@ def test_what_had_arrived_before_the_reset_is_delivered_before_it_is_reported(st
     held, peer = bring_to(stage, state)
     peer.sendall(PLENTY[:1000])
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == PLENTY[:1000]
     assert held.news[-3:] == [(SOCKET_DATA,), ENDED, FORGOTTEN]
 
@@ -73,7 +81,7 @@ def test_what_had_arrived_is_delivered_also_when_the_reset_was_met_by_a_write(st
     peer.sendall(b"last words")
     reset(peer)
     await_kernel(held.end, select.POLLHUP)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.news == [BROKE, (SOCKET_DATA,), ENDED, FORGOTTEN]
     assert held.input == b"last words"
 
@@ -82,7 +90,7 @@ def test_a_reset_behind_the_peers_own_end_is_noticed_without_a_write(stage: Stag
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     stage.settle()
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.news == [BROKE, FORGOTTEN]
 
 
@@ -103,7 +111,7 @@ def test_a_paused_socket_whose_peer_resets_rests_until_its_owner_reads_on(stage:
     assert stage.ready == []
     assert held.ends == []
     held.credit()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == b"b"
     assert held.ends == [errno.ECONNRESET]
     assert held.errors == ([errno.ECONNRESET] if state in (State.FINISHING, State.WRITE_BROKEN) else [])
@@ -116,7 +124,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> Non
     stage.settle()
     held.close()
     stage.until_state(held, State.CLOSED)
-    assert held.news == [(HANGUP,), FORGOTTEN]
+    assert held.news == [(SOCKET_HANGUP,), FORGOTTEN]
     assert stage.lines == []
 
 
@@ -126,8 +134,8 @@ def test_a_paused_socket_whose_peer_has_reset_can_stop_reading(stage: Stage) -> 
     await_kernel(held.end, select.POLLHUP)
     stage.settle()
     held.shutdown("r")
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(HANGUP,), (SOCKET_CLOSE, 0), BROKE, FORGOTTEN]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_HANGUP,), (SOCKET_CLOSE, 0), BROKE, FORGOTTEN]
 
 
 @pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET])
@@ -138,7 +146,7 @@ def test_an_error_that_the_worker_met_is_reported_and_the_end_is_the_same_error(
     stage.until(lambda: held.errors, "the error")
     assert held.errors == [errno.ECONNRESET]
     peer.close()  # in order; but the error was first
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == b"readable"
     assert held.ends == [errno.ECONNRESET]
 
@@ -148,7 +156,7 @@ def test_another_error_keeps_its_name(stage: Stage) -> None:
     held.write(b"", error=errno.ETIMEDOUT)
     stage.until(lambda: held.errors, "the error")
     peer.close()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.news == [(SOCKET_ERROR, errno.ETIMEDOUT), (SOCKET_CLOSE, errno.ETIMEDOUT), FORGOTTEN]
 
 
@@ -157,7 +165,7 @@ def test_the_first_error_is_the_one_that_counts(stage: Stage) -> None:
     held.write(b"", error=errno.ETIMEDOUT)
     stage.until(lambda: held.errors, "the error")
     reset(peer)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.ends == [errno.ETIMEDOUT]
 
 
@@ -165,7 +173,7 @@ def test_the_first_error_is_the_one_that_counts(stage: Stage) -> None:
 def test_an_error_that_the_worker_met_on_a_socket_that_is_not_read_ends_it(stage: Stage, state: State) -> None:
     held, _ = bring_to(stage, state)
     held.write(b"refused", error=errno.EPIPE)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.news == [BROKE, FORGOTTEN]
 
 
@@ -178,7 +186,7 @@ def test_a_worker_whose_own_write_meets_the_reset_first_hears_of_it_once(stage: 
         held.end.send(b"answer")
     held.write(b"answer", error=met.value.errno or 0)
     held.credit()
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == b"b - the last words"
     assert (held.errors, held.ends) == ([errno.ECONNRESET], [errno.ECONNRESET])
 
@@ -210,7 +218,7 @@ def test_a_reset_in_the_turn_of_the_last_write_is_met_by_reading(
     stage.worker.say_at_once(held.writing(b"too late"), (kind, held.id, *how))
     reset(peer)
     await_kernel(held.end, select.POLLHUP)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert held.news == reported
     lost = f"[:01000008] socket: error on {held.id} Connection reset by peer"

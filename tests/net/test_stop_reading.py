@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CLOSE, FORGET, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, WRITE
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE, SHUTDOWN, SOCKET_CLOSE, SOCKET_DATA, SOCKET_FORGET, WRITE
 from tests.net.players import PLENTY
 from tests.net.stage import Stage, reset
 from tests.net.states import bring_to
@@ -42,7 +42,7 @@ def test_writing_goes_on_after_reading_was_stopped(stage: Stage) -> None:
     held, peer = bring_to(stage, State.READ_STOPPED)
     held.write(PLENTY)
     assert stage.read(peer, len(PLENTY)) == PLENTY
-    stage.until(lambda: held.sent == len(PLENTY), "the last SENT")
+    stage.until(lambda: held.sent == len(PLENTY), "the last SOCKET_SENT")
     held.write(b"more")
     assert stage.read(peer, 4) == b"more"
 
@@ -54,8 +54,8 @@ def test_a_later_close_delivers_everything_though_the_peer_goes_on_sending(stage
     stage.until_state(held, State.CLOSING)
     peer.sendall(PLENTY[:5000])
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_FORGET,)]
     peer.sendall(PLENTY[:5000])  # still no reset
     peer.shutdown(socket.SHUT_WR)
     stage.until_state(held, State.CLOSED)
@@ -69,17 +69,17 @@ def test_unread_input_at_a_stop_and_close_in_one_turn_causes_no_reset(stage: Sta
     assert stage.read_to_end(peer) == (b"answer", 0)
     peer.close()
     stage.until_state(held, State.CLOSED)
-    assert held.news == [(SOCKET_CLOSE, 0), (FORGET,)]
+    assert held.news == [(SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
 
 
 def test_finishing_as_well_lets_go_of_the_socket_at_once(stage: Stage) -> None:
     held, peer = bring_to(stage, State.READ_STOPPED)
     held.shutdown("w")
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert stage.state(held) is State.LINGERING
     peer.sendall(b"discarded")
     assert stage.read_to_end(peer) == (b"", 0)
-    assert held.news == [(FORGET,)]
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_finishing_with_output_queued_lets_go_once_it_is_delivered(stage: Stage) -> None:
@@ -88,8 +88,8 @@ def test_finishing_with_output_queued_lets_go_once_it_is_delivered(stage: Stage)
     stage.settle()
     assert held.news == []
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_FORGET,)]
     assert stage.state(held) is State.LINGERING
 
 
@@ -98,8 +98,8 @@ def test_the_peer_may_end_while_the_last_bytes_of_a_stopped_socket_are_under_way
     peer.shutdown(socket.SHUT_WR)
     stage.until_state(held, State.HALF_CLOSED_READ_FINISHING)
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_FORGET,)]
 
 
 def test_reading_can_be_stopped_while_our_last_bytes_are_under_way(stage: Stage) -> None:
@@ -107,15 +107,15 @@ def test_reading_can_be_stopped_while_our_last_bytes_are_under_way(stage: Stage)
     held.shutdown("r")
     stage.until(lambda: held.ends, "the end")
     assert stage.read_to_end(peer) == (PLENTY, 0)
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
 
 
 def test_reading_can_be_stopped_after_our_end_which_leaves_nothing_to_do(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_WRITE)
     held.shutdown("r")
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
     assert stage.read_to_end(peer) == (b"", 0)
     peer.sendall(b"discarded")
     stage.settle()
@@ -137,8 +137,8 @@ def test_a_stop_that_crosses_the_peers_end_is_not_answered_again(stage: Stage, s
 def test_a_broken_socket_that_is_not_read_either_is_let_go(stage: Stage) -> None:
     held, _ = bring_to(stage, State.WRITE_BROKEN)
     held.shutdown("r")
-    stage.until(lambda: held.forgotten, "FORGET")
-    assert held.news == [(SOCKET_CLOSE, 0), (FORGET,)]
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.news == [(SOCKET_CLOSE, 0), (SOCKET_FORGET,)]
     assert stage.state(held) is State.CLOSED
 
 
@@ -157,7 +157,7 @@ def test_a_stop_in_the_middle_of_input_gives_what_had_been_read_and_then_the_end
 def test_a_write_that_fails_is_reported_to_an_owner_that_had_stopped_reading(stage: Stage) -> None:
     held, peer = bring_to(stage, State.READ_STOPPED)
     reset(peer)
-    stage.worker.say(WRITE, held.id, 0, [], errno.ECONNRESET)
-    stage.until(lambda: held.forgotten, "FORGET")
+    stage.worker.send(WRITE, held.id, 0, [], errno.ECONNRESET)
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.errors == [errno.ECONNRESET]
     assert held.ends == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
 from tests.net.players import CREDIT_FOR_ALL
 from tests.net.stage import Stage
 from tests.time_wait import in_time_wait

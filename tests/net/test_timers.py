@@ -9,10 +9,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.socket_state import State
-from skypy.net.kernel import SocketKernel
+from skypy.core.tcp.state import State
+from skypy.net.connected_socket import Stream
 from skypy.net.reactor import Reactor, Timer
-from skypy.net.stream import Stream
+from skypy.system.socket_kernel import SocketKernel
 from tests.net.stage import Stage
 from tests.net.states import bring_to
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from skypy.core.messages import CLOSE, CREDIT, LISTEN, SHUTDOWN
-from skypy.core.socket_state import State
+from skypy.core.tcp.state import State
+from skypy.core.wire.socket_lane import CLOSE, CREDIT, LISTEN, SHUTDOWN
 from tests.net.descriptors import open_descriptors
 from tests.net.players import CREDIT_FOR_ALL, HOST, PLENTY, Held
 from tests.net.stage import Stage
@@ -93,7 +93,7 @@ def test_a_new_worker_can_have_the_port_of_the_one_that_died(stage: Stage) -> No
     stage.settle()
     successor = stage.add_worker()
     listener = successor.opened(successor.request(LISTEN, [(socket.AF_INET, HOST, port)], 16, False, True))
-    listener.say(CREDIT, 1)
+    listener.send(CREDIT, 1)
     newcomer = stage.peer(port)
     stage.until(lambda: successor.accepted(listener), "the client")
     accepted: Held = successor.accepted(listener)[0]

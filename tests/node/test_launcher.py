@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from skypy.core.address import Address, make_address
-from skypy.core.control import ANSWER, LAUNCH, NAMED, REFUSAL
+from skypy.core.wire.control_lane import ANSWER, LAUNCH, NAMED, REFUSAL
 from skypy.node.launcher import WORKER_DIED, Launcher
 
 ARGUMENTS = b"packed"
@@ -37,7 +37,7 @@ class Stage:
     def start(self, asker: int, worker: int | None, index: int) -> Address:
         """Start a service and let it be born; its address."""
         before = {number: len(self.launches(number)) for number in self.told}
-        self.ask(asker, "launch", worker, "echo", ARGUMENTS)
+        self.ask(asker, "newservice", worker, "echo", ARGUMENTS)
         (number,) = [number for number in self.told if len(self.launches(number)) > before[number]]
         address = make_address(number, index)
         self.launcher.born(address, 0)
@@ -70,15 +70,15 @@ def test_a_service_starts_on_the_worker_with_the_fewest_actors(stage: Stage) -> 
 
 def test_what_is_being_started_counts_as_well(stage: Stage) -> None:
     for _ in range(4):
-        stage.ask(11, "launch", None, "echo", ARGUMENTS)
+        stage.ask(11, "newservice", None, "echo", ARGUMENTS)
     assert (len(stage.launches(11)), len(stage.launches(12))) == (2, 2)
 
 
 def test_a_launch_that_failed_counts_no_more(stage: Stage) -> None:
-    request = stage.ask(12, "launch", None, "echo", ARGUMENTS)
+    request = stage.ask(12, "newservice", None, "echo", ARGUMENTS)
     stage.launcher.launch_failed(stage.launches(11)[0], "start", "it is broken")
     assert stage.answers(12, request) == [["ServiceError", "it is broken"]]
-    stage.ask(12, "launch", None, "echo", ARGUMENTS)
+    stage.ask(12, "newservice", None, "echo", ARGUMENTS)
     assert len(stage.launches(11)) == 2
 
 
@@ -87,7 +87,7 @@ def test_a_service_starts_on_the_worker_that_was_named(stage: Stage) -> None:
 
 
 def places(stage: Stage, asker: int) -> list[int]:
-    (answer,) = stage.answers(asker, stage.ask(asker, "place"))
+    (answer,) = stage.answers(asker, stage.ask(asker, "reserve"))
     assert isinstance(answer[0], list)
     return answer[0]
 
@@ -138,7 +138,7 @@ def test_a_new_worker_has_no_actors(stage: Stage) -> None:
 
 
 def test_who_asked_gets_the_address(stage: Stage) -> None:
-    request = stage.ask(12, "launch", 1, "echo", ARGUMENTS)
+    request = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
     assert stage.told[11] == [(LAUNCH, 1, "echo", ARGUMENTS)]
     assert stage.answers(12, request) == []
     stage.launcher.launched(1, make_address(11, 1))
@@ -146,7 +146,7 @@ def test_who_asked_gets_the_address(stage: Stage) -> None:
 
 
 def test_a_service_that_exits_while_starting_has_failed(stage: Stage) -> None:
-    request = stage.ask(12, "launch", 1, "echo", ARGUMENTS)
+    request = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
     stage.launcher.launched(1, 0)
     text = 'service "echo" has ended before its start function had finished'
     assert stage.answers(12, request) == [["ServiceError", text]]
@@ -155,7 +155,7 @@ def test_a_service_that_exits_while_starting_has_failed(stage: Stage) -> None:
 def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -> None:
     outcomes: list[tuple[str, str]] = []
     stage.launcher.launch(2, "echo", ARGUMENTS, lambda _: None, lambda *failure: outcomes.append(failure))
-    here, there = stage.ask(11, "launch", 1, "echo", ARGUMENTS), stage.ask(11, "launch", 2, "echo", ARGUMENTS)
+    here, there = stage.ask(11, "newservice", 1, "echo", ARGUMENTS), stage.ask(11, "newservice", 2, "echo", ARGUMENTS)
     stage.replace(2, 13)
     assert outcomes == [(WORKER_DIED, "its worker was killed")]
     assert stage.answers(11, here) == []
@@ -166,19 +166,19 @@ def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -
 
 
 def test_a_unique_service_is_started_once_for_all_who_ask(stage: Stage) -> None:
-    asked = [(number, stage.ask(number, "unique", "store", ARGUMENTS)) for number in (11, 12, 12)]
-    asked.append((11, stage.ask(11, "query unique", "store")))
+    asked = [(number, stage.ask(number, "uniqueservice", "store", ARGUMENTS)) for number in (11, 12, 12)]
+    asked.append((11, stage.ask(11, "queryservice", "store")))
     assert len(stage.launches(11) + stage.launches(12)) == 1
     stage.launcher.launched(1, make_address(11, 1))
     assert [stage.answers(*one) for one in asked] == [[[make_address(11, 1)]]] * 4
-    assert stage.answers(12, stage.ask(12, "unique", "store", ARGUMENTS)) == [[make_address(11, 1)]]
+    assert stage.answers(12, stage.ask(12, "uniqueservice", "store", ARGUMENTS)) == [[make_address(11, 1)]]
     assert len(stage.launches(11) + stage.launches(12)) == 1
 
 
 def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stage) -> None:
-    request = stage.ask(12, "query unique", "store")
+    request = stage.ask(12, "queryservice", "store")
     assert stage.launches(11) + stage.launches(12) == []
-    stage.ask(11, "unique", "store", ARGUMENTS)
+    stage.ask(11, "uniqueservice", "store", ARGUMENTS)
     assert stage.answers(12, request) == []
     stage.launcher.launched(1, make_address(11, 1))
     assert stage.answers(12, request) == [[make_address(11, 1)]]
@@ -188,7 +188,7 @@ def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stag
 def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_next_starts_it_again(
     stage: Stage, how: str
 ) -> None:
-    waiting = [stage.ask(12, "query unique", "store"), stage.ask(12, "unique", "store", ARGUMENTS)]
+    waiting = [stage.ask(12, "queryservice", "store"), stage.ask(12, "uniqueservice", "store", ARGUMENTS)]
     if how == "fails":
         stage.launcher.launch_failed(1, "start", "it is broken")
     elif how == "exits":
@@ -196,21 +196,21 @@ def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_ne
     else:
         stage.replace(1, 13)
     assert [[error for error, _ in stage.answers(12, request)] for request in waiting] == [["ServiceError"]] * 2
-    again = stage.ask(12, "unique", "store", ARGUMENTS)
+    again = stage.ask(12, "uniqueservice", "store", ARGUMENTS)
     stage.launcher.launched(2, make_address(12, 1))
     assert stage.answers(12, again) == [[make_address(12, 1)]]
 
 
 @pytest.mark.parametrize("how", ["ends", "worker dies"])
 def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) -> None:
-    stage.ask(12, "unique", "store", ARGUMENTS)
+    stage.ask(12, "uniqueservice", "store", ARGUMENTS)
     stage.launcher.born(make_address(11, 1), 0)
     stage.launcher.launched(1, make_address(11, 1))
     if how == "ends":
         stage.launcher.gone(make_address(11, 1))
     else:
         stage.replace(1, 13)
-    query, again = stage.ask(12, "query unique", "store"), stage.ask(12, "unique", "store", ARGUMENTS)
+    query, again = stage.ask(12, "queryservice", "store"), stage.ask(12, "uniqueservice", "store", ARGUMENTS)
     stage.launcher.launched(2, make_address(12, 1))
     assert stage.answers(12, query) == stage.answers(12, again) == [[make_address(12, 1)]]
 
@@ -238,7 +238,7 @@ def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, ho
     if how == "ends":
         stage.launcher.gone(make_address(11, 1))
     elif how == "is forgotten":
-        stage.ask(12, "forget", make_address(11, 1))
+        stage.ask(12, "free names", make_address(11, 1))
     else:
         stage.replace(1, 13)
     assert [message for message in stage.told[12] if message[0] == NAMED][-1] == (NAMED, ".store", None)
@@ -247,8 +247,8 @@ def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, ho
 
 
 def test_a_setting_is_set_once(stage: Stage) -> None:
-    assert stage.answers(11, stage.ask(11, "get", "c")) == [[None]]
-    assert stage.answers(11, stage.ask(11, "set", "c", "d")) == [[True]]
-    assert stage.answers(12, stage.ask(12, "set", "c", "d")) == [[False]]
-    assert stage.answers(12, stage.ask(12, "set", "a", "x")) == [[False]]
-    assert [stage.answers(12, stage.ask(12, "get", key)) for key in "ac"] == [[["b"]], [["d"]]]
+    assert stage.answers(11, stage.ask(11, "getenv", "c")) == [[None]]
+    assert stage.answers(11, stage.ask(11, "setenv", "c", "d")) == [[True]]
+    assert stage.answers(12, stage.ask(12, "setenv", "c", "d")) == [[False]]
+    assert stage.answers(12, stage.ask(12, "setenv", "a", "x")) == [[False]]
+    assert [stage.answers(12, stage.ask(12, "getenv", key)) for key in "ac"] == [[["b"]], [["d"]]]

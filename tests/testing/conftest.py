@@ -2,8 +2,8 @@
 
 import skypy.testing.asynchronous
 import skypy.testing.marker
-import skypy.testing.node
-import skypy.testing.system
+import skypy.testing.memory.system
+import skypy.testing.processes.node
 
-LOADED = (skypy.testing.asynchronous, skypy.testing.marker, skypy.testing.node, skypy.testing.system)
+LOADED = (skypy.testing.asynchronous, skypy.testing.marker, skypy.testing.processes.node, skypy.testing.memory.system)
 """Once and for all: pytester forgets what is loaded while it plays a test, and skypy would be there twice."""

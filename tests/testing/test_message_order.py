@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.actor_messages import DEAD, REPLY
 from skypy.core.settings import Settings
+from skypy.core.wire.bus import DEAD, REPLY
 from skypy.testing import System
-from skypy.testing.message_order import SeededQueue
-from skypy.worker.actor import Actor
-from skypy.worker.messenger import Messenger
-from skypy.worker.request import Request
+from skypy.testing.memory.message_order import SeededQueue
+from skypy.worker.actors.actor import Actor
+from skypy.worker.actors.request import Request
+from skypy.worker.messages.messenger import Messenger
 
 SERVICES = str(Path(__file__).parent / "services")
 Route = tuple[int, int]

@@ -107,7 +107,7 @@ def test_afterwards():
 
 
 def test_who_goes_on_for_ever_is_given_up(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skypy.testing.loop._TOO_BUSY", 1000)
+    monkeypatch.setattr("skypy.testing.memory.loop._TOO_BUSY", 1000)
     text = """
 import asyncio
 async def test_it(system):

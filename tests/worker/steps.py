@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from skypy.worker.eager import start_eagerly
+from skypy.worker.tasks.eager import start_eagerly
 
 T = TypeVar("T")
 

@@ -28,9 +28,9 @@ import httpx
 import pytest
 from aiohttp import web
 
-from skypy.worker.eager import start_eagerly
-from skypy.worker.tasks import create_unstarted
-from skypy.worker.waiter import Waiter
+from skypy.worker.tasks.eager import start_eagerly
+from skypy.worker.tasks.first_step import create_unstarted
+from skypy.worker.tasks.waiter import Waiter
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skypy.worker.waiter import Resumption, resume, resume_with
+from skypy.worker.tasks.waiter import Resumption, resume, resume_with
 from tests.worker.steps import Failure, run_callback, run_iterations, start
 
 Future = asyncio.Future[Any]

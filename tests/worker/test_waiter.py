@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from skypy.worker.eager import start_eagerly
-from skypy.worker.waiter import Waiter
+from skypy.worker.tasks.eager import start_eagerly
+from skypy.worker.tasks.waiter import Waiter
 from tests.worker.steps import Failure, run_callback, run_iterations, start
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from typing import Any
 
 import skypy
 from skypy import socket
-from skypy.core.values import pack_value, unpack_value
+from skypy.core.wire.values import pack_value, unpack_value
 
 PEER_HAS_ENDED = {"HALF_CLOSED_READ", "HALF_CLOSED_READ_FINISHING", "WRITE_BROKEN"}
 

@@ -1,0 +1,85 @@
+"""Batches ↔ a byte stream: a header, then the packed messages.
+
+The header says how long the body is, how many of its messages take a descriptor, and how many descriptors really travel
+with it: a sender at its limit sends fewer, and a receiver at its own gets fewer. The counts keep each with its message.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final, NamedTuple
+
+from skypy.core.wire.codec import MalformedFrame, pack, unpack
+
+HEADER: Final = struct.Struct(">IBB")
+_LARGEST_BODY_BYTES: Final = (1 << 32) - 1
+
+
+class Frame(NamedTuple):
+    """One batch as it arrived."""
+
+    messages: list[Any]
+    descriptors: int
+    attached: int
+
+
+class FrameTooLarge(ValueError):
+    """A batch is longer than four bytes of length can say."""
+
+
+def encode(batch: list[Any], descriptors: int = 0) -> bytes:
+    """The frame of a batch, whose descriptors are all attached. Raises FrameTooLarge."""
+    body = pack(batch)
+    if len(body) > _LARGEST_BODY_BYTES:
+        raise FrameTooLarge(f"{len(body)} bytes fit into no frame")
+    return HEADER.pack(len(body), descriptors, descriptors) + body
+
+
+def with_attached(frame: bytes | memoryview, attached: int) -> bytes:
+    """The same frame with fewer descriptors attached than its messages would take."""
+    length, descriptors, _ = HEADER.unpack_from(frame)
+    return HEADER.pack(length, descriptors, attached) + frame[HEADER.size :]
+
+
+class FrameDecoder:
+    """Cuts a byte stream into frames, whatever the pieces in which it arrives."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: memoryview) -> list[Frame]:
+        """The frames that are complete with these bytes, in order. Raises MalformedFrame."""
+        if not self._pending:
+            frames, used = self._decode(data)
+            if used < len(data):
+                self._pending += data[used:]
+            return frames
+        self._pending += data
+        if not self._has_frame():
+            return []
+        with memoryview(self._pending) as pending:
+            frames, used = self._decode(pending)
+        del self._pending[:used]
+        return frames
+
+    def _has_frame(self) -> bool:
+        size = len(self._pending)
+        return size >= HEADER.size and size >= HEADER.size + HEADER.unpack_from(self._pending)[0]
+
+    @staticmethod
+    def _decode(data: memoryview) -> tuple[list[Frame], int]:
+        frames: list[Frame] = []
+        used = 0
+        while len(data) - used >= HEADER.size:
+            length, descriptors, attached = HEADER.unpack_from(data, used)
+            end = used + HEADER.size + length
+            if end > len(data):
+                break
+            messages = unpack(data[used + HEADER.size : end])
+            if not isinstance(messages, list):
+                raise MalformedFrame(f"a frame holds {type(messages).__name__}, expected a list of messages")
+            frames.append(Frame(messages, descriptors, attached))
+            used = end
+        return frames, used

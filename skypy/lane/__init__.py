@@ -1,0 +1,1 @@
+"""Lanes between processes: ordered batches of messages with descriptors beside them."""

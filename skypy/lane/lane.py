@@ -1,0 +1,210 @@
+"""The lane: ordered messages, batched, with descriptors beside them, over a Unix-domain stream socket.
+
+Both ends of every lane use this class; it never blocks, and it knows neither an event loop nor what the messages mean.
+Messages collect in a batch until `flush`. Reading never waits for one's own output to leave, so lanes cannot deadlock.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import socket
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from skypy.core.wire.frames import FrameDecoder, FrameTooLarge, encode, with_attached
+from skypy.core.wire.socket_lane import Message
+from skypy.system.kernel import LINUX, Kernel
+
+_SEND_BUFFER_BYTES: Final = 1048576
+"""Asked of the kernel, so that a burst of data does not cost a wake-up per 100 KiB."""
+_DESCRIPTORS_PER_CALL: Final = 253
+"""What Linux passes with one sendmsg (SCM_MAX_FD)."""
+_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})  # the last: closed here
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)  # an operator of a member of IntFlag is a function in Python
+_CLOSE_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
+
+
+class LaneEnded(Exception):
+    """The other end is gone and its last message has been read."""
+
+
+def lane_pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a new lane."""
+    return LINUX.lane_pair()
+
+
+class _Outgoing:
+    """A sealed batch on its way; its descriptors go with its first byte."""
+
+    __slots__ = ("data", "descriptors", "kept", "kernel")
+
+    def __init__(self, data: bytes, descriptors: list[int], kernel: Kernel) -> None:
+        self.data = memoryview(data)
+        self.descriptors = descriptors
+        self.kernel = kernel
+        self.kept = False
+
+    def keep_descriptors(self) -> None:
+        """Copy them: their owner may close them before a full lane lets the batch through."""
+        if self.descriptors and not self.kept:
+            self.kept = True
+            copies: list[int] = []
+            with contextlib.suppress(OSError):  # this process is at its limit
+                for descriptor in self.descriptors:
+                    copies.append(self.kernel.duplicate(descriptor))  # noqa: PERF401 - those before the limit count
+            if len(copies) < len(self.descriptors):
+                self.data = memoryview(with_attached(self.data, len(copies)))
+            self.descriptors = copies
+
+    def detach_descriptors(self) -> None:
+        """Let the batch go without them, as if the receiver were at its limit."""
+        self.data = memoryview(with_attached(self.data, 0))
+        self.release_descriptors()
+
+    def release_descriptors(self) -> None:
+        if self.kept:
+            for descriptor in self.descriptors:
+                self.kernel.close(descriptor)
+        self.descriptors = []
+
+
+class Lane:
+    """One end of a lane. Owns its socket, and the descriptors that have arrived and not been taken yet."""
+
+    def __init__(self, end: socket.socket, kernel: Kernel = LINUX) -> None:
+        end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self._socket = end
+        self._kernel = kernel
+        self._batch: list[Message] = []
+        self._batch_descriptors: list[int] = []
+        self._outgoing: deque[_Outgoing] = deque()
+        self._decoder = FrameDecoder()
+        self._groups: deque[list[int]] = deque()  # of descriptors, one for each batch that announces some
+        self._descriptors: deque[int | None] = deque()
+        self._buffer = memoryview(bytearray(kernel.lane_receive_bytes))
+        self.unsent = 0
+        """Bytes of sealed batches that the kernel has not taken yet."""
+        self.send = self._batch.append
+        """Adds a message to the batch; `flush` sends it."""
+
+    def send_all(self, messages: Iterable[Message]) -> None:
+        """Adds messages to the batch."""
+        self._batch.extend(messages)
+
+    def fileno(self) -> int:
+        """The descriptor, for an event loop to watch."""
+        return self._socket.fileno()
+
+    def wait(self) -> None:
+        """Block until something has arrived or, where output is left, there is room for it."""
+        self._kernel.wait(self._socket.fileno(), writable=not self.idle)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._batch and not self._outgoing
+
+    def send_with_descriptor(self, message: Message, descriptor: int) -> None:
+        """Adds a message whose receiver gets a duplicate of `descriptor`, which must stay open until `flush`."""
+        self._batch.append(message)
+        self._batch_descriptors.append(descriptor)
+        if len(self._batch_descriptors) == _DESCRIPTORS_PER_CALL:
+            self._seal()
+
+    def flush(self) -> bool:
+        """Sends what the kernel takes now; True when nothing is left. A lane that has ended takes everything."""
+        if self._batch:
+            self._seal()
+        while self._outgoing:
+            first = self._outgoing[0]
+            try:
+                sent = self._send(first)
+            except OSError as error:
+                if error.errno in _ENDED:  # acted on where it is read, after its last message
+                    self._drop_output()
+                    return True
+                if error.errno == errno.ETOOMANYREFS:  # too many descriptors of this user are on their way
+                    first.detach_descriptors()
+                    continue
+                for outgoing in self._outgoing:
+                    outgoing.keep_descriptors()
+                return False
+            self.unsent -= sent
+            first.release_descriptors()
+            if sent == len(first.data):
+                self._outgoing.popleft()
+            else:
+                first.data = first.data[sent:]
+        return True
+
+    def receive(self) -> list[Any]:
+        """The messages that have arrived whole; often none. Raises LaneEnded, MalformedFrame."""
+        try:
+            count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
+        except BlockingIOError:
+            return []
+        except OSError as error:  # the peer died with our messages unread: what it had sent was read before this
+            raise LaneEnded from error
+        if not count:
+            raise LaneEnded
+        if ancillary or flags & _TRUNCATED:
+            self._groups.append(_descriptors_of(ancillary))
+        messages: list[Any] = []
+        for frame in self._decoder.feed(self._buffer[:count]):
+            if frame.descriptors:
+                group = self._groups.popleft() if frame.attached and self._groups else []
+                self._descriptors += group
+                self._descriptors += [None] * (frame.descriptors - len(group))
+            messages = messages + frame.messages if messages else frame.messages
+        return messages
+
+    def take_descriptor(self) -> int | None:
+        """The descriptor of the next +fd message; None when this process was at its limit and the kernel dropped it."""
+        return self._descriptors.popleft() if self._descriptors else None
+
+    def close(self) -> None:
+        """Closes the lane and the descriptors that nobody took."""
+        self._drop_output()
+        for descriptor in [*self._descriptors, *(one for group in self._groups for one in group)]:
+            if descriptor is not None:
+                self._kernel.close(descriptor)
+        self._descriptors.clear()
+        self._groups.clear()
+        self._socket.close()
+
+    def _seal(self) -> None:
+        batch = self._batch.copy()
+        descriptors, self._batch_descriptors = self._batch_descriptors, []
+        self._batch.clear()
+        try:
+            frames = [encode(batch, len(descriptors))]
+        except FrameTooLarge:  # output of a worker, which sends no descriptors; each message alone fits
+            frames = [encode([message]) for message in batch]
+        for data in frames:
+            self._outgoing.append(_Outgoing(data, descriptors, self._kernel))
+            self.unsent += len(data)
+
+    def _send(self, outgoing: _Outgoing) -> int:
+        if not outgoing.descriptors:
+            return self._socket.send(outgoing.data)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outgoing.descriptors))
+        return self._socket.sendmsg([outgoing.data], [rights])
+
+    def _drop_output(self) -> None:
+        self._batch.clear()
+        self._batch_descriptors = []
+        while self._outgoing:
+            self._outgoing.popleft().release_descriptors()
+        self.unsent = 0
+
+
+def _descriptors_of(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    received = array.array("i")
+    for _, _, data in ancillary:
+        received.frombytes(data[: len(data) - len(data) % received.itemsize])
+    return received.tolist()

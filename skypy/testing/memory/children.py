@@ -1,0 +1,189 @@
+"""The node of a system in memory: the real one, whose children are virtual processes on the loop of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from skypy.core.tcp.connection import Connection
+from skypy.lane.lane import Lane
+from skypy.node.child import Child
+from skypy.node.log_sink import LogSink
+from skypy.node.process import begin
+from skypy.node.socket_process import SocketProcess
+from skypy.node.worker_process import WorkerProcess
+from skypy.testing.leaks import sockets_of
+from skypy.testing.memory.descriptors import ProcessHandle, close, description_of, install, numbers_of
+from skypy.testing.memory.kernel import MemoryKernel
+from skypy.testing.memory.loop import MemoryLoop
+from skypy.testing.memory.network import Listening, TcpEnd
+from skypy.testing.memory.process import VirtualProcess
+from skypy.testing.tested_node import TestedNode
+
+
+class MemoryChild(Child):
+    """A virtual process, seen from the node."""
+
+    program: WorkerProcess | SocketProcess
+
+    def __init__(self, node: MemoryNode, title: str, module: str, said: Callable[[Child, Any], None]) -> None:
+        self._node = node
+        ours, theirs = node.kernel.lane_pair()
+        self.process = VirtualProcess(title)
+        number = install(description_of(theirs.fileno()), self.process)
+        theirs.close()
+        super().__init__(title, Lane(ours, node.kernel), said, node.loop)
+        self.pidfd = install(ProcessHandle(self.kill, self.process))
+        self._node_context = node.process.context
+        node.kernel.responders[description_of(ours.fileno())] = self._answer
+        main = self._be_the_service if module == "skypy.node.socket_process" else self._be_a_worker
+        self.process.context.copy().run(self._listen, number, main)
+
+    def kill(self) -> None:
+        self._exit(-signal.SIGKILL)
+
+    def _answer(self) -> None:
+        """Hear and answer now what a worker that blocks has asked."""
+        self._node_context.copy().run(self.read_control)
+
+    # -- inside of the virtual process --
+
+    def _listen(self, number: int, main: Callable[[Lane, list[Any]], None]) -> None:
+        control = Lane(self._node.kernel.socket_of(number), self._node.kernel)
+
+        def first() -> None:
+            if messages := control.receive():
+                self._loop.remove_reader(number)
+                main(control, messages)
+
+        self._loop.add_reader(number, first)
+
+    def _be_a_worker(self, control: Lane, messages: list[Any]) -> None:
+        def ended() -> None:
+            self._exit(program.exit_status)
+
+        node = self._node
+        program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel)
+
+    def _be_the_service(self, control: Lane, messages: list[Any]) -> None:
+        node = self._node
+        program = SocketProcess(begin(control, messages), node.service_log, node.kernel)
+        self.program = program
+        poller = node.kernel.newest_poller
+        assert poller is not None
+        requested = False
+        timer: asyncio.TimerHandle | None = None
+        context = self.process.context
+
+        def request() -> None:
+            nonlocal requested
+            if not requested:
+                requested = True
+                node.loop.call_soon(turn, context=context)
+
+        def turn() -> None:
+            nonlocal requested, timer
+            requested = False
+            program.service.reactor.turn(0)
+            if program.ended:
+                self._exit(0)
+                return
+            if poller.readiness.ready():
+                request()
+            if timer is not None:
+                timer.cancel()
+            due = program.service.reactor.next_deadline
+            timer = None if due is None else node.loop.call_at(due, request, context=context)
+
+        poller.readiness.wake = request
+        request()
+
+    # -- its end --
+
+    def _exit(self, code: int) -> None:
+        if not self.process.alive:
+            return
+        self.process.alive = False
+        self._node.loop.process_died(self.process)
+        if code < 0 and isinstance(self.program, WorkerProcess):
+            for task in self.program.tasks():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+                self._node.killed.add(task)
+        if code >= 0:
+            self._node.left += [f"left open by {self.process.title}: {one}" for one in self._left_open()]
+        for number in numbers_of(self.process):
+            close(number)
+        self._node.loop.call_soon(self._has_ended, code, context=self._node_context)
+
+    def _left_open(self) -> list[str]:
+        """Connections and listeners that nobody answers for; lanes and the bus end with the process."""
+        held = sockets_of(self.program.worker) if isinstance(self.program, WorkerProcess) else set()
+        return [
+            f"{description_of(number)} (descriptor {number})"
+            for number in numbers_of(self.process)
+            if number not in held and isinstance(description_of(number), Listening | TcpEnd)
+        ]
+
+    def _has_ended(self, code: int) -> None:
+        while self.read_control():
+            pass
+        close(self.pidfd)
+        self.close_control()
+        self.ended.set_result(code)
+
+
+class MemoryNode(TestedNode):
+    """The real node, with children in memory."""
+
+    def __init__(
+        self,
+        settings: Any,
+        log: LogSink,
+        service_log: Callable[[str], None],
+        loop: MemoryLoop,
+        kernel: MemoryKernel,
+        process: VirtualProcess,
+    ) -> None:
+        self.process = process
+        self.kernel = kernel
+        self.loop = loop
+        self.service_log = service_log
+        self.left: list[str] = []
+        """What processes had open when they ended in order."""
+        self.killed: set[asyncio.Task[Any]] = set()
+        """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
+        super().__init__(settings, log, kernel)
+
+    def child(self, index: int) -> MemoryChild:
+        """The worker with an index."""
+        child = self._workers[self._indexes[index]]
+        assert isinstance(child, MemoryChild)
+        return child
+
+    @property
+    def service(self) -> MemoryChild:
+        """The socket service."""
+        assert isinstance(self._service, MemoryChild)
+        return self._service
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every connection that its socket service has."""
+        program = self.service.program
+        assert isinstance(program, SocketProcess)
+        return program.service.connections
+
+    def lives(self, number: int) -> bool:
+        """Whether the process with a number has not ended."""
+        return number in self._workers
+
+    def _start_child(
+        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    ) -> Child:
+        del arguments
+        return MemoryChild(self, title, module, said)
+
+    def _handle_signals(self) -> None:
+        """They are the test runner's."""

@@ -1,0 +1,1 @@
+"""A node of real processes, driven by a test."""

@@ -1,0 +1,75 @@
+"""A node of real processes with a test in it.
+
+`python -m skypy.testing.processes.node_program SETTINGS`, where SETTINGS is a JSON file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from skypy.core.settings import Settings
+from skypy.core.wire.control_lane import LAUNCH, LAUNCH_FAILED, LAUNCHED
+from skypy.core.wire.values import pack_arguments
+from skypy.node.child import Child
+from skypy.node.node import run
+from skypy.testing.tested_node import TEST_PROCESS_NUMBER, TestedNode
+
+_BECOME_SUBREAPER: Final = 36
+_FAREWELL_SECONDS: Final = 1.0
+"""How long a program that was told to end may take."""
+
+
+class RealNode(TestedNode):
+    """Its workers tell errors apart, and say what is left in them when they end."""
+
+    def _start_child(
+        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    ) -> Child:
+        if module == "skypy.node.worker_process":
+            module = "skypy.testing.processes.worker_program"
+        return super()._start_child(title, module, said, arguments)
+
+    def _launch_start_service(self) -> None:
+        if TEST_PROCESS_NUMBER not in self._workers:
+            self.start_test().send((LAUNCH, 0, "skypy_hand", pack_arguments([], {})))
+        super()._launch_start_service()
+
+    def _worker_said(self, number: int, child: Child, message: Any) -> None:
+        if number == TEST_PROCESS_NUMBER and message[0] in (LAUNCHED, LAUNCH_FAILED):
+            return  # no launch of the node's launcher
+        super()._worker_said(number, child, message)
+
+
+def main() -> None:
+    """Run it until it is asked to stop, and say which programs have been left by services."""
+    ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0)  # what a worker leaves comes here
+    code = run(Settings.from_plain(json.loads(Path(sys.argv[1]).read_text())), RealNode)
+    deadline = time.monotonic() + _FAREWELL_SECONDS
+    while (left := _children()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid, command in left.items():
+        print(f"[node] processes left: {command}", file=sys.stderr)  # noqa: T201
+        os.kill(pid, signal.SIGKILL)
+    sys.exit(code)
+
+
+def _children() -> dict[int, str]:
+    """Those that live, with their command lines."""
+    found = {}
+    for pid in map(int, Path("/proc/thread-self/children").read_text().split()):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state != "Z":
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    return found
+
+
+if __name__ == "__main__":
+    main()

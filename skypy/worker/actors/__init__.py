@@ -1,0 +1,1 @@
+"""Actors, and the scheduler that decides when their code runs."""

@@ -1,0 +1,1 @@
+"""Messages between actors: calls, replies, and the way to another worker."""

@@ -1,0 +1,1 @@
+"""Services: from a name to a running instance."""

@@ -1,0 +1,1 @@
+"""asyncio tasks and waits as the scheduler runs them; nothing here knows of actors."""

@@ -1,0 +1,182 @@
+"""The verbs that look at a socket, hold its flow, and hear of its end."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from skypy.core.errors import SocketClosed
+from skypy.core.socket_address import SocketAddress
+from skypy.core.socket_info import SocketInfo
+from skypy.core.tcp.lease import LeaseState, Reading
+from skypy.core.tcp_info import SIZE, TcpInfo
+from skypy.worker.actors.actor import current_actor
+from skypy.worker.sockets.sockets import AnySocket
+from skypy.worker.sockets.stream_socket import NO_LIMIT, ListenerSocket, StreamSocket
+
+# -- who and where --
+
+
+def local_address(fd: int) -> SocketAddress:
+    """Our end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    socket = _any(fd)
+    if socket.local is None:
+        socket.local = _ask_kernel(socket)
+    return socket.local
+
+
+def peer_address(fd: int) -> SocketAddress:
+    """The peer's end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    return connection(fd).peer
+
+
+def _ask_kernel(socket: AnySocket) -> SocketAddress:
+    if socket.descriptor is None:
+        raise SocketClosed(f"socket {socket.id} has ended: its local address is not known any more")
+    return SocketAddress(*current_actor().worker.sockets.kernel.local_address(socket.descriptor))
+
+
+def _any(fd: int) -> AnySocket:
+    socket = current_actor().worker.sockets.get(fd)
+    if socket is None:
+        raise SocketClosed(f"socket {fd} is closed or was never open")
+    return socket
+
+
+def connection(fd: int) -> StreamSocket:
+    """A connection that an actor of this worker has. Raises SocketClosed, TypeError for a listening socket."""
+    socket = _any(fd)
+    if isinstance(socket, ListenerSocket):
+        raise TypeError(f"socket {fd} listens: it carries no bytes")
+    return socket
+
+
+def invalid(fd: int) -> bool:
+    """Whether the current actor has no such socket (skynet's socket.invalid)."""
+    return not current_actor().has_socket(fd)
+
+
+def disconnected(fd: int) -> bool:
+    """Whether the peer has finished or the connection is broken; bytes may still be there to be read.
+
+    It turns true as soon as the end has arrived, also while nothing is read. True for what is closed or unknown, too.
+    """
+    socket = current_actor().worker.sockets.get(fd)
+    if isinstance(socket, ListenerSocket):
+        return False
+    return socket is None or socket.hung_up or socket.close_reason is not None or socket.state is not LeaseState.OWNED
+
+
+def info(fd: int) -> SocketInfo:
+    """What is known of one of this worker's sockets now. Raises SocketClosed for an unknown one."""
+    socket = _any(fd)
+    owner, local = socket.owner.address, local_address(fd)
+    if isinstance(socket, ListenerSocket):
+        return SocketInfo(fd, "listener", "LISTENING", owner, local, "", received=socket.accepted)
+    tcp_info = _ask_kernel_of(socket)
+    return SocketInfo(
+        fd,
+        "connection",
+        _state(socket),
+        owner,
+        local,
+        socket.peer,
+        received=socket.received,
+        sent=socket.sent,
+        queued=socket.unsent,
+        unread=socket.buffer.size,
+        last_received=tcp_info.last_data_received_seconds if tcp_info else 0.0,
+        last_sent=tcp_info.last_data_sent_seconds if tcp_info else 0.0,
+    )
+
+
+async def netstat() -> list[SocketInfo]:
+    """Every socket of the node, of all actors in all workers, as the socket service has them (skynet's netstat)."""
+    return (await current_actor().worker.sockets.netstat())[0]
+
+
+async def counters() -> dict[str, int]:
+    """How often what is rare has happened in the socket service: ends by their reason, dropped requests, refusals."""
+    return (await current_actor().worker.sockets.netstat())[1]
+
+
+def _ask_kernel_of(socket: StreamSocket) -> TcpInfo | None:
+    if socket.descriptor is None:
+        return None
+    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, SIZE))
+
+
+def _state(socket: StreamSocket) -> str:
+    """Its state in the words of the table of connections, as far as a worker knows it."""
+    if socket.state is not LeaseState.OWNED:
+        return "CLOSED"
+    if socket.error:
+        return "WRITE_BROKEN"
+    halves = {
+        (True, True): "OPEN",
+        (False, True): "HALF_CLOSED_READ",
+        (True, False): "HALF_CLOSED_WRITE",
+        (False, False): "CLOSED",
+    }
+    return halves[socket.reading is Reading.OPEN, socket.writable]
+
+
+# -- flow --
+
+
+def pause(fd: int) -> None:
+    """Take no more input: TCP slows the peer down. What is under way, at most `[socket] read_window`, still comes.
+
+    A read that has to wait resumes it, as in skynet; so does `resume`. The peer's end is noticed all the same.
+    """
+    connection(fd).pause()
+
+
+def resume(fd: int) -> None:
+    """Take input again. Harmless when it was not paused."""
+    connection(fd).resume()
+
+
+def limit(fd: int, n: int | None) -> None:
+    """Let at most n bytes lie unread (None: no limit), where no reader waits for a certain number.
+
+    A connection that exceeds it is reset with a line in the log; its reader gets BufferLimit behind what came before.
+    """
+    if n is not None and operator.index(n) < 0:
+        raise ValueError(f"{n} bytes are no limit: it is a number from 0 on, or None")
+    connection(fd).unread_limit = NO_LIMIT if n is None else n
+
+
+# -- being told --
+
+
+def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
+    """Call `function(fd, reason)` in a task of its own when the peer has finished or the connection has ended.
+
+    The reason is one of the names of `CloseReason`: "eof", "reset", "closed" and "shutdown" for the actor's own acts,
+    "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or is forgotten.
+    A later function replaces this one, and is told soon what has already been; it goes with the actor's ownership.
+    """
+    socket = connection(fd)
+    current_actor().worker.sockets.tell_of_end(socket, function)
+
+
+def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
+    """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
+
+    Without a function (None) there is a line in the log instead. It goes with the actor's ownership.
+    """
+    connection(fd).on_warning = function
+
+
+def abandon(fd: int) -> None:
+    """Let go of a connection without closing it: another actor may start it, within `[socket] claim_timeout`.
+
+    Unread bytes stay for it. Raises SocketClosed when the socket is not the current actor's.
+    """
+    actor = current_actor()
+    socket = connection(fd)
+    if not actor.has_socket(fd):
+        raise SocketClosed(f"socket {fd} belongs to another actor")
+    actor.worker.sockets.abandon(socket)

@@ -1,0 +1,246 @@
+"""What the bus does not take: bytes that are no batch, messages of the dead, and more than is good."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from skypy.bus.bus import _RECEIPT_BYTES, BUDGET_BYTES
+from skypy.core.errors import MailboxFull
+from skypy.core.wire.codec import pack
+from skypy.core.wire.frames import HEADER
+from skypy.core.wire.values import LARGEST_BYTES
+from skypy.lane.lane import Lane, lane_pair
+from tests.bus.conftest import Buses
+
+SMALL = 100
+MEGABYTE = 1_000_000
+
+
+# -- bytes that are no batch -------------------------------------------------------------------------------------------
+
+
+def frame(body: bytes) -> bytes:
+    return HEADER.pack(len(body), 0, 0) + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(b""),
+        frame(b"\xc1"),
+        frame(b"\x94"),
+        frame(pack(None)),
+        frame(pack("abcd")),
+        frame(pack({"a": 1})),
+        frame(os.urandom(64) + b"\xc1"),
+    ],
+)
+def test_what_is_no_batch_ends_the_lane_and_concerns_no_other(bus: Buses, data: bytes) -> None:
+    one, two = bus.join(1), bus.join(2)
+    ours, theirs = lane_pair()
+    two.join(9, Lane(theirs))
+    ours.sendall(data)
+    bus.run_until(lambda: two_is_broken(bus))
+    assert ours.recv(1) == b""
+    one.send(2, ["real"], SMALL)
+    one.flush()
+    bus.run_until(lambda: bus.batches[2] == [[["real"]]])
+    assert bus.broken == {2: 1}
+    ours.close()
+
+
+def two_is_broken(bus: Buses) -> bool:
+    return bus.broken[2] == 1
+
+
+# -- the dead and the unborn -------------------------------------------------------------------------------------------
+
+
+def test_nothing_goes_to_the_dead(bus: Buses) -> None:
+    one, _ = bus.join(1), bus.join(2)
+    one.send(2, ["held back"], SMALL)
+    one.died(2)
+    assert one.send(2, ["late"], SMALL) is False
+    one.flush()
+    one.send(3, ["to the living"], SMALL)
+    bus.join(3)
+    one.flush()
+    bus.run_until(lambda: bus.messages(3) == [["to the living"]])
+    assert bus.messages(2) == []
+
+
+def test_nothing_is_taken_from_the_dead(bus: Buses) -> None:
+    one, two = bus.join(1), bus.join(2)
+    one.send(2, ["from the grave"], SMALL)
+    one.flush()
+    two.died(1)
+    two.died(1)
+    bus.join(3)
+    bus.buses[3].send(2, ["from the living"], SMALL)
+    bus.buses[3].flush()
+    bus.run_until(lambda: bus.messages(2) == [["from the living"]])
+
+
+def test_what_a_process_sent_before_it_died_arrives(bus: Buses) -> None:
+    one, two = bus.join(1), bus.join(2)
+    one.send(2, ["last words"], SMALL)
+    bus.loop.run_until_complete(one.close(1))
+    bus.run_until(lambda: bus.messages(2) == [["last words"]])
+    assert two.send(1, ["nobody has said yet that it is dead"], SMALL) is True
+    two.flush()
+    two.died(1)
+    assert two.send(1, ["late"], SMALL) is False
+
+
+def test_what_was_sent_to_a_dead_process_does_not_reach_the_next_one(bus: Buses) -> None:
+    one = bus.join(1)
+    one.send(2, ["to the second"], SMALL)
+    one.flush()
+    one.died(2)
+    bus.join(3)
+    one.send(3, ["to the third"], SMALL)
+    one.flush()
+    bus.run_until(lambda: bus.messages(3) == [["to the third"]])
+
+
+def test_whoever_has_no_lane_yet_is_asked_about_once_and_gets_what_was_sent(bus: Buses) -> None:
+    one = bus.join(1)
+    for number in range(3):
+        one.send(2, ["early", number], SMALL)
+        one.flush()
+    assert bus.unmet[1] == [2]
+    bus.join(2)
+    bus.run_until(lambda: bus.messages(2) == [["early", 0], ["early", 1], ["early", 2]])
+    assert bus.unmet == {1: [2], 2: []}
+
+
+def test_a_process_that_was_not_there_may_come(bus: Buses) -> None:
+    one = bus.join(1)
+    one.send(2, ["too early"], SMALL)
+    one.flush()
+    one.unborn(2)
+    two = bus.join(2)
+    one.send(2, ["in time"], SMALL)
+    one.flush()
+    bus.run_until(lambda: bus.messages(2) == [["in time"]])
+    two.send(1, ["back"], SMALL)
+    two.flush()
+    bus.run_until(lambda: bus.messages(1) == [["back"]])
+    one.unborn(2)  # old news: it has been heard of
+    one.send(2, ["still there"], SMALL)
+    one.flush()
+    bus.run_until(lambda: len(bus.messages(2)) == 2)
+
+
+# -- the budget --------------------------------------------------------------------------------------------------------
+
+
+def fill(post: Callable[[bytes], bool]) -> int:
+    """Post megabytes until it is too much; how many were taken."""
+    data = b"x" * MEGABYTE
+    for count in range(1000):
+        try:
+            post(data)
+        except MailboxFull:
+            return count
+    raise AssertionError("there is no end")
+
+
+def test_what_is_under_way_to_one_peer_is_bounded(bus: Buses) -> None:
+    one, _ = bus.join(1), bus.join(3)
+    count = fill(lambda data: one.send(2, [data], MEGABYTE))  # nobody is there
+    assert count == BUDGET_BYTES // MEGABYTE
+    one.flush()
+    with pytest.raises(MailboxFull, match=f"^{BUDGET_BYTES} bytes are under way to worker process 2$"):
+        one.send(2, ["large"], 2 * MEGABYTE)
+    assert one.send(2, ["small answers pass"], 0) is True
+    assert one.send(3, ["others are not concerned"], MEGABYTE) is True
+    one.flush()
+    bus.run_until(lambda: bus.messages(3) == [["others are not concerned"]])
+
+
+def test_who_comes_late_gets_everything_and_makes_room(bus: Buses) -> None:
+    one = bus.join(1)
+    count = fill(lambda data: one.send(2, [data], MEGABYTE))
+    one.flush()
+    bus.join(2)
+    bus.run_until(lambda: len(bus.messages(2)) == count)
+    bus.buses[2].flush()  # the end of its turn
+    bus.run_until(lambda: _has_room(bus))
+
+
+def _has_room(bus: Buses) -> bool:
+    try:
+        return bus.buses[1].send(2, [b"x"], MEGABYTE)
+    except MailboxFull:
+        return False
+
+
+def test_one_way_traffic_is_acknowledged(bus: Buses) -> None:
+    """Many times the budget passes, in one direction, to a peer that only flushes at the end of its turns."""
+    one = bus.join(1)
+    arrived: list[int] = []
+
+    def received(messages: list[list[bytes]], handled: Callable[[], None]) -> None:
+        arrived.extend(len(data) for (data,) in messages)
+        handled()
+        bus.buses[2].flush()
+
+    bus.join_slowly(2, received)
+    data = b"x" * MEGABYTE
+    sent = 0
+    while sent < 300:
+        try:
+            one.send(2, [data], MEGABYTE)
+            sent += 1
+        except MailboxFull:
+            one.flush()
+            bus.run_until(lambda: _is_less_than_half_full(bus))
+    one.flush()
+    bus.run_until(lambda: len(arrived) == 300)
+
+
+def _is_less_than_half_full(bus: Buses) -> bool:
+    peer = bus.buses[1]._peers[2]
+    return peer.posted - peer.handled < BUDGET_BYTES // 2
+
+
+def test_what_has_arrived_and_was_not_handled_is_still_under_way(bus: Buses) -> None:
+    one = bus.join(1)
+    arrived: list[Any] = []
+    unhandled: list[Callable[[], None]] = []
+
+    def receive(messages: list[Any], handled: Callable[[], None]) -> None:
+        arrived.extend(messages)
+        unhandled.append(handled)
+
+    two = bus.join_slowly(2, receive)
+    count = fill(lambda data: one.send(2, [data], MEGABYTE))
+    one.flush()
+    bus.run_until(lambda: len(arrived) == count)
+    two.send(1, ["of something else"], SMALL)
+    two.flush()
+    bus.run_until(lambda: len(bus.messages(1)) == 1)
+    with pytest.raises(MailboxFull):
+        one.send(2, ["more"], MEGABYTE)
+    for handled in unhandled:
+        handled()
+    two.flush()
+    bus.run_until(lambda: _has_room(bus))
+
+
+def test_the_largest_message_fits_whatever_has_not_been_acknowledged(bus: Buses) -> None:
+    assert LARGEST_BYTES + 1024 <= BUDGET_BYTES - _RECEIPT_BYTES
+    one = bus.join(1)
+    bus.join(2)
+    rest = _RECEIPT_BYTES - SMALL  # so little that nothing is said about it
+    one.send(2, [b"x" * (rest - SMALL)], rest)
+    one.flush()
+    bus.run_until(lambda: len(bus.messages(2)) == 1)
+    bus.buses[2].flush()
+    assert one.send(2, [b"x" * LARGEST_BYTES], LARGEST_BYTES + SMALL) is True
+    one.flush()
+    bus.run_until(lambda: len(bus.messages(2)) == 2)
+    assert len(bus.messages(2)[1][0]) == LARGEST_BYTES

@@ -1,0 +1,102 @@
+"""What a worker's connections tell those who wait for output to leave, and how much may wait."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from skypy.core.close_reason import CloseReason
+from skypy.core.tcp.lease import FIRST_WARNING, Lease, LeaseState
+from skypy.core.tcp.leases import Leases
+from skypy.core.wire.socket_lane import BREAK, HIGH
+from tests.core.ends import DESCRIPTOR, ID, Heard
+
+pytestmark = pytest.mark.interpreted
+
+
+class Stuck(Lease):
+    """A connection whose kernel takes nothing."""
+
+    def _write_directly(self) -> tuple[int, int]:
+        raise BlockingIOError
+
+
+class Waits:
+    """Who waits until a connection is drained."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, value: Any, /) -> None:
+        pass
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        pass
+
+
+class World:
+    """A worker with one connection."""
+
+    def __init__(self, *, high_water: int = 8, low_water: int = 4, write_limit: int = 1 << 40) -> None:
+        self.heard = Heard()
+        self.woken: list[Any] = []
+        self.backlog: list[int] = []
+        self.leases: Leases[Stuck, Waits] = Leases(
+            self.heard.append,
+            lambda: None,
+            self.woken.append,
+            high_water=high_water,
+            low_water=low_water,
+            write_limit=write_limit,
+            backlog=lambda _, unsent: self.backlog.append(unsent),
+        )
+        self.socket = self.leases.own[ID] = Stuck(ID, DESCRIPTOR, 100, self.heard.append)
+
+
+def test_who_waits_for_output_to_leave_goes_on_at_the_low_mark() -> None:
+    world = World(high_water=8, low_water=4)
+    world.leases.write(ID, bytes(10), HIGH)
+    world.leases.flush()
+    waits = Waits()
+    world.socket.drainers += (waits,)
+    for position in (3, 6):  # 7 and 4 bytes are left
+        world.leases.progressed(world.socket, position)
+        assert world.woken == []
+    world.leases.progressed(world.socket, 7)
+    assert world.woken == [waits]
+
+
+def test_a_low_mark_above_the_high_one_is_the_high_one() -> None:
+    world = World(high_water=4, low_water=100)
+    world.leases.write(ID, bytes(10), HIGH)
+    world.leases.flush()
+    world.socket.drainers += (Waits(),)
+    world.leases.progressed(world.socket, 6)
+    assert world.woken == []
+    world.leases.progressed(world.socket, 7)
+    assert len(world.woken) == 1
+
+
+@pytest.mark.parametrize("size", [11, 1000])
+def test_a_write_beyond_the_limit_is_refused_and_ends_the_connection(size: int) -> None:
+    world = World(write_limit=10)
+    assert world.leases.write(ID, bytes(10), HIGH)
+    world.leases.flush()
+    assert not world.leases.write(ID, bytes(size - 10), HIGH)
+    assert world.heard[-1] == (BREAK, ID, errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+    assert world.socket.state is LeaseState.BREAKING
+    assert not world.leases.write(ID, b"more", HIGH)
+
+
+def test_a_backlog_is_told_at_each_doubling_and_once_it_is_gone() -> None:
+    world = World()
+    for _ in range(4):
+        world.leases.write(ID, bytes(FIRST_WARNING), HIGH)
+        world.leases.flush()
+    assert world.backlog == [FIRST_WARNING, 2 * FIRST_WARNING, 4 * FIRST_WARNING]
+    world.leases.progressed(world.socket, 3 * FIRST_WARNING)
+    assert len(world.backlog) == 3
+    world.leases.progressed(world.socket, 4 * FIRST_WARNING)
+    assert world.backlog[3:] == [0]
