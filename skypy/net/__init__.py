@@ -1,1 +1,1 @@
-"""The socket service: the only importer of epoll, and the only place that reads from TCP sockets."""
+"""The socket service: it owns every TCP socket of a node, and a worker reads or writes one only by its leave."""

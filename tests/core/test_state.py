@@ -149,13 +149,13 @@ def test_a_limit_that_is_passed_is_a_reset_of_which_the_owner_is_told() -> None:
         told = Effect.REPORT_ERROR if state in READ_HALF_REPORTED else Effect.REPORT_RESET
         assert following is State.CLOSED
         assert told in effects, state
-        assert (Effect.RESET in effects) == (state is not State.WRITE_BROKEN), state
+        assert (Effect.FORCE_RESET in effects) == (state is not State.WRITE_BROKEN), state
 
 
 def test_aborting_with_bytes_unsent_always_resets() -> None:
     for (state, given), (effects, following) in TRANSITIONS.items():
         if given is Input.ABORT_BY_RESET:
-            assert Effect.RESET in effects, state
+            assert Effect.FORCE_RESET in effects, state
             assert following is State.CLOSED
 
 
@@ -274,7 +274,7 @@ def test_however_it_came_there_a_state_means_the_same(state: State) -> None:
             assert facts[Effect.FREE] == 1
             assert facts[Effect.FORGET] == (not failed_to_open)
         else:
-            assert facts[Effect.FREE] == facts[Effect.RESET] == facts[Effect.LOG_LOST] == 0
+            assert facts[Effect.FREE] == facts[Effect.FORCE_RESET] == facts[Effect.LOG_LOST] == 0
             assert facts[Effect.FORGET] == (state is State.LINGERING)
             assert facts[Effect.SEND_FIN] == (state in FIN_SENT)
         if state in OWNED:
@@ -283,7 +283,7 @@ def test_however_it_came_there_a_state_means_the_same(state: State) -> None:
 
 
 def test_a_connection_ends_by_our_fin_by_a_reset_or_with_an_error_told() -> None:
-    ended = {Effect.SEND_FIN, Effect.RESET, Effect.REPORT_RESET, Effect.REPORT_ERROR, Effect.LOG_LOST}
+    ended = {Effect.SEND_FIN, Effect.FORCE_RESET, Effect.REPORT_RESET, Effect.REPORT_ERROR, Effect.LOG_LOST}
     for facts in HISTORIES[State.CLOSED]:
         assert not facts[Effect.FORGET] or ended & set(facts), facts  # else the kernel would end it with a clean FIN
 

@@ -64,8 +64,11 @@ class Stage:
 
     def patience(self, *, linger: float = 5.0, flush_timeout: float = 30.0, half_close_timeout: float = 300.0) -> None:
         """Give the service other deadlines, for what is closed or half closed from now on."""
-        self.service.settings = replace(
-            self.service.settings, linger=linger, flush_timeout=flush_timeout, half_close_timeout=half_close_timeout
+        self.service.shared.settings = replace(
+            self.service.shared.settings,
+            linger=linger,
+            flush_timeout=flush_timeout,
+            half_close_timeout=half_close_timeout,
         )
 
     # -- turning the reactor --
@@ -100,8 +103,8 @@ class Stage:
 
     def connection(self, held: Held) -> Connection | None:
         """The service's side of a connection, while it has one."""
-        stream = self.service._streams.get(held.id)
-        return None if stream is None else stream.connection
+        connected = self.service._sockets.get(held.id)
+        return None if connected is None else connected.connection
 
     def state(self, held: Held) -> State:
         """The state of a connection in the service."""
@@ -222,4 +225,4 @@ class Stage:
         self.until(lambda: not self.service.busy, "the end of the service")
         self.turn()
         self.service.reactor.close()
-        os.close(self.service.spare._descriptor)
+        os.close(self.service.shared.spare._descriptor)

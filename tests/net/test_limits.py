@@ -17,6 +17,7 @@ from skypy.core.wire.socket_lane import (
     SOCKET_FORGET,
     SOCKET_REFUSE_HALF_CLOSE,
 )
+from skypy.net.deadlines import AnswerDeadline
 from tests.net.players import CREDIT_FOR_ALL, PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import bring_to
@@ -99,7 +100,9 @@ def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(s
 def test_a_half_closed_connection_that_is_written_to_is_kept(stage: Stage) -> None:
     held, _ = bring_to(stage, State.HALF_CLOSED_READ)
     held.write_directly(b"another part of a long answer\n")
-    stage.service._streams[held.id]._look_for_answer(time.monotonic())  # as when the time is over
+    deadline = stage.service._sockets[held.id]._deadline
+    assert isinstance(deadline, AnswerDeadline)
+    deadline.look(time.monotonic())  # as when the time is over
     assert stage.state(held) is State.HALF_CLOSED_READ
     assert stage.lines == []
 

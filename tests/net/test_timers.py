@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypy.core.tcp.state import State
-from skypy.net.connected_socket import Stream
+from skypy.net.connected_socket import ConnectedSocket
 from skypy.net.reactor import Reactor, Timer
 from skypy.system.socket_kernel import SocketKernel
 from tests.net.stage import Stage
@@ -63,6 +63,10 @@ def test_connections_that_have_ended_are_not_kept_until_their_deadlines(stage: S
         held, _ = bring_to(stage, State.HALF_CLOSED_READ)
         held.close()
         stage.until_state(held, State.CLOSED)
-    kept = [found for found in gc.get_objects() if isinstance(found, Stream) and found._home is stage.service]
+    kept = [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, ConnectedSocket) and found._shared is stage.service.shared
+    ]
     assert len(kept) == 1
     assert len(stage.service.reactor._timers) <= 3  # of the connection that is left, and at most as many again
