@@ -39,7 +39,7 @@ class HandOver:
     def __init__(self, id: int) -> None:  # noqa: A002
         self._id = id
         self.recalled = False
-        """True from SOCKET_RECALL to YIELD, while no worker has the connection for sure: nothing is read, no half ends."""
+        """True from SOCKET_RECALL to YIELD: no worker has the connection for sure. Nothing is read, no half ends."""
         self._takers: tuple[WorkerPort, ...] = ()  # want to own it, in the order of their asking
         self._postponed = ""  # halves that the owner has finished before it saw SOCKET_RECALL
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
