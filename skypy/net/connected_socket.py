@@ -11,8 +11,9 @@ from typing import ClassVar, Final
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input
-from skypy.net.deadlines import AnswerDeadline, Deadline, EndDeadline
+from skypy.net.deadlines import AnswerDeadline, EndDeadline
 from skypy.net.kernel_facts import take_error, tcp_info
+from skypy.net.reactor import Timer
 from skypy.net.shared import Shared
 from skypy.system.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.system.refuse_fin import refuse_fin
@@ -20,6 +21,8 @@ from skypy.system.refuse_fin import refuse_fin
 _INPUT: Final = ~WRITABLE
 _READ_BUDGET_BYTES: Final = 262144
 """The input of one socket in a turn is at most this and one read, so that a fast peer does not starve the others."""
+_CLOSED_SOON_SECONDS: Final = 0.05
+"""An owner that has not closed by then when its peer has finished goes on with the half that is open."""
 _BUFFERS_PER_SEND: Final = 512
 """Well below the number that Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
 
@@ -33,12 +36,12 @@ class ConnectedSocket:
 
     __slots__ = (
         "_connected_by_us",
-        "_deadline",
         "_fin_sent",
         "_half_closed_lately",
         "_hung_up",
         "_refuses_fin",
         "_shared",
+        "_timer",
         "_watched",
         "avoid_time_wait",
         "connection",
@@ -63,7 +66,7 @@ class ConnectedSocket:
         self._fin_sent = False
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
-        self._deadline: Deadline | None = None
+        self._timer: Timer | None = None  # of the one deadline that is waited for
         self._watched: int | None = None  # the events that the reactor watches the socket for
 
     def fileno(self) -> int:
@@ -241,9 +244,9 @@ class ConnectedSocket:
         self._shared.kernel.force_reset(self.socket)
 
     def _free(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None  # which knows methods of this object: a circle of references
+        if self._timer is not None:
+            self._shared.reactor.cancel(self._timer)
+            self._timer = None
         self._shared.reactor.retire(self, self.socket)
         self._shared.freed(self.connection)
 
@@ -251,23 +254,23 @@ class ConnectedSocket:
 
     def _await_end(self) -> None:
         ends_delivered = self._end_delivered if self._refuses_fin else None
-        self._wait_for(EndDeadline(self._shared, self, self._undelivered, self._run_out_of_time, ends_delivered))
+        EndDeadline(self._shared, self._call_at, self._undelivered, self._run_out_of_time, ends_delivered).start()
 
     def _await_answer(self) -> None:
+        # Mostly the owner closes at once. So only a connection that stays half closed for longer is watched for a
+        # reset: that takes one call of epoll for one that is closed soon, not two.
         self._half_closed_lately = True
-        self._wait_for(
-            AnswerDeadline(self._shared, self, self._watch_half_closed, self._silent_seconds, self._run_out_of_time)
-        )
+        self._call_at(self._shared.reactor.now() + _CLOSED_SOON_SECONDS, self._stay_half_closed)
 
-    def _wait_for(self, deadline: EndDeadline | AnswerDeadline) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = deadline
-        deadline.start()
-
-    def _watch_half_closed(self) -> None:
+    def _stay_half_closed(self, now: float) -> None:
         self._half_closed_lately = False
         self.update_interest()
+        AnswerDeadline(self._shared, self._call_at, self._silent_seconds, self._run_out_of_time).start(now)
+
+    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
+        if self._timer is not None:
+            self._shared.reactor.cancel(self._timer)
+        self._timer = self._shared.reactor.call_at(when, self, look)
 
     def _silent_seconds(self) -> float:
         return tcp_info(self.socket).last_data_sent_seconds

@@ -1,7 +1,7 @@
 """The deadlines of a connected socket: for the end of a closed connection, and for a half-closed one.
 
-A socket waits for one of them at a time. None of them is a plain timeout: each looks again, and ends the wait only when
-the kernel says that nothing has moved.
+Neither is a plain timeout. Each looks again and again, and ends the wait only when the kernel says that nothing has
+moved for long enough.
 """
 
 from __future__ import annotations
@@ -10,45 +10,24 @@ from collections.abc import Callable
 from typing import Final
 
 from skypy.core.tcp.patience import Patience
-from skypy.net.reactor import Handler, Timer
 from skypy.net.shared import Shared
 
-_CLOSED_SOON_SECONDS: Final = 0.05
-"""An owner that has not closed by then when its peer has finished goes on with the half that is open."""
+CallAt = Callable[[float, Callable[[float], None]], None]
+"""Calls a function once a time has passed (seconds on the reactor's clock), in place of an earlier call."""
+
 _SHORTEST_LOOK_SECONDS: Final = 0.005
 """The first wait for the peer's acknowledgement of our FIN; later ones are ever longer."""
 
 
-class Deadline:
-    """A call of the reactor that is made again and again until the wait is over."""
-
-    __slots__ = ("_handler", "_shared", "_timer")
-
-    def __init__(self, shared: Shared, handler: Handler) -> None:
-        self._shared = shared
-        self._handler = handler
-        self._timer: Timer | None = None
-
-    def cancel(self) -> None:
-        """Wait no longer."""
-        if self._timer is not None:
-            self._shared.reactor.cancel(self._timer)
-            self._timer = None
-
-    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
-        self.cancel()
-        self._timer = self._shared.reactor.call_at(when, self._handler, look)
-
-
-class EndDeadline(Deadline):
+class EndDeadline:
     """The time that a closed connection may still take: to deliver its output, then until the peer ends its half."""
 
-    __slots__ = ("_ends_delivered", "_patience", "_since", "_too_late", "_undelivered")
+    __slots__ = ("_call_at", "_ends_delivered", "_patience", "_shared", "_since", "_too_late", "_undelivered")
 
     def __init__(
         self,
         shared: Shared,
-        handler: Handler,
+        call_at: CallAt,
         undelivered: Callable[[], int],
         too_late: Callable[[], None],
         ends_delivered: Callable[[], bool] | None,
@@ -58,12 +37,13 @@ class EndDeadline(Deadline):
         `ends_delivered`, where the peer's FIN is refused, ends the connection once everything is acknowledged, our FIN
         included, and returns True then. The kernel reports nothing of that, so it is asked soon and then more seldom.
         """
-        super().__init__(shared, handler)
         settings = shared.settings
-        self._since = shared.reactor.now()
+        self._shared = shared
+        self._call_at = call_at
         self._undelivered = undelivered
         self._too_late = too_late
         self._ends_delivered = ends_delivered
+        self._since = shared.reactor.now()
         self._patience = Patience(
             self._since, undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger
         )
@@ -86,32 +66,23 @@ class EndDeadline(Deadline):
             self._too_late()
 
 
-class AnswerDeadline(Deadline):
-    """The time in which the owner has to write to a connection that its peer has finished, or to close it.
+class AnswerDeadline:
+    """The time in which the owner has to write to a connection that its peer has finished, or to close it."""
 
-    Mostly the owner closes at once, so only a connection that is half closed for longer is watched for a reset: that
-    takes one call of epoll for a connection that is closed soon, not two.
-    """
-
-    __slots__ = ("_silent_seconds", "_too_late", "_watch")
+    __slots__ = ("_call_at", "_shared", "_silent_seconds", "_too_late")
 
     def __init__(
-        self,
-        shared: Shared,
-        handler: Handler,
-        watch: Callable[[], None],
-        silent_seconds: Callable[[], float],
-        too_late: Callable[[], None],
+        self, shared: Shared, call_at: CallAt, silent_seconds: Callable[[], float], too_late: Callable[[], None]
     ) -> None:
-        """`watch` is called when the owner has not closed soon, `silent_seconds` tells how long nothing was written."""
-        super().__init__(shared, handler)
-        self._watch = watch
+        """`silent_seconds` tells for how long nothing was written, `too_late` is called when that is long enough."""
+        self._shared = shared
+        self._call_at = call_at
         self._silent_seconds = silent_seconds
         self._too_late = too_late
 
-    def start(self) -> None:
-        """Begin the wait."""
-        self._call_at(self._shared.reactor.now() + _CLOSED_SOON_SECONDS, self._not_closed_soon)
+    def start(self, now: float) -> None:
+        """Look for the first time when the owner has had its time."""
+        self._call_at(now + self._shared.settings.half_close_timeout, self.look)
 
     def look(self, now: float) -> None:
         """End the connection if nothing was written for long enough, or look again when that could be so."""
@@ -120,7 +91,3 @@ class AnswerDeadline(Deadline):
             self._call_at(now + left, self.look)
         else:
             self._too_late()
-
-    def _not_closed_soon(self, now: float) -> None:
-        self._watch()
-        self._call_at(now + self._shared.settings.half_close_timeout, self.look)
