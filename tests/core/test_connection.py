@@ -1,4 +1,4 @@
-"""The service's end of a connection: how it is made, reads, and meets errors."""
+"""The socket service's end of a connection: it is made, reads, and meets errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's end of a connection: what the worker hands over, how it tells of progress, and how it ends."""
+"""The socket service's end of a connection: output that the worker hands over, reports of progress, and ends."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_owner_that_finishes_hears_that_everything_is_sent_before_it_must_for
     assert heard == [(SOCKET_CLOSE, ID, 0), (SOCKET_SENT, ID, 3), (SOCKET_FORGET, ID)]
 
 
-def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
+def test_the_progress_of_a_closed_connection_is_not_reported() -> None:
     made, heard = connection(queued=bytes(SENT_STEP + 1))
     assert made.close() == (Effect.AWAIT_FLUSH,)
     assert made.wrote(2) == ()
@@ -196,7 +196,7 @@ def test_a_connection_that_collapses_tells_its_owner_and_drops_everything() -> N
     assert (made.state, made.queue.size, made.wants_read) == (State.CLOSED, 0, False)
 
 
-def test_a_connection_that_collapses_when_everybody_has_forgotten_it_does_so_in_silence() -> None:
+def test_a_connection_that_collapses_behind_its_forget_does_so_in_silence() -> None:
     made, heard = connection()
     made.close()
     heard.clear()

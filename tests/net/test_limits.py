@@ -1,4 +1,4 @@
-"""A limit of the owner that is passed, an abort, and a half-closed connection that nobody answers."""
+"""A limit of the owner that is passed, an abort, and a half-closed connection that is not written to."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_abort_behind_our_fin_is_a_reset_for_a_peer_that_goes_on_sending(stag
     stage.until(refused, "the reset")
 
 
-def forgotten_line(held: Held) -> str:
+def half_close_timeout_line(held: Held) -> str:
     return (
         f"[:01000008] socket: {held.id} was finished by its peer and nothing was written for "
         "half_close_timeout (0.05 s): closed"
@@ -84,7 +84,7 @@ def forgotten_line(held: Held) -> str:
 
 
 @pytest.mark.parametrize("state", [State.HALF_CLOSED_READ, State.READ_STOPPED])
-def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(stage: Stage, state: State) -> None:
+def test_a_half_closed_connection_that_its_owner_neglects_is_closed_with_a_line(stage: Stage, state: State) -> None:
     stage.patience(half_close_timeout=0.05)
     held, peer = bring_to(stage, State.OPEN)
     if state is State.READ_STOPPED:
@@ -93,7 +93,7 @@ def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(s
     assert stage.read_to_end(peer) == (b"", 0)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.reports[-1] == [SOCKET_FORGET, held.id, "half_close_timeout"]
-    assert stage.lines == [forgotten_line(held)]
+    assert stage.lines == [half_close_timeout_line(held)]
     assert counted(stage) == {"half_close_timeout": 1}
 
 

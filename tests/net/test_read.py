@@ -194,7 +194,7 @@ def test_end_of_file_does_not_overtake_input_that_waits_for_credit(stage: Stage)
 def test_a_peer_that_floods_does_not_keep_the_others_waiting(stage: Stage) -> None:
     flooded, flood = stage.pair()
     flood.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
-    flooded.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    flooded.duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     others = [stage.pair() for _ in range(50)]
 
     def fill() -> None:

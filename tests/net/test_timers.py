@@ -1,4 +1,4 @@
-"""Timers that nobody waits for any more: they are not called, and keep nothing alive."""
+"""Timers that are taken back: they are not called, and keep nothing alive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.net.stage import Stage
 from tests.net.states import bring_to
 
 
-class _Nobody:
+class _NeverReady:
     """A handler that is never ready."""
 
     def fileno(self) -> int:
@@ -40,7 +40,7 @@ def test_what_was_not_taken_back_is_called_in_order(wanted: list[tuple[int, bool
     try:
         calls: list[int] = []
         timers: list[tuple[int, Timer]] = [
-            (number, reactor.call_at(float(when), _Nobody(), called(number, calls)))
+            (number, reactor.call_at(float(when), _NeverReady(), called(number, calls)))
             for number, (when, _) in enumerate(wanted)
         ]
         random.shuffle(timers)
