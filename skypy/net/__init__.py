@@ -1,1 +1,1 @@
-"""The socket service: it owns every TCP socket of a node, and a worker reads or writes one only by its leave."""
+"""The socket service: the process that owns every TCP socket of a node, on an event loop of its own."""

@@ -12,7 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input
 from skypy.net.deadlines import AnswerDeadline, EndDeadline
-from skypy.net.kernel_facts import take_error, tcp_info
+from skypy.net.kernel_facts import take_error
 from skypy.net.reactor import Timer
 from skypy.net.shared import Shared
 from skypy.system.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
@@ -265,15 +265,12 @@ class ConnectedSocket:
     def _stay_half_closed(self, now: float) -> None:
         self._half_closed_lately = False
         self.update_interest()
-        AnswerDeadline(self._shared, self._call_at, self._silent_seconds, self._run_out_of_time).start(now)
+        AnswerDeadline(self._shared, self._call_at, self.socket, self._run_out_of_time).start(now)
 
     def _call_at(self, when: float, look: Callable[[float], None]) -> None:
         if self._timer is not None:
             self._shared.reactor.cancel(self._timer)
         self._timer = self._shared.reactor.call_at(when, self, look)
-
-    def _silent_seconds(self) -> float:
-        return tcp_info(self.socket).last_data_sent_seconds
 
     def _end_delivered(self) -> bool:
         delivered = not self.outstanding()

@@ -6,10 +6,12 @@ moved for long enough.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Final
 
 from skypy.core.tcp.patience import Patience
+from skypy.net.kernel_facts import tcp_info
 from skypy.net.shared import Shared
 
 CallAt = Callable[[float, Callable[[float], None]], None]
@@ -69,15 +71,18 @@ class EndDeadline:
 class AnswerDeadline:
     """The time in which the owner has to write to a connection that its peer has finished, or to close it."""
 
-    __slots__ = ("_call_at", "_shared", "_silent_seconds", "_too_late")
+    __slots__ = ("_call_at", "_shared", "_socket", "_too_late")
 
     def __init__(
-        self, shared: Shared, call_at: CallAt, silent_seconds: Callable[[], float], too_late: Callable[[], None]
+        self, shared: Shared, call_at: CallAt, socket_: socket.SocketType, too_late: Callable[[], None]
     ) -> None:
-        """`silent_seconds` tells for how long nothing was written, `too_late` is called when that is long enough."""
+        """`too_late` is called when nothing was written to the socket for long enough.
+
+        The kernel is asked for the time of the last write, because the owner's worker writes without a word to us.
+        """
         self._shared = shared
         self._call_at = call_at
-        self._silent_seconds = silent_seconds
+        self._socket = socket_
         self._too_late = too_late
 
     def start(self, now: float) -> None:
@@ -86,7 +91,7 @@ class AnswerDeadline:
 
     def look(self, now: float) -> None:
         """End the connection if nothing was written for long enough, or look again when that could be so."""
-        left = self._shared.settings.half_close_timeout - self._silent_seconds()
+        left = self._shared.settings.half_close_timeout - tcp_info(self._socket).last_data_sent_seconds
         if left > 0:
             self._call_at(now + left, self.look)
         else:

@@ -101,9 +101,7 @@ def test_a_half_closed_connection_that_is_written_to_is_kept(stage: Stage) -> No
     held, _ = bring_to(stage, State.HALF_CLOSED_READ)
     held.write_directly(b"another part of a long answer\n")
     connected = stage.service._sockets[held.id]
-    deadline = AnswerDeadline(
-        connected._shared, connected._call_at, connected._silent_seconds, connected._run_out_of_time
-    )
+    deadline = AnswerDeadline(connected._shared, connected._call_at, connected.socket, connected._run_out_of_time)
     deadline.look(time.monotonic())  # as when the time is over
     assert stage.state(held) is State.HALF_CLOSED_READ
     assert stage.lines == []

@@ -253,7 +253,7 @@ class Connection:
         return self.apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> tuple[Effect, ...]:
-        """Close safely: flush, FIN, wait for the peer's end. Also when the owner's worker has died."""
+        """Close safely: flush, FIN, wait for the peer's end. A connection whose worker has died is closed so too."""
         self.reason = reason
         if self.state is CONNECTING:
             return self.apply(Input.ABORT)
