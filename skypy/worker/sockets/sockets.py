@@ -94,7 +94,7 @@ class Sockets:
                 self.kernel.close(descriptor)
             socket.input_ended(SERVICE_GONE)
             socket.told = True
-            self.ended(socket, CloseReason.SERVICE_GONE)
+            self.ended(socket, CloseReason.SOCKET_SERVICE_GONE)
             self._wake_reader(socket)
             self.leases.wake_drainers(socket)
         self._scheduler.end_turn()
