@@ -255,7 +255,7 @@ class Worker:
         elif n < 120:
             self.close()
         elif n < 128:
-            self.leases.shutdown(socket)
+            self.leases.abort(socket)
             self.world.aborted = self.world.input_dropped = True
 
     def close(self) -> None:

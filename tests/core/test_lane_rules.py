@@ -160,8 +160,8 @@ class BothEnds:
         self.broken_off = True
 
     def end(self, n: int) -> None:
-        how = ("finish writing", "stop reading", "close", "shutdown", "abort")[n // ENDINGS % 5]
-        if how not in ("shutdown", "abort"):
+        how = ("finish writing", "stop reading", "close", "abort", "abort by reset")[n // ENDINGS % 5]
+        if how not in ("abort", "abort by reset"):
             self.end_turn()  # what was written goes before
         match how:
             case "finish writing":
@@ -171,10 +171,10 @@ class BothEnds:
                 self.lease.shutdown_read()
             case "close":
                 self.lease.close()
-            case "shutdown":
-                self.lease.shutdown()
-            case _:
+            case "abort":
                 self.lease.abort()
+            case _:
+                self.lease.abort(by_reset=True)
         self.read_stopped = True
 
     def hear(self, _: int) -> None:

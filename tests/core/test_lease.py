@@ -153,7 +153,7 @@ def test_a_reset_that_crossed_a_stop_is_no_news_to_the_reader() -> None:
     assert (made.read_half.state, made.write_half.writable) == (ReadState.ENDED, False)
 
 
-@pytest.mark.parametrize(("how", "kind", "fields"), [("close", CLOSE, ()), ("shutdown", ABORT, (True,))])
+@pytest.mark.parametrize(("how", "kind", "fields"), [("close", CLOSE, ()), ("abort", ABORT, (True,))])
 def test_letting_go_is_said_once_and_drops_what_is_unread_and_corked(
     how: str, kind: int, fields: tuple[bool, ...]
 ) -> None:
@@ -161,15 +161,15 @@ def test_letting_go_is_said_once_and_drops_what_is_unread_and_corked(
     made.read_half.received(b"unread")
     made.write_half.corked.append(b"corked", HIGH)
     for _ in range(2):
-        (made.close if how == "close" else made.shutdown)()
+        (made.close if how == "close" else made.abort)()
     assert heard == [(kind, ID, *fields)]
     assert (made.state, made.read_half.state, made.write_half.writable) == (LeaseState.CLOSING, ReadState.ENDED, False)
     assert (made.read_half.buffer.size, made.write_half.corked.size) == (0, 0)
 
 
-def test_a_shutdown_says_whether_it_dropped_anything() -> None:
+def test_an_abort_says_whether_it_dropped_anything() -> None:
     made, heard = started_lease()
-    made.shutdown()
+    made.abort()
     assert heard == [(ABORT, ID, False)]
 
 
@@ -204,13 +204,13 @@ def test_what_is_unread_survives_its_connection() -> None:
     assert made.read_half.buffer.read_all() == b"abc"
 
 
-@pytest.mark.parametrize("how", ["close", "shutdown"])
+@pytest.mark.parametrize("how", ["close", "abort"])
 def test_the_socket_service_hears_nothing_of_a_connection_that_it_has_forgotten(how: str) -> None:
     made, heard = started_lease()
     made.closed(0)
     made.forgotten()
     made.shutdown_write()
     made.shutdown_read()
-    (made.close if how == "close" else made.shutdown)()
+    (made.close if how == "close" else made.abort)()
     assert not heard
     assert made.state is LeaseState.DEAD

@@ -205,13 +205,13 @@ def test_input_is_credited_over_the_lane_again_once_the_reading_is_returned() ->
     [
         (Lease.close, CLOSE),
         (Lease.abort, ABORT),
-        (Lease.shutdown, ABORT),
+        (lambda made: made.abort(by_reset=True), ABORT),
         (Lease.shutdown_read, SHUTDOWN),
         (Lease.recalled, YIELD),
         (lambda made: made.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT), BREAK),
         (Lease.pause, None),
     ],
-    ids=["close", "abort", "shutdown", "shutdown_read", "recalled", "break_off", "pause"],
+    ids=["close", "abort", "abort by reset", "shutdown_read", "recalled", "break_off", "pause"],
 )
 def test_the_reading_is_returned_before_it_is_over(verb: Callable[[Lease], None], sent: int | None) -> None:
     made, heard = lent_lease()

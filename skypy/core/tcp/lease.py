@@ -135,13 +135,12 @@ class Lease:
         """Close safely; unread input is dropped. The corked bytes have been written or forwarded before."""
         self._leave(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
 
-    def shutdown(self) -> None:
-        """Drop everything now, corked bytes included."""
-        self._leave(ABORT, bool(self.write_half.corked.size))
-
-    def abort(self) -> None:
-        """Drop everything now, and let the peer know by a reset."""
-        self._leave(ABORT, True, CloseReason.ABORTED)
+    def abort(self, *, by_reset: bool = False) -> None:
+        """Drop everything now, corked bytes included. `by_reset`: let the peer know by a reset."""
+        if by_reset:
+            self._leave(ABORT, True, CloseReason.ABORTED)
+        else:
+            self._leave(ABORT, bool(self.write_half.corked.size))
 
     def break_off(self, error: int, reason: CloseReason) -> None:
         """Reset the connection because a limit was passed. The actor hears of the reset as if the peer had sent it."""
@@ -153,21 +152,13 @@ class Lease:
 
     # -- news of the kernel --
 
-    def met(self, error: int) -> None:
-        """Keep the first errno: the kernel tells it only once, to the side that asks first.
-
-        Until the socket service has this errno, it may take the reset for an end-of-file. EPIPE is no such case: it
-        comes behind the errno of the reset.
-        """
-        if error != errno.EPIPE:
-            self._met = self._met or error
-
     def end_of_input(self, error: int = 0) -> None:
         """Return the reading after a direct read met the end of input, or an errno.
 
-        The socket service meets the end again and decides what it means. An errno is told only once, so it goes along.
+        The socket service meets the end again and decides what it means. The kernel tells an errno only once, to the
+        side that asks first, so it goes along; until the service has it, an end-of-file that it reports is that errno.
         """
-        self.met(error)
+        self._met = self._met or error
         self.give_back(error)
 
     def wrote(self, count: int, offered: int) -> None:
@@ -183,8 +174,12 @@ class Lease:
             self.forward_output()
 
     def write_failed(self, error: int) -> None:
-        """Forward the corked bytes with the errno that a direct write met: the socket service decides what it means."""
-        self.met(error)
+        """Forward the corked bytes with the errno that a direct write met: the socket service decides what it means.
+
+        EPIPE is not kept here: it comes behind the errno of the reset, and the service need not be told of it.
+        """
+        if error != errno.EPIPE:
+            self._met = self._met or error
         self.forward_output(error)
 
     # -- handing work to the socket service --

@@ -151,14 +151,9 @@ class Leases(Generic[S, W]):
         socket.lease.close(reason)
         self._part_with(socket)
 
-    def shutdown(self, socket: S) -> None:
-        """Drop everything now."""
-        socket.lease.shutdown()
-        self._part_with(socket)
-
-    def abort(self, socket: S) -> None:
-        """Drop everything now, by a reset."""
-        socket.lease.abort()
+    def abort(self, socket: S, *, by_reset: bool = False) -> None:
+        """Drop everything now. `by_reset`: let the peer know by a reset."""
+        socket.lease.abort(by_reset=by_reset)
         self._part_with(socket)
 
     def recall(self, id_: int) -> S | None:

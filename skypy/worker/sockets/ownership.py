@@ -238,21 +238,13 @@ class Ownership:
             self.leases.close(socket, reason)
             self._end(socket, reason)
 
-    def shutdown(self, socket: AnySocket) -> None:
-        """Drop everything now."""
+    def abort(self, socket: AnySocket, *, by_reset: bool = False) -> None:
+        """Drop everything now. `by_reset`: let the peer know by a reset. A listener stops at once."""
         if isinstance(socket, ListenerSocket):
             self._close_listener(socket)
         else:
-            self.leases.shutdown(socket)
-            self._end(socket, CloseReason.SHUTDOWN)
-
-    def abort(self, socket: AnySocket) -> None:
-        """Drop everything now, by a reset."""
-        if isinstance(socket, ListenerSocket):
-            self._close_listener(socket)
-        else:
-            self.leases.abort(socket)
-            self._end(socket, CloseReason.ABORTED)
+            self.leases.abort(socket, by_reset=by_reset)
+            self._end(socket, CloseReason.ABORTED if by_reset else CloseReason.SHUTDOWN)
 
     def _end(self, socket: StreamSocket, reason: CloseReason) -> None:
         if socket.close_reason is None:  # else the actor only acts on the notice that it had

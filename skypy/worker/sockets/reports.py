@@ -107,7 +107,7 @@ class SocketReports:
                 actor.failed(f"in accept of {socket.peer}", error, accept)
             # else it is the peer's reset of this very socket, which has been logged in one line
             if self._is_of(socket, actor):
-                self._ownership.shutdown(socket)
+                self._ownership.abort(socket)
 
     def _is_of(self, socket: StreamSocket, actor: Actor) -> bool:
         return self._own.get(socket.id) is socket and socket.owner is actor

@@ -281,7 +281,7 @@ def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
     if socket is None:
         return
     if how == "rw":
-        ownership.shutdown(socket)
+        ownership.abort(socket)
     elif isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it has no half to shut down")
     elif how == "w":
@@ -295,7 +295,7 @@ def abort(fd: int) -> None:
     ownership = current_actor().worker.sockets.ownership
     socket = ownership.get(fd)
     if socket is not None:
-        ownership.abort(socket)
+        ownership.abort(socket, by_reset=True)
 
 
 def _not_readable(fd: int) -> Exception:
