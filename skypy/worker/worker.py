@@ -25,8 +25,9 @@ from skypy.worker.messages.messenger import Messenger
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.loader import create_module, find_service, unload
 from skypy.worker.services.reservations import Places
-from skypy.worker.sockets.sockets import AnySocket, Sockets
-from skypy.worker.sockets.stream_socket import ListenerSocket, StreamSocket
+from skypy.worker.sockets.listener import ListenerSocket
+from skypy.worker.sockets.sockets import Sockets
+from skypy.worker.sockets.stream_socket import StreamSocket
 from skypy.worker.tasks.eager import cancellations, outcome_of, start_eagerly
 
 log: Final = logging.getLogger("skypy")
@@ -193,13 +194,13 @@ class Worker:
         await asyncio.shield(self.begin_end(actor, reason))
 
     async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
-        self._close_sockets(actor, ListenerSocket)
+        self.sockets.ownership.close_all_of(actor, ListenerSocket)
         if actor.life is Life.RUNNING:
             actor.life = Life.ENDING
             await self._run_stop_functions(actor)
         actor.life = Life.ENDING
         await self._cancel_tasks(actor)
-        self._close_sockets(actor, StreamSocket)
+        self.sockets.ownership.close_all_of(actor, StreamSocket)
         actor.life = Life.ENDED
         del self.actors[actor.address]
         self._send_to_node((ACTOR_ENDED, actor.address))
@@ -231,12 +232,6 @@ class Worker:
                 task.get_name(),
                 extra={"address": actor.address},
             )
-
-    def _close_sockets(self, actor: Actor, kind: type[AnySocket]) -> None:
-        for id_ in [*actor.sockets, *actor.streams]:
-            socket = self.sockets.get(id_)
-            if isinstance(socket, kind):
-                self.sockets.close_socket(socket)
 
     async def stop(self) -> None:
         """End every actor at the same time."""

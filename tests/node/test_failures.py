@@ -94,7 +94,7 @@ def test_a_client_that_nobody_starts_is_closed_after_claim_timeout_with_a_line(
         assert is_gone(client)
     fd = node.wait_for_line(r"fd (\d+)$")[1]
     node.wait_for_line(
-        rf"^\[:01000001\] socket: {fd} from 127\.0\.0\.1:{port} was started by nobody "
+        rf"^\[:01000001\] socket: {fd} from 127\.0\.0\.1:{port} was not started by any actor "
         r"within claim_timeout \(0\.1 s\): closed$"
     )
 

@@ -35,7 +35,7 @@ def shared() -> Iterator[RunningNode]:
 @pytest.mark.parametrize("name", names())
 def test_it(node: RunningNode, name: str) -> None:
     if "given_up" in name:
-        node.expect_trouble("came when nobody waited for it any more: closed")
+        node.expect_trouble("came when no actor waited for it any more: closed")
     with node.connect() as client:
         client.sendall(name.encode() + b"\n")
         finish(client)

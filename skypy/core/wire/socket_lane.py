@@ -71,7 +71,7 @@ HALF_SENT: Final = 0  # the rest of what the kernel took only in part: nothing m
 HIGH: Final = 1
 LOW: Final = 2
 
-SERVICE_GONE: Final = errno.ECONNABORTED
+SOCKET_SERVICE_GONE: Final = errno.ECONNABORTED
 """The errno of a connection that ended with the socket service."""
 WRITE_SIZE_LIMIT: Final = 1 << 30
 """Bytes in one write: a quarter of what the length of a frame can say."""

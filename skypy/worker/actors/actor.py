@@ -16,7 +16,6 @@ from skypy.core.address import Address, format_address
 
 if TYPE_CHECKING:
     from skypy.worker.actors.request import Request
-    from skypy.worker.sockets.stream_socket import StreamSocket
     from skypy.worker.tasks.waiter import Waiter
     from skypy.worker.worker import Worker
 
@@ -52,7 +51,6 @@ class Actor:
         "sockets",
         "start_function",
         "stop_functions",
-        "streams",
         "tasks",
         "thread_id",
         "waiting",
@@ -68,9 +66,7 @@ class Actor:
         self.context.run(_current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
-        """Ids of its listening sockets, and of those that have not been started yet."""
-        self.streams: dict[int, StreamSocket] = {}
-        """Its other sockets: those it may read from."""
+        """The ids of its sockets in this worker, started or not, listening or not."""
         self.thread_id = worker.thread_id
         self.waiting: dict[Any, Waiter[bool]] = {}
         """Who waits or sleeps, by token."""
@@ -91,8 +87,8 @@ class Actor:
         return f"<actor {format_address(self.address)} {self.module.__name__}>"
 
     def has_socket(self, id_: int) -> bool:
-        """Whether a socket is its own."""
-        return id_ in self.streams or id_ in self.sockets
+        """Return True if the socket is this actor's."""
+        return id_ in self.sockets
 
     def task_done(self, task: asyncio.Task[Any]) -> None:
         """One of the tasks that skypy started for it has ended: a failure is logged."""
