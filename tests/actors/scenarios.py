@@ -18,8 +18,7 @@ from typing import Any, Literal
 import skypy
 from skypy import socket
 from skypy.core.address import process_number
-from skypy.worker.actors.actor import current_actor
-from skypy.worker.worker import Worker
+from skypy.worker.worker import Worker, current_actor
 
 LONG = 15.0
 """Seconds that no scenario takes: one that does hangs."""

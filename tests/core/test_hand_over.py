@@ -58,7 +58,7 @@ def a_claiming_worker_goes_on_sending(patch: Patch) -> None:
     def write(self: ForeignSockets[Any], id_: int, data: bytes, priority: int) -> bool:
         if id_ in self._gone:
             return False
-        self._corked.setdefault(id_, OutputQueue()).append(data, priority)
+        self.corked.setdefault(id_, OutputQueue()).append(data, priority)
         return True
 
     patch.setattr(ForeignSockets, "write", write)

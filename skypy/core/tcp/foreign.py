@@ -41,7 +41,7 @@ class ForeignSockets(Generic[W]):
     def __init__(self, send: Callable[[Message], None], *, alone: bool) -> None:
         self._send = send
         self._alone = alone
-        self._corked: dict[int, OutputQueue] = {}
+        self.corked: dict[int, OutputQueue] = {}
         self._claims: dict[int, Claim[W]] = {}
         self._gone: dict[int, None] = {}  # in the order in which they went
         self._drains: dict[int, tuple[int, Waiting]] = {}
@@ -57,12 +57,12 @@ class ForeignSockets(Generic[W]):
         if claim is not None:
             claim.corked.append(data, priority)
         elif data:
-            self._corked.setdefault(id_, OutputQueue()).append(data, priority)
+            self.corked.setdefault(id_, OutputQueue()).append(data, priority)
         return True
 
     def flush(self) -> None:
         """The end of a turn."""
-        corked, self._corked = self._corked, {}
+        corked, self.corked = self.corked, {}
         for id_, queue in corked.items():
             self._send((SEND, id_, queue.take()))
 

@@ -47,7 +47,7 @@ class Leases(Generic[D, W]):
     def __init__(
         self,
         send: Callable[[Message], None],
-        request_turn: Callable[[], None],
+        wants_flush: Callable[[], None],
         wake: Callable[[Wakeable], None],
         high_water: int,
         low_water: int,
@@ -56,12 +56,12 @@ class Leases(Generic[D, W]):
         *,
         alone: bool = False,
     ) -> None:
-        """`send` says something to the service, `request_turn` asks for a `flush`, `wake` resumes who waits.
+        """`send` says something to the service, `wants_flush` asks for a `flush`, `wake` resumes who waits.
 
         `backlog(socket, bytes)` hears of output that the peer does not take, and of its end (0).
         """
         self._send = send
-        self._request_turn = request_turn
+        self._wants_flush = wants_flush
         self._wake = wake
         self._high_water = high_water
         self._low_water = min(low_water, high_water)
@@ -80,7 +80,8 @@ class Leases(Generic[D, W]):
         """Cork a message until the end of the turn; False when nothing can be written."""
         socket = self.own.get(id_)
         if socket is None:
-            self._request_turn()
+            if not self.foreign.corked:
+                self._wants_flush()
             return self.foreign.write(id_, data, priority)
         if not socket.writable:
             return False
@@ -88,7 +89,7 @@ class Leases(Generic[D, W]):
             corked = socket.corked
             if not corked.size:
                 if not self._dirty:
-                    self._request_turn()
+                    self._wants_flush()
                 self._dirty.append(socket)
             corked.append(data, priority)
             if socket.out - socket.sent + corked.size > self._write_limit:

@@ -63,7 +63,7 @@ class Sockets:
         self._send = self.lane.send
         self.leases: Leases[StreamSocket, Claimant] = Leases(
             self._send,
-            scheduler.request_turn,
+            lambda: scheduler.write_at_end(self.leases.flush),
             scheduler.wake,
             settings.high_water,
             settings.low_water,
@@ -80,12 +80,6 @@ class Sockets:
         """Cork a message until the end of the turn; False when nothing can be written."""
         self.flushed = self.lane.flushed
         self.direct_input = DirectInput(kernel, scheduler)
-        scheduler.end_of_turn_hooks.append(self.flush)
-
-    def flush(self) -> None:
-        """The end of a turn: one write for every socket with corked bytes, one send for the lane."""
-        self.leases.flush()
-        self.lane.flush()
 
     def _lane_ended(self) -> None:
         """The service is gone: every connection with it."""
@@ -97,7 +91,7 @@ class Sockets:
             self.ended(socket, CloseReason.SERVICE_GONE)
             self._wake_reader(socket)
             self.leases.wake_drainers(socket)
-        self._scheduler.end_turn()
+        self._scheduler.take_turn()
         self._service_gone()
 
     # -- making sockets --
@@ -160,7 +154,9 @@ class Sockets:
     def make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         """A connection that `owner` has or will start."""
         window = self.settings.read_window
-        return StreamSocket(id_, descriptor, window, self._send, self._loop, owner, peer, self.kernel)
+        return StreamSocket(
+            id_, descriptor, window, self._send, self._loop, owner, peer, self.kernel, self.direct_input
+        )
 
     def add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         """The same, known from now on."""

@@ -14,6 +14,7 @@ from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.lease import Lease, LeaseState, Reading
 from skypy.core.wire.socket_lane import CLOSE, CREDIT, Message
 from skypy.system.kernel import Kernel
+from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.tasks.waiter import Waiter, resume
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class StreamSocket(Lease):
 
     __slots__ = (
         "close_reason",
+        "direct_input",
         "kernel",
         "local",
         "loop",
@@ -72,9 +74,11 @@ class StreamSocket(Lease):
         owner: Actor,
         peer: SocketAddress,
         kernel: Kernel,
+        direct_input: DirectInput,
     ) -> None:
         super().__init__(id, descriptor, window, send)
         self.kernel = kernel
+        self.direct_input = direct_input
         self.loop = loop
         self.owner = owner
         self.peer = peer
@@ -166,10 +170,10 @@ class StreamSocket(Lease):
             self.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
 
     def _watch_input(self) -> None:
-        self.owner.worker.sockets.direct_input.watch(self)
+        self.direct_input.watch(self)
 
     def _ignore_input(self) -> None:
-        self.owner.worker.sockets.direct_input.ignore(self)
+        self.direct_input.ignore(self)
 
     def _read_directly(self, size: int) -> bytes:
         assert self.descriptor is not None

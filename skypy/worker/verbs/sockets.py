@@ -19,9 +19,9 @@ from skypy.core.errors import ListenError, SocketBroken, SocketBusy, SocketClose
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.lease import LeaseState, Reading
 from skypy.core.wire.socket_lane import HIGH, LOW, WRITE_SIZE_LIMIT
-from skypy.worker.actors.actor import Actor, current_actor
 from skypy.worker.sockets.stream_socket import ListenerSocket, StreamSocket
 from skypy.worker.verbs.watching import connection
+from skypy.worker.worker import WorkerActor, current_actor
 
 _LARGEST_BACKLOG: Final = 65535
 _OPEN: Final = Reading.OPEN  # Python 3.11 calls a function for a member of an Enum, and each read asks for this one
@@ -101,7 +101,7 @@ async def open(host: str, port: int, timeout: float | None = None) -> int:  # no
         raise type(error)(error.errno, f"cannot connect to {host}:{port}: {error.strerror}") from error
 
 
-async def _resolve(actor: Actor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
+async def _resolve(actor: WorkerActor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
     if not 0 <= operator.index(port) <= 65535:
         raise ValueError(f"{port} is not a port: it is a number from 0 to 65535")
     for family in (kernel.AF_INET, kernel.AF_INET6):  # a numeric address needs no look-up, which costs a thread
@@ -190,7 +190,7 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
 
 def _reading(fd: int) -> StreamSocket:
     """The actor's own socket, for one reader."""
-    socket = current_actor().streams.get(fd)
+    socket: StreamSocket | None = current_actor().streams.get(fd)
     if socket is None or (socket.reader is not None and socket.busy):
         raise _not_readable(fd)
     return socket

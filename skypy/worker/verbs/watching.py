@@ -11,9 +11,9 @@ from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
 from skypy.core.tcp.lease import LeaseState, Reading
 from skypy.core.tcp_info import SIZE, TcpInfo
-from skypy.worker.actors.actor import current_actor
 from skypy.worker.sockets.sockets import AnySocket
 from skypy.worker.sockets.stream_socket import NO_LIMIT, ListenerSocket, StreamSocket
+from skypy.worker.worker import current_actor
 
 # -- who and where --
 

@@ -249,7 +249,7 @@ async def test_calls_in_a_task_group_end_with_it(others: Others) -> None:
 
 async def test_a_time_limit_ends_a_call_while_the_other_goes_on(others: Others) -> None:
     other = await others.start("calls")
-    late = here().messenger.sessions.late
+    late = here().sessions.late
     try:
         async with asyncio.timeout(0.01):
             await skypy.call(other, "pass_gate", "slow")
@@ -259,7 +259,7 @@ async def test_a_time_limit_ends_a_call_while_the_other_goes_on(others: Others) 
     assert await skypy.call(other, "what_was_heard") == ["waits at slow"]
     await skypy.call(other, "open_gate", "slow")
     assert await skypy.call(other, "echo", 1) == 1
-    await passes(lambda: here().messenger.sessions.late > late)
+    await passes(lambda: here().sessions.late > late)
     assert await skypy.call(other, "what_was_heard") == ["waits at slow", "passed slow"]
 
 

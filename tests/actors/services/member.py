@@ -76,4 +76,4 @@ def pid() -> int:
 @skypy.command
 async def sessions() -> int:
     """How many calls of this worker are in flight."""
-    return len(here().messenger.sessions)
+    return len(here().sessions)

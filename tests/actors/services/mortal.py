@@ -97,7 +97,7 @@ async def results() -> list[str]:
 
 @skypy.command
 def sessions() -> int:
-    return len(here().messenger.sessions)
+    return len(here().sessions)
 
 
 @skypy.command

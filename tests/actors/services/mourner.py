@@ -61,7 +61,7 @@ async def is_forgotten() -> dict[str, Any]:
         "call": call,
         "send": skypy.send(victim, "who"),
         "third": third,
-        "sessions": [len(here().messenger.sessions), await skypy.call(actors["third"], "sessions")],
+        "sessions": [len(here().sessions), await skypy.call(actors["third"], "sessions")],
         "victim": format_address(victim),
     }
 

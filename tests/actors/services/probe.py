@@ -19,7 +19,7 @@ async def what_is_left(actors: int) -> dict[str, int]:
     """What is there, after a while, beyond so many actors."""
     worker = here()
     for _ in range(int(PATIENCE_SECONDS / 0.01)):
-        left = {"actors": len(worker.actors) - actors, "calls": len(worker.messenger.sessions)}
+        left = {"actors": len(worker.actors) - actors, "calls": len(worker.sessions)}
         if not any(left.values()):
             return {}
         await skypy.sleep(0.01)
