@@ -40,9 +40,7 @@ class WorkerActor(Actor):
 
     __slots__ = ("worker",)
 
-    def __init__(self, address: Address, worker: Worker, module: ModuleType, context: contextvars.Context) -> None:
-        super().__init__(address, module, context)
-        self.worker = worker
+    worker: Worker
 
 
 # Every actor is a WorkerActor, so the type checker is told, and nothing is asked when the code runs.
@@ -100,7 +98,7 @@ class Worker:
         )
         self.actors: dict[Address, WorkerActor] = {}
         self._context = contextvars.copy_context()  # of no actor
-        self.root = WorkerActor(root_address(process_number), self, ModuleType("root"), self._context.copy())
+        self.root = self._make_actor(root_address(process_number), ModuleType("root"))
         """The actor with index 0: it starts services for other workers, and has neither module nor end."""
         self.sessions: Sessions[asyncio.Future[Any]] = Sessions()
         routes = Routes(process_number, self.actors, self.root, send_to_process)
@@ -149,7 +147,12 @@ class Worker:
     # -- for its parts --
 
     def _new_actor(self, address: Address, module: ModuleType) -> WorkerActor:
-        actor = self.actors[address] = WorkerActor(address, self, module, self._context.copy())
+        actor = self.actors[address] = self._make_actor(address, module)
+        return actor
+
+    def _make_actor(self, address: Address, module: ModuleType) -> WorkerActor:
+        actor = WorkerActor(address, module, self._context.copy())
+        actor.worker = self
         return actor
 
     def _close_sockets(self, kind: type[AnySocket], actor: Actor) -> None:

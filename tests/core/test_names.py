@@ -1,4 +1,4 @@
-"""Who has which name, and unique services with those who wait for them."""
+"""Names of actors, and unique services with the questions that wait for them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where an address lives: in this worker, in another one, or nowhere. Nothing else in a worker decides that."""
+"""The way to an address, which lives in this worker, in another one, or nowhere. This is decided here alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending and calling: who gets what, from whom, and what becomes of those who give up."""
+"""Sending and calling: the receivers, the sources, and callers that give up."""
 
 import asyncio
 import inspect
@@ -63,7 +63,7 @@ def who_asks() -> int:
 
 @skypy.command
 async def ask_back(depth: int) -> int:
-    """Call who calls, who calls back again, and so on."""
+    """Call an actor that calls back, and so on."""
     return 0 if not depth else 1 + int(await skypy.call(skypy.source(), "ask_back", depth - 1))
 
 

@@ -1,4 +1,4 @@
-"""Settings that services add, and the node's time."""
+"""Entries of [env] that services add, and the node's time."""
 
 import time
 from typing import Any
