@@ -1,4 +1,4 @@
-"""The end of actors: stop functions run, tasks are cancelled, sockets are closed, and those who wait are told."""
+"""The end of actors: stop functions run, tasks are cancelled, sockets are closed, and waiting callers are told."""
 
 from __future__ import annotations
 

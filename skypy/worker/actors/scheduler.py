@@ -24,7 +24,7 @@ T = TypeVar("T")
 Flush = Callable[[], object]
 
 SECONDS_PER_TURN: Final = 0.002
-"""The time after which a turn handles no further message: handlers that compute hold back what the turn has to send."""
+"""The time after which a turn handles no further message: handlers that compute hold back the output of the turn."""
 
 DEEPEST: Final = 8
 """The depth up to which messages are handled on the stack of their callers; deeper ones wait in the queue instead."""
@@ -76,9 +76,9 @@ class Scheduler:
     def end_turn(self) -> None:
         """Settle, handle the messages that wait, then write and send.
 
-        The three lists are in this order for a reason. Sockets that cannot write put messages on the lane to the socket
-        service. And the bus follows that lane, because a message to another worker may speak of a socket, and what was
-        done to the socket before has to reach the service first.
+        The order of the three lists matters. Writes come first, because a socket that cannot write puts messages on the
+        lane to the socket service. The bus comes behind that lane: a message to another worker may name a socket, and
+        earlier requests about that socket have to reach the socket service before those of the other worker.
         """
         self.settle()
         self._handle_messages()
@@ -195,11 +195,11 @@ class Scheduler:
     # -- settling --
 
     def settle(self) -> None:
-        """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
+        """Run the wakeups that the last message has left, then one fork after the other, each with its own wakeups."""
         # The order is skynet's, where `wakeup` and `fork` fill two queues that are emptied when the handler has
         # yielded. A task that was woken has waited longer than a forked one, which has not even begun; so wakeups go
         # first, also those that a fork causes, and a fork's own forks go behind all that were there before. Both go
-        # before the next message: until then nobody else's code sees the state of the actor half changed.
+        # before the next message: until then no other handler sees the actor's state half changed.
         for _ in range(STEPS_PER_MESSAGE):
             if self.wakeups:
                 waiter, value = self.wakeups.popleft()

@@ -1,7 +1,7 @@
-"""The limit of what waits for an actor from inside its worker.
+"""The limit of the messages that wait for an actor from inside its worker.
 
 A message that would exceed the limit is refused at its sender: so a mailbox neither grows without end nor loses
-anything.
+a message.
 """
 
 from __future__ import annotations
