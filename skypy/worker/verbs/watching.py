@@ -11,10 +11,10 @@ from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import TCP_INFO_SIZE, SocketInfo, TcpInfo
 from skypy.core.tcp.lease import OWNED
 from skypy.core.tcp.read_half import LENT, OPEN
-from skypy.worker.actors.actor import current_actor
 from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.ownership import AnySocket
 from skypy.worker.sockets.stream_socket import NO_LIMIT, StreamSocket
+from skypy.worker.worker import current_actor
 
 # -- addresses and states --
 
