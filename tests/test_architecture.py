@@ -32,7 +32,7 @@ RANK = {
 }
 ONLY_IMPORTER = {
     "msgpack": {"skypy/core/wire/codec.py"},
-    "setproctitle": {"skypy/node/process.py", "skypy/node/node.py"},
+    "setproctitle": {"skypy/system/this_process.py"},
 }
 NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time"}
 LONGEST_FILE_LINES = 500

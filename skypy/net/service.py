@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -51,7 +50,7 @@ class SocketService:
         self._lanes: list[WorkerLane] = []
         self._streams: dict[int, Stream] = {}
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
         self._commands: dict[int, Command] = {
             socket_lane.LISTEN: self._listen,
             socket_lane.CONNECT: self._connect,

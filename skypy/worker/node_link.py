@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core import errors
-from skypy.core.errors import ServiceError, SkypyError
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
 from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 from skypy.worker.tasks.waiter import Waiter
 
 _KNOWN_ERRORS: Final = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
@@ -35,8 +35,9 @@ class NodeLink:
         self._requests = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
-        self._writing = False
-        loop.add_reader(control.fileno(), self._readable)
+        self._lane = LoopLane(control, loop, self._received, self._node_has_gone)
+        self.flush = self._lane.flush
+        """Send what the lane takes; the rest follows when there is room."""
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Tell the node something."""
@@ -46,15 +47,6 @@ class NodeLink:
     def send_later(self, message: tuple[Any, ...]) -> None:
         """The same, with the next `flush`: what comes in numbers costs one system call."""
         self._control.send(message)
-
-    def flush(self) -> None:
-        """Send what the lane takes; the rest when there is room."""
-        if self._control.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._control.fileno(), self.flush)
-            else:
-                self._loop.remove_writer(self._control.fileno())
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """The node's answer. Raises the error that the node refused with."""
@@ -108,15 +100,13 @@ class NodeLink:
         else:
             waiter.set_exception(_error(*answer))
 
-    def _readable(self) -> None:
-        try:
-            messages = self._control.receive()
-        except (LaneEnded, MalformedFrame):
-            self._loop.remove_reader(self._control.fileno())
-            self._node_gone()
-            return
+    def _received(self, messages: list[Any]) -> None:
         self._do_later()
         self.do(messages)
+
+    def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # a node that sends nonsense is none
+        self._node_gone()
 
     def _do_later(self) -> None:
         later, self._later = list(self._later), deque()

@@ -12,7 +12,7 @@ from types import CodeType
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, check_address, format_address, make_address, parse_address
-from skypy.core.errors import ActorDead, ListenError, ServiceError
+from skypy.core.errors import ActorDead, ExitedWhileStarting, ListenError, ServiceError, StartFailed
 from skypy.core.names import check_name
 from skypy.core.settings import NodeStart, Settings
 from skypy.core.wire.control_lane import ACTOR_BORN, ACTOR_ENDED, FREE_NAMES, GET_ENV, QUERY, RESERVATION_UNUSED
@@ -36,18 +36,6 @@ EXITED: Final = "it has called exit()"
 _FAILED: Final = "it failed to start"
 _STOPPED: Final = "its node stops"
 _KILLED: Final = "it was killed"
-
-
-class StartFailed(ServiceError):
-    """A service raised while it was loaded or started; `error` is what it raised."""
-
-    def __init__(self, text: str, error: BaseException) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class ExitedWhileStarting(ServiceError):
-    """A service has ended before its start function had finished: it may have done all that it was there for."""
 
 
 class Worker:

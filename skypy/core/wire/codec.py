@@ -8,17 +8,13 @@ from typing import Any, Final
 
 import msgpack
 
-from skypy.core.errors import SkypyError
+from skypy.core.errors import MalformedFrame
 
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _unpack = msgpack.unpackb
 
 FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
 """What msgpack would carry and messages do not."""
-
-
-class MalformedFrame(SkypyError):
-    """Bytes between processes are not what their protocol allows; whoever sent them cannot be trusted further."""
 
 
 def pack(value: Any) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Any, Final, NamedTuple
 
-from skypy.core.wire.codec import MalformedFrame, pack, unpack
+from skypy.core.errors import MalformedFrame
+from skypy.core.wire.codec import pack, unpack
 
 HEADER: Final = struct.Struct(">IBB")
 _LARGEST_BODY_BYTES: Final = (1 << 32) - 1

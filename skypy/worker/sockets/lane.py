@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skypy.core.errors import SocketBroken
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame, SocketBroken
 from skypy.core.wire.socket_lane import SERVICE_GONE, Message
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
@@ -26,35 +26,26 @@ class SocketLane:
         ended: Callable[[], None],
     ) -> None:
         """`reports` handles messages by their kind; `ended` is called behind the last one."""
-        self._lane = lane
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._reports = reports
         self._ended = ended
         self._requests: dict[int, Waiter[Any]] = {}
         self._last_request = 0
-        self._writing = False
         self._flushed: asyncio.Future[None] | None = None
+        self._lane = LoopLane(lane, self._loop, self._received, self._end, scheduler.end_turn)
         self.take_descriptor = lane.take_descriptor
-        self._loop.add_reader(lane.fileno(), self._readable)
 
     def send(self, message: Message) -> None:
         """Say something with the batch of this turn."""
         self._lane.send(message)
         self._scheduler.request_turn()
 
-    def _readable(self) -> None:
+    def _received(self, messages: list[Any]) -> None:
         scheduler = self._scheduler
-        try:
-            received = self._lane.receive()
-        except (LaneEnded, MalformedFrame):
-            self._end()
-            return
-        if not received:
-            return
         reports = self._reports
         scheduler.begin_turn()
-        left = iter(received)
+        left = iter(messages)
         while True:
             try:
                 for message in left:
@@ -68,12 +59,8 @@ class SocketLane:
 
     def flush(self) -> None:
         """The end of a turn: one send."""
-        if not self._lane.idle and self._lane.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._lane.fileno(), self._scheduler.end_turn)
-            else:
-                self._loop.remove_writer(self._lane.fileno())
+        if not self._lane.idle:
+            self._lane.flush()
         if self._flushed is not None and self._lane.idle and not self._flushed.done():
             self._flushed.set_result(None)
 
@@ -83,10 +70,8 @@ class SocketLane:
         self._scheduler.request_turn()
         await self._flushed
 
-    def _end(self) -> None:
-        self._loop.remove_reader(self._lane.fileno())
-        self._loop.remove_writer(self._lane.fileno())
-        self._lane.close()
+    def _end(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # the socket service is gone, whichever it is
         for request in list(self._requests):
             self.refused(request, SocketBroken(SERVICE_GONE, "the socket service is gone"))
         self._ended()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -75,7 +74,7 @@ class Sockets:
         self.listeners: dict[int, ListenerSocket] = {}
         self.closed_listeners: dict[int, ListenerSocket] = {}
         """Their descriptors wait for SOCKET_FORGET."""
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
         self.write = self.leases.write
         """Cork a message until the end of the turn; False when nothing can be written."""
         self.flushed = self.lane.flushed
