@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,28 @@ ONLY_IMPORTER = {
     "msgpack": {"skypy/core/wire/codec.py"},
     "setproctitle": {"skypy/system/this_process.py"},
 }
+SYSTEM_CALLS_ANYWHERE = {"system", "cli", "testing"}  # layers; the last two are programs beside the node
+SYSTEM_MODULES: dict[str, set[str]] = {
+    # Each module of the standard library that calls the operating system, and the names in it that do not.
+    "ctypes": set(),
+    "fcntl": set(),
+    "mmap": set(),
+    "multiprocessing": set(),
+    "os": {"strerror", "path", "environ", "access", "W_OK", "stat", "stat_result"},  # of ordinary files and errnos
+    "pty": set(),
+    "resource": set(),
+    "select": set(),
+    "selectors": set(),
+    "setproctitle": set(),
+    "shutil": set(),
+    "signal": set(),
+    "socket": {"socket", "SocketType", "CMSG_SPACE", "inet_pton"},
+    "subprocess": set(),
+    "tempfile": set(),
+    "termios": set(),
+    "time": {"strftime", "localtime"},  # of a time that the kernel has told
+}
+NEVER_CALLED = {"socket.socket", "socket.SocketType"}  # classes that annotations name
 NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time"}
 LONGEST_FILE_LINES = 500
 LONGEST_FUNCTION_LINES = 80
@@ -97,7 +120,56 @@ def test_click_stays_in_the_command_line() -> None:
 
 
 def test_epoll_is_named_in_one_file() -> None:
-    assert [path.name for path in MODULES if "select.epoll" in path.read_text()] == ["poller.py"]
+    naming = {str(path.relative_to(PACKAGE)) for path in MODULES if re.search(r"(?i)\bepoll|EpollSel", code_of(path))}
+    assert naming == {"system/poller.py"}
+
+
+def code_of(path: Path) -> str:
+    """The code of a module without its comments, docstrings and other texts."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.unparse(tree)
+
+
+def system_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Each use of a name of a module that calls the operating system: the module and the name."""
+    aliases: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            aliases |= {one.asname or one.name: one.name for one in node.names if one.name in SYSTEM_MODULES}
+        elif isinstance(node, ast.ImportFrom) and node.module in SYSTEM_MODULES:
+            yield from ((node.module, one.name) for one in node.names)
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+            module = aliases[node.value.id]
+            yield module, f"{node.attr}()" if node in called and f"{module}.{node.attr}" in NEVER_CALLED else node.attr
+
+
+def calls_the_system(module: str, name: str) -> bool:
+    """Constants do not, nor what SYSTEM_MODULES names."""
+    is_constant = module in ("socket", "signal") and name.isupper()
+    return not is_constant and name not in SYSTEM_MODULES.get(module, set())
+
+
+def test_the_operating_system_is_called_in_system_alone() -> None:
+    calls = [
+        f"{name_of(path)}: {module}.{name}"
+        for path in MODULES
+        if name_of(path).split(".")[1:2] and name_of(path).split(".")[1] not in SYSTEM_CALLS_ANYWHERE
+        for module, name in system_names(ast.parse(path.read_text()))
+        if calls_the_system(module, name)
+    ]
+    assert calls == []
+
+
+def test_the_rule_about_system_calls_sees_them() -> None:
+    source = "import os, socket as kernel\nfrom time import monotonic\nimport socket\n"
+    source += "os.close(1); os.strerror(2); kernel.AF_INET; kernel.socket(); kernel.socketpair()"
+    found = [f"{module}.{name}" for module, name in system_names(ast.parse(source)) if calls_the_system(module, name)]
+    assert sorted(found) == ["os.close", "socket.socket()", "socket.socketpair", "time.monotonic"]
 
 
 def test_shipped_services_use_the_public_modules_only() -> None:
