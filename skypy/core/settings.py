@@ -28,7 +28,7 @@ class SocketSettings:
     half_close_timeout: float = 300.0
     """The time after which a connection that the peer has finished is closed, if it is not written to."""
     time_wait: Literal["keep", "avoid"] = "keep"
-    """"avoid": a connection that was closed and wholly acknowledged ends with a reset instead of a minute of TIME_WAIT."""
+    """"avoid": a connection that is closed and wholly acknowledged ends with a reset, without a minute of TIME_WAIT."""
     spin: int = 0
     """Microseconds that each process looks for input before it sleeps, which keeps a core busy."""
 

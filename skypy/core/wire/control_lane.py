@@ -1,7 +1,7 @@
 """The words of the control lane, which the node and each of its children have between them from the child's start.
 
-The end of the lane means that the other side is gone. A message is a tuple: its kind, then its fields, which stand behind
-each word here. A message marked +fd takes one of the descriptors that came along.
+The end of the lane means that the other side is gone. A message is a tuple: its kind, then its fields, which stand
+behind each word here. A message marked +fd takes one of the descriptors that came along.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Batches in a byte stream: a header for each, then the packed messages.
 
-The header holds the length of the body, the number of messages that take a descriptor, and the number of descriptors that
-travel with the frame: a sender at its limit attaches fewer, and a receiver at its limit gets fewer. The counts keep each
-descriptor with its message.
+The header holds the length of the body, the number of messages that take a descriptor, and the number of descriptors
+that travel with the frame: a sender at its limit attaches fewer, and a receiver at its limit gets fewer. The counts
+keep each descriptor with its message.
 """
 
 from __future__ import annotations

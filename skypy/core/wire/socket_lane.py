@@ -1,8 +1,8 @@
 """The words of the socket lane: messages about sockets between a worker and the socket service.
 
-A message is a tuple: its kind, the socket id (or the ticket of the request that it answers), then its fields, which stand
-behind each word here. Positions are byte counts since the connection was made. A message marked +fd takes one of the
-descriptors that came along.
+A message is a tuple: its kind, the socket id (or the ticket of the request that it answers), then its fields, which
+stand behind each word here. Positions are byte counts since the connection was made. A message marked +fd takes one of
+the descriptors that came along.
 """
 
 from __future__ import annotations
