@@ -1,4 +1,4 @@
-"""The rules of the layout: who imports whom, what stays out of which process, how large things may get."""
+"""The rules of the layout: the imports of each layer and process, the calls to the system, sizes, docstrings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def name_of(path: Path) -> str:
 
 
 def runtime_imports(tree: ast.Module) -> Iterator[str]:
-    """What a module imports when it is loaded or used; blocks for the type checker alone are left out."""
+    """Yield the imports of a module when it is loaded or used, without those for the type checker alone."""
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
@@ -176,7 +176,7 @@ def test_shipped_services_use_the_public_modules_only() -> None:
     for path in SERVICES:
         allowed = FACADES | (
             {"skypy.core.wire.values"} if path.name == "skypy_hand.py" else set()
-        )  # what messages carry
+        )  # the values of messages
         for imported in runtime_imports(ast.parse(path.read_text())):
             assert imported in allowed or imported.split(".")[0] in sys.stdlib_module_names, f"{path}: {imported}"
 

@@ -83,7 +83,7 @@ def test_every_pair_of_workers_keeps_its_own_order(bus: Buses) -> None:
     bus.run_until(lambda: sum(len(bus.messages(number)) for number in numbers) == 4000)
     for target in numbers:
         for source in numbers:
-            counts = [count for who, count in bus.messages(target) if who == source]
+            counts = [count for sender, count in bus.messages(target) if sender == source]
             assert counts == list(range(sent[source, target]))
 
 
@@ -92,7 +92,7 @@ def test_every_pair_of_workers_keeps_its_own_order(bus: Buses) -> None:
 
 @pytest.mark.parametrize("outstanding", [1, 2, 50])
 def test_no_wake_up_is_lost_under_crossing_traffic(bus: Buses, outstanding: int) -> None:
-    """Both sides send whenever they receive, so a notice is always pending while somebody sends or looks."""
+    """Both sides send whenever they receive, so a notice is always pending while one of them sends or looks."""
     rounds = 3000
     answered = Counter[int]()
     buses: dict[int, Bus] = {}
@@ -132,7 +132,7 @@ def test_a_flood_lets_others_run(bus: Buses) -> None:
     bus.run_until(lambda: len(bus.messages(2)) == 1000)
     assert [number for number, _ in bus.messages(2)] == list(range(1000))
     steps = [after - before for before, after in itertools.pairwise(arrived_at_tick)]
-    assert max(steps) <= 60  # nobody waited for all of them
+    assert max(steps) <= 60  # no callback waited for all of them
 
 
 def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:

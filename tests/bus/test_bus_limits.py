@@ -1,4 +1,4 @@
-"""What the bus does not take: bytes that are no batch, messages of the dead, and more than is good."""
+"""The limits of the bus: bytes that are no batch, messages of dead processes, and too many bytes."""
 
 import os
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_what_a_process_sent_before_it_died_arrives(bus: Buses) -> None:
     one.send(2, ["last words"], SMALL)
     bus.loop.run_until_complete(one.close(1))
     bus.run_until(lambda: bus.messages(2) == [["last words"]])
-    assert two.send(1, ["nobody has said yet that it is dead"], SMALL) is True
+    assert two.send(1, ["its death is not known yet"], SMALL) is True
     two.flush()
     two.died(1)
     assert two.send(1, ["late"], SMALL) is False
@@ -150,7 +150,7 @@ def fill(send: Callable[[bytes], bool]) -> int:
 
 def test_what_is_under_way_to_one_peer_is_bounded(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(3)
-    count = fill(lambda data: one.send(2, [data], MEGABYTE))  # nobody is there
+    count = fill(lambda data: one.send(2, [data], MEGABYTE))  # there is no such process
     assert count == BUDGET_BYTES // MEGABYTE
     one.flush()
     with pytest.raises(MailboxFull, match=f"^{BUDGET_BYTES} bytes are under way to worker process 2$"):

@@ -1,4 +1,4 @@
-"""The tree of errors says who is at fault, and each of them what a program needs to know."""
+"""The tree of errors as it is drawn, and the fields of the errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches in a byte stream, whatever the pieces in which it arrives and whoever wrote it."""
+"""Batches in a byte stream, however it arrives in pieces, and untrusted bytes."""
 
 from __future__ import annotations
 

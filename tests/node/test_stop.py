@@ -1,4 +1,4 @@
-"""The end of a node: in order when it is asked to, at once when it is asked twice, by force when somebody is stuck."""
+"""The end of a node: in order when it is asked to, at once when it is asked twice, by force when a service is stuck."""
 
 import os
 import signal
