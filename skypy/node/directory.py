@@ -25,11 +25,11 @@ class Directory:
 
     def actor_ended(self, address: Address) -> None:
         """Free the names of an actor that has ended."""
-        self._announce_free(self._names.forget(address))
+        self._announce_free(self._names.free(address))
 
     def worker_died(self, process_number: int) -> None:
         """Free the names of a worker that has died."""
-        self._announce_free(self._names.forget_process(process_number))
+        self._announce_free(self._names.free_process(process_number))
 
     # -- questions of workers --
 

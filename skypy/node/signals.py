@@ -34,7 +34,7 @@ class SignalHandlers:
     def _asked_to_stop(self) -> None:
         now = self._loop.time()
         if self._stopped_at is None:
-            self._stop("stopping; once more ends it at once")
+            self._stop("stopping; a second signal ends the node at once")
         elif now - self._stopped_at < _SAME_SIGNAL_SECONDS:
             return  # sent to the process and to its group, as timeout(1) does: that is one signal
         else:
