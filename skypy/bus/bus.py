@@ -78,7 +78,7 @@ class Bus:
         """Done when a lane that was full has taken something."""
 
     def join(self, process_number: int, lane: Lane) -> None:
-        """Use `lane` to reach a worker, and send what has waited for it."""
+        """Use `lane` to reach a worker, and send the messages that have waited."""
         peer = self._peers.setdefault(process_number, _Peer())
         peer.lane = LoopLane(
             lane,
@@ -117,20 +117,20 @@ class Bus:
             peer.enough = _FIRST_BATCH_MESSAGES
 
     def died(self, process_number: int) -> None:
-        """Drop what waits for a worker that has died; from now on `send` returns False for it."""
+        """Drop the messages for a worker that has died; from now on `send` returns False for that worker."""
         self._dead.add(process_number)
         peer = self._peers.pop(process_number, None)
         if peer is not None:
             self._close(peer)
 
     def unknown(self, process_number: int) -> None:
-        """Drop what waits for a process number that has not been given out; a worker may have that number later."""
+        """Drop the messages for a process number that has not been given out; a worker may have that number later."""
         peer = self._peers.get(process_number)
         if peer is not None and peer.lane is None:
             del self._peers[process_number]
 
     async def close(self, linger_seconds: float) -> None:
-        """Send what waits, for at most so many seconds, and close every lane."""
+        """Send the messages that wait, for at most so many seconds, and close every lane."""
         self.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger_seconds):

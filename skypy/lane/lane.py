@@ -120,7 +120,7 @@ class Lane:
             self._seal()
 
     def flush(self) -> bool:
-        """Send what the kernel takes now; return True if nothing is left. A lane that has ended takes everything."""
+        """Send as much as the kernel takes; return True if nothing is left. A lane that has ended takes everything."""
         if self._batch:
             self._seal()
         while self._outgoing:

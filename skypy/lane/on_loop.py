@@ -66,7 +66,7 @@ class LoopLane:
         return self._lane.idle
 
     def flush(self) -> None:
-        """Send what the lane takes now; the rest follows when there is room."""
+        """Send as much as the lane takes now; the rest follows when there is room."""
         if self._lane.flush() == self.writing:
             self.writing = not self.writing
             if self.writing:
@@ -75,7 +75,7 @@ class LoopLane:
                 self._loop.remove_writer(self._descriptor)
 
     def read(self) -> bool:
-        """Hand over what has arrived; return False if that was nothing, or the lane has ended."""
+        """Pass the messages that have arrived to `received`; return False if there are none, or the lane has ended."""
         if self.closed:
             return False
         try:

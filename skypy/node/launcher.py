@@ -62,12 +62,12 @@ class Launcher:
         self._send(number, (LAUNCH, launch_id, name, packed_arguments))
 
     def launched(self, launch_id: int, address: Address) -> None:
-        """Report a launch that a worker has done."""
+        """End a launch, and pass the address to its caller."""
         launch = self._end_launch(launch_id)
         launch.started(address)
 
     def launch_failed(self, launch_id: int, key: str, text: str) -> None:
-        """Report a launch that a worker could not do."""
+        """End a launch that has failed, and pass the reason to its caller."""
         launch = self._end_launch(launch_id)
         launch.failed(key, text)
 
@@ -88,7 +88,7 @@ class Launcher:
             self._load[number] -= 1
 
     def worker_died(self, number: int, reason: str) -> None:
-        """Drop the load of a worker that has died, and report the launches there as failed."""
+        """Drop the load of a worker that has died, and end the launches there as failed."""
         del self._load[number]
         for (reserved_by, where), count in list(self._reserved.items()):
             if number in (reserved_by, where):
