@@ -1,4 +1,4 @@
-"""The names of a node's actors, and its unique services with the questions that wait for them."""
+"""The names of the actors of a node, and its unique services with the questions that wait for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ W = TypeVar("W")
 
 
 def check_name(name: str) -> None:
-    """Check a name like ".store". Raises ValueError if no actor can have it, TypeError if it is no text."""
+    """Raise ValueError if `name` cannot be the name of an actor, TypeError if it is no text."""
     if not isinstance(name, str):
         raise TypeError(f"a name is a str, not {type(name).__name__}")
     if not (name.startswith(".") and len(name) > 1 and name.isprintable()):
@@ -20,7 +20,7 @@ def check_name(name: str) -> None:
 
 
 class Names(Generic[W]):
-    """The addresses of named actors and of unique services. A name becomes free when its actor ends."""
+    """The address of each `.name` and of each unique service; W: a question that waits for a unique service."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, Address] = {}
@@ -28,52 +28,52 @@ class Names(Generic[W]):
         self._waiting: dict[str, list[W]] = {}
 
     def register(self, name: str, address: Address) -> None:
-        """Give an actor a name. Raises NameTaken when another actor has it."""
+        """Give a name to an actor. Raises NameTaken if another actor has it."""
         known = self._addresses.setdefault(name, address)
         if known != address:
             raise NameTaken(f'the name "{name}" belongs to :{known:08x}')
 
     def find(self, name: str) -> Address | None:
-        """Return the address of the actor that has the name, or None."""
+        """Return the address that has a name."""
         return self._addresses.get(name)
 
     def begin_unique(self, name: str) -> bool:
-        """Return True if the caller has to start this unique service, because it is the first to ask for it."""
+        """Return True if the caller is the first to ask for this unique service, and so has to start it."""
         if name in self._unique:
             return False
         self._unique[name] = None
         return True
 
     def find_unique(self, name: str) -> Address | None:
-        """Return the address of the unique service, or None before it has started."""
+        """Return the address of a unique service, once it has started."""
         return self._unique.get(name)
 
-    def wait_for_unique(self, name: str, waits: W) -> None:
-        """Keep `waits` until the unique service has started or has failed to."""
-        self._waiting.setdefault(name, []).append(waits)
+    def wait_for_unique(self, name: str, question: W) -> None:
+        """Keep a question until `unique_started` or `unique_failed` returns it."""
+        self._waiting.setdefault(name, []).append(question)
 
     def unique_started(self, name: str, address: Address) -> list[W]:
-        """Note the address of a unique service; return what has waited for it."""
+        """Note the address of a unique service; return the questions that have waited for it."""
         self._unique[name] = address
         return self._waiting.pop(name, [])
 
     def unique_failed(self, name: str) -> list[W]:
-        """Return what has waited for a unique service that did not start; the next question for it starts it again."""
+        """Return the questions that have waited for a unique service; the next question starts it again."""
         self._unique.pop(name, None)
         return self._waiting.pop(name, [])
 
     def free(self, address: Address) -> list[str]:
         """Free the names of an actor that has ended, and return them."""
-        return self._free(lambda known: known == address)
+        return self._free(lambda other: other == address)
 
     def free_process(self, number: int) -> list[str]:
-        """Free the names of all actors of a worker that has died, and return them."""
-        return self._free(lambda known: process_number(known) == number)
+        """Free the names of a worker that has died, and return them."""
+        return self._free(lambda other: process_number(other) == number)
 
     def _free(self, gone: Callable[[Address], bool]) -> list[str]:
-        for name in [name for name, known in self._unique.items() if known is not None and gone(known)]:
+        for name in [name for name, address in self._unique.items() if address is not None and gone(address)]:
             del self._unique[name]
-        free = [name for name, known in self._addresses.items() if gone(known)]
+        free = [name for name, address in self._addresses.items() if gone(address)]
         for name in free:
             del self._addresses[name]
         return free

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core import errors
-from skypy.core.errors import ServiceError, SkypyError
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
 from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
@@ -38,8 +38,9 @@ class NodeLink:
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
         """Messages that came before the answer that `ask_now` was waiting for."""
-        self._writing = False
-        self._loop.add_reader(control.fileno(), self._readable)
+        self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
+        self.flush = self._lane.flush
+        """Send as much as the lane takes; the rest follows when there is room."""
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Send a message to the node at once."""
@@ -51,15 +52,6 @@ class NodeLink:
         if self._control.idle:  # else a flush is due already, or comes when there is room
             self._scheduler.send_last(self.flush)
         self._control.send(message)
-
-    def flush(self) -> None:
-        """Send what the lane takes; the rest when there is room."""
-        if self._control.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._control.fileno(), self.flush)
-            else:
-                self._loop.remove_writer(self._control.fileno())
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """Return the node's answer. Raises the error by which the node refuses."""
@@ -114,15 +106,13 @@ class NodeLink:
         else:
             waiter.set_exception(_error(*answer))
 
-    def _readable(self) -> None:
-        try:
-            messages = self._control.receive()
-        except (LaneEnded, MalformedFrame):
-            self._loop.remove_reader(self._control.fileno())
-            self._node_gone()
-            return
+    def _received(self, messages: list[Any]) -> None:
         self._handle_later()
         self.handle_all(messages)
+
+    def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # a node that sends nonsense is treated like one that is gone
+        self._node_gone()
 
     def _handle_later(self) -> None:
         if self._later:

@@ -1,4 +1,4 @@
-"""Names of actors, and unique services with the questions that wait for them."""
+"""The names of actors, and unique services with the questions that wait for them."""
 
 import pytest
 

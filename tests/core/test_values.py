@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skypy.core.errors import MalformedFrame
 from skypy.core.wire import values
-from skypy.core.wire.codec import MalformedFrame
 from skypy.core.wire.values import (
     LARGEST_BYTES,
     may_be_shared,

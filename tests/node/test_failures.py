@@ -80,7 +80,7 @@ def test_what_was_written_before_a_close_arrives_whatever_is_raised_after_it(nod
         assert read_to_end(client) == b"goodbye\n"
 
 
-# -- nobody starts the client ------------------------------------------------------------------------------------------
+# -- a client that no actor starts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", ["return_at_once", "return_plainly", "start_too_late"])

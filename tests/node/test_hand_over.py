@@ -76,7 +76,7 @@ class Client:
 
 
 def tcp_descriptors(node: RunningNode) -> dict[str, int]:
-    """How many descriptors of TCP sockets each process of a node has."""
+    """Return the number of descriptors of TCP sockets that each process of a node has."""
     inodes = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]}
     return {name: sum(inode in inodes for inode in sockets_of(pid)) for name, pid in node.children().items()}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import Final
 
 from skypy.core.address import format_address
+from skypy.system import standard_error
 from skypy.worker.actors.actor import actor_of
 
 _CONTROL_CHARACTERS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
@@ -36,7 +36,7 @@ class _OneWriteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            os.write(2, self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            standard_error.write_line(self.format(record))
         except OSError:
             pass  # the node is gone, and this process will be in a moment
         except Exception:

@@ -1,25 +1,10 @@
-"""The ways in which a service does not start. These errors are ServiceError to services, and more to skypy itself."""
+"""What to tell the user of a start service that has failed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skypy.core.errors import ListenError, ServiceError
-
-
-class StartFailed(ServiceError):
-    """A service raised while it was loaded or started; `error` is its exception."""
-
-    def __init__(self, text: str, error: BaseException) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class ExitedWhileStarting(ServiceError):
-    """A service has ended before its start function had finished, perhaps because its work is done."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f'service "{name}" has ended before its start function had finished')
+from skypy.core.errors import ListenError
 
 
 def address_in_use_hint(error: BaseException, env: Mapping[str, str]) -> tuple[str, str] | None:

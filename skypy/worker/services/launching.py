@@ -8,7 +8,7 @@ from types import CodeType, ModuleType
 from typing import Any, Final
 
 from skypy.core.address import LAST_INDEX, Address, make_address
-from skypy.core.errors import ServiceError
+from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
 from skypy.core.wire.control_lane import ACTOR_BORN, RESERVATION_UNUSED
 from skypy.core.wire.values import unpack_arguments
 from skypy.worker.actors.actor import Actor, Life
@@ -16,7 +16,6 @@ from skypy.worker.actors.ending import FAILED_TO_START, Endings
 from skypy.worker.actors.scheduler import function_name
 from skypy.worker.actors.tracebacks import describe
 from skypy.worker.node_link import NodeLink
-from skypy.worker.services.failures import ExitedWhileStarting, StartFailed
 from skypy.worker.services.loader import create_module, find_service
 from skypy.worker.tasks.eager import cancellations, outcome_of, start_eagerly
 

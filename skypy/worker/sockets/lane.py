@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from skypy.core.errors import SocketBroken
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame, SocketBroken
 from skypy.core.wire.socket_lane import SOCKET_SERVICE_GONE, Message
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
@@ -25,7 +25,6 @@ class SocketLane:
         ended: Callable[[], None],
     ) -> None:
         """`ended` is called behind the last report."""
-        self._lane = lane
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self.handlers: dict[int, Callable[[Sequence[Any]], None]] = {}
@@ -33,10 +32,9 @@ class SocketLane:
         self._ended = ended
         self._questions: dict[int, Waiter[Any]] = {}  # by ticket
         self._last_ticket = 0
-        self._writing = False
         self._flushed: asyncio.Future[None] | None = None
+        self._lane = LoopLane(lane, self._loop, self._received, self._end, self.flush)
         self.take_descriptor = lane.take_descriptor
-        self._loop.add_reader(lane.fileno(), self._readable)
 
     def send(self, message: Message) -> None:
         """Send a message with the batch of this turn."""
@@ -44,26 +42,16 @@ class SocketLane:
             self._scheduler.send_at_end(self.flush)
         self._lane.send(message)
 
-    def _readable(self) -> None:
-        try:
-            received = self._lane.receive()
-        except (LaneEnded, MalformedFrame):
-            self._end()
-            return
-        if received:
-            self._scheduler.handle_all(self._handle, received)
+    def _received(self, reports: list[Sequence[Any]]) -> None:
+        self._scheduler.handle_all(self._handle, reports)
 
-    def _handle(self, message: Sequence[Any]) -> None:
-        self.handlers[message[0]](message)
+    def _handle(self, report: Sequence[Any]) -> None:
+        self.handlers[report[0]](report)
 
     def flush(self) -> None:
         """Send the batch of this turn."""
-        if not self._lane.idle and self._lane.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._lane.fileno(), self.flush)
-            else:
-                self._loop.remove_writer(self._lane.fileno())
+        if not self._lane.idle:
+            self._lane.flush()
         if self._flushed is not None and self._lane.idle and not self._flushed.done():
             self._flushed.set_result(None)
 
@@ -73,10 +61,8 @@ class SocketLane:
         self._scheduler.send_at_end(self.flush)
         await self._flushed
 
-    def _end(self) -> None:
-        self._loop.remove_reader(self._lane.fileno())
-        self._loop.remove_writer(self._lane.fileno())
-        self._lane.close()
+    def _end(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # the socket service is gone, or as good as gone
         for ticket in list(self._questions):
             self.refused(ticket, SocketBroken(SOCKET_SERVICE_GONE, "the socket service is gone"))
         self._ended()

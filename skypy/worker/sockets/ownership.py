@@ -10,7 +10,6 @@ can be taken over. An own connection that no actor has started is unclaimed: it 
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -85,7 +84,7 @@ class Ownership:
         self.parting_listeners: dict[int, ListenerSocket] = {}
         """Closed listeners, whose descriptors wait for SOCKET_FORGET."""
         self.unclaimed = Unclaimed(scheduler.loop, settings.claim_timeout, self.close)
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
 
     def flush(self) -> None:
         """Give the output of this turn away: one write for every socket that has some, then the messages for others."""

@@ -1,4 +1,4 @@
-"""What an actor waits for: time, wakeups, its own tasks; and in which order it goes on."""
+"""Waiting in an actor: for time, wakeups and its own tasks; and the order in which it goes on."""
 
 import asyncio
 import contextvars
