@@ -126,10 +126,10 @@ async def test_it(node):
             "sockets left: socket:",
             id="a real socket",
         ),
-        pytest.param("await node.call(service, 'start_program')", "processes left: sleep 3", id="a process"),
+        pytest.param("await node.call(service, 'start_program')", "processes left: sleep 10", id="a process"),
         pytest.param(
             "await node.call(service, 'start_program'); node.kill_worker(2)",
-            "processes left: sleep 3",
+            "processes left: sleep 10",
             id="a process of a worker that was killed",
         ),
         pytest.param(

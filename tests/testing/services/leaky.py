@@ -33,7 +33,7 @@ def open_file() -> None:
 
 @skypy.command
 def start_program() -> None:
-    kept.append(subprocess.Popen(["sleep", "3"], start_new_session=True))
+    kept.append(subprocess.Popen(["sleep", "10"], start_new_session=True))
     subprocess.Popen.__del__ = lambda _: None  # type: ignore[method-assign]
 
 
