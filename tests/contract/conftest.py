@@ -41,7 +41,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def tapped(request: pytest.FixtureRequest) -> Place:
-    """A place for cases that leave nothing in it."""
+    """A system or a node, which many cases share, for cases that leave nothing in it."""
     place: Place = request.getfixturevalue(request.param)
     request.node.funcargs["system" if isinstance(place, System) else "node"] = place
     return place
