@@ -26,7 +26,7 @@ def run(commands: list[list[bytes]]) -> list[Any]:
 
 
 def execute(name: bytes, arguments: list[bytes]) -> Any:  # noqa: C901 - one case for each command
-    """Run one command, whose name is in capitals, and return its reply."""
+    """Run one command, with its name in capitals, and return its reply."""
     match name, arguments:
         case b"GET", [key]:
             return data.get(key)

@@ -79,7 +79,7 @@ class InterpreterState:
 
 
 def sockets_of(worker: Worker) -> set[int]:
-    """Return the descriptors of the sockets of a worker's actors, those whose end is not reported yet included."""
+    """Return the descriptors of the sockets of a worker's actors, those not reported closed yet included."""
     sockets = worker.sockets
     listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
     connections = (*sockets.own.values(), *sockets.leases.parting.values())

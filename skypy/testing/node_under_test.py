@@ -138,5 +138,5 @@ class NodeUnderTest(ABC):
         self.expectations.expected.append(re.compile(pattern, re.MULTILINE))
 
     def allow_error(self, pattern: str) -> None:
-        """Declare that the log may have error lines that match `pattern` (`re.search`), and need not."""
+        """Declare that the log may have error lines that match `pattern` (`re.search`)."""
         self.expectations.allow(pattern)

@@ -52,7 +52,7 @@ class Probe(int):
         """Set the answer to a command.
 
         `reply` is a value, an exception to raise, or a function (plain or coroutine) that is called with the arguments
-        and whose result is the answer.
+        and returns the answer.
         """
         self._answers[command] = reply
 

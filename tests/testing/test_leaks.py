@@ -63,7 +63,7 @@ await system.call(service, 'duplicate_socket', await system.call(service, 'a_lis
         pytest.param("system.expect_error('boom')", "no line of the log matches 'boom'", id="an error that is not met"),
         pytest.param(
             "await system.call(await system.newservice('clockwork'), 'wait_for_ever')",
-            "everything waits, and nothing is left that could wake anybody",
+            "everything waits, and nothing is left that could end a wait",
             id="a wait for nothing",
         ),
         pytest.param(

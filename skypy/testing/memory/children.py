@@ -1,4 +1,4 @@
-"""The node process of a system in memory, whose children are virtual processes on the loop of the test."""
+"""The node process of a system in memory. Its children are virtual processes on the loop of the test."""
 
 from __future__ import annotations
 

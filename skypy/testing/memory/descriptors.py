@@ -166,7 +166,7 @@ class MemoryPoller(Poller, Description):
 
 
 def install(description: Description, process: VirtualProcess | None = None) -> int:
-    """Return a new descriptor for a description, in a process (None: the one whose code is running)."""
+    """Return a new descriptor for a description, in a process (None: the current one)."""
     descriptor = next(_numbers)
     description.references += 1
     _table[descriptor] = (description, process or current_process())

@@ -42,7 +42,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
     """asyncio's own loop, with another clock, another selector and another queue."""
 
     def __init__(self, chance: random.Random, real_limit_seconds: float) -> None:
-        """Make one whose `run_to_end` gives up after `real_limit_seconds` on the real clock."""
+        """Make a loop. Its `run_to_end` gives up after `real_limit_seconds` on the real clock."""
         self._now = 0.0
         self._chance = chance
         selector = MemorySelector(chance)
@@ -105,7 +105,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
             if task is not main and stack and not stack[0].f_code.co_filename.startswith(_SKYPY):
                 frame = stack[0]
                 lines.append(f"\n  {task.get_name()}: {frame.f_code.co_filename}:{frame.f_lineno}")
-        return "".join(["\nwho waits besides the test:", *lines]) if lines else ""
+        return "".join(["\nother tasks that wait:", *lines]) if lines else ""
 
     # -- the clock --
 
@@ -152,9 +152,9 @@ class MemoryLoop(asyncio.SelectorEventLoop):
                 future.set_result(None)
         elif seconds is None or not self.autojump:
             why = "" if seconds is None else f"; the clock does not jump by itself, the next is due in {seconds:g} s"
-            self._give_up(f"everything waits, and nothing is left that could wake anybody{why}")
+            self._give_up(f"everything waits, and nothing is left that could end a wait{why}")
         elif time.monotonic() > self._real_deadline:
-            self._give_up("it goes on without end: timers run, and what is waited for does not come")
+            self._give_up("it goes on without end: timers run, and the end of the wait does not come")
         else:
             due = self._next_due()
             self._now = max(self._now, self._now + seconds if due is None else min(due, self._now + seconds))
@@ -203,7 +203,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
             self._now += _BUSY_SECONDS
             if self._busy > _TOO_BUSY or time.monotonic() > self._real_deadline:
                 self._busy = 0
-                self._give_up("it goes on without end: something always runs, and what is waited for does not come")
+                self._give_up("it goes on without end: something always runs, and the end of the wait does not come")
         try:
             super()._run_once()  # type: ignore[misc]
         except (SystemExit, KeyboardInterrupt) as error:

@@ -10,7 +10,7 @@ class VirtualProcess:
     """A process of the node, or the test's own, inside this interpreter."""
 
     def __init__(self, title: str) -> None:
-        """Make one whose code is to run in copies of `context`."""
+        """Make a process. Its code is to run in copies of `context`."""
         self.title = title
         self.alive = True
         self.suspended = False
@@ -26,7 +26,7 @@ _current: Final[contextvars.ContextVar[VirtualProcess | None]] = contextvars.Con
 
 
 def current_process() -> VirtualProcess | None:
-    """Return the process whose code is running; None outside of them all."""
+    """Return the process that runs now; None outside of them all."""
     return _current.get()
 
 

@@ -1,4 +1,4 @@
-"""A `socket.socket` whose descriptor is in memory, with the methods that skypy and asyncio's `sock_` functions call."""
+"""A `socket.socket` with its descriptor in memory, and the methods that skypy and asyncio's `sock_` functions call."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _NO_ARGUMENTS: Final = b"\x92\x90\x80"
 _TIME_TO_SETTLE_SECONDS: Final = 0.1
 """The time for messages under way to be handled at the end of a test."""
 _TIME_TO_NOTICE_SECONDS: Final = 60.0
-"""The time for services to close connections whose peers have ended."""
+"""The time for services to close connections after the end of the peer."""
 _PEER_HAS_ENDED: Final = frozenset({State.HALF_CLOSED_READ, State.HALF_CLOSED_READ_FINISHING, State.WRITE_BROKEN})
 _LONGEST_FAREWELL: Final = 10
 """Attempts to close the coroutine of a killed task, which may await something in each `finally`."""
@@ -143,7 +143,7 @@ class System(NodeUnderTest):
         ]
 
     def _neglected(self) -> list[Connection]:
-        """Return the connections whose peers have ended and whose services have not closed them."""
+        """Return the connections that are ended by their peers and not closed by their services."""
         return [one for one in self._node.connections if one.state in _PEER_HAS_ENDED]
 
     async def _stop(self) -> None:

@@ -26,7 +26,7 @@ from skypy.testing.processes.log import RealLog
 _SECONDS: Final = 30.0
 """A limit beyond anything that takes place here, on a busy machine as well."""
 _NOTICE_SECONDS: Final = 5.0
-"""The time for services to close connections whose peers have ended."""
+"""The time for services to close connections after the end of the peer."""
 _POLL_SECONDS: Final = 0.005
 _STARTED: Final = r"^\[node\] .* started (at :[0-9a-f]{8}|and has exited)$"
 
@@ -121,7 +121,7 @@ class Node(NodeUnderTest):
         return problems
 
     def _neglected(self, hand: Hand) -> list[str]:
-        """Complain about connections whose peers have ended and whose services do not close them."""
+        """Complain about connections that are ended by their peers and not closed by their services in time."""
         deadline = time.monotonic() + _NOTICE_SECONDS
         try:
             while (left := hand.do_now("neglected")) and time.monotonic() < deadline:

@@ -28,7 +28,7 @@ _FAREWELL_SECONDS: Final = 1.0
 
 
 class RealNodeProcess(TestedNodeProcess):
-    """A node process whose workers mark their errors, and complain at their end about resources left in them."""
+    """A node process with workers that mark their errors, and complain at their end about resources left in them."""
 
     def _start_child(
         self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ async def answer(fd: int, ticket: int, verb: str, args: list[Any], kwargs: dict[
 
 
 async def neglected() -> list[list[int]]:
-    """Return [id, owner] of the sockets whose peers have ended and whose services have not closed them."""
+    """Return [id, owner] of the sockets that are ended by their peers and not closed by their services."""
     return [[row.id, row.owner] for row in await socket.netstat() if row.state in PEER_HAS_ENDED]
 
 
