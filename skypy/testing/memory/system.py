@@ -30,6 +30,15 @@ from skypy.worker.actors.actor import Actor
 from skypy.worker.verbs import messages
 from skypy.worker.worker import Worker
 
+_VERBS: Final[dict[str, Callable[..., Any]]] = {
+    "newservice": messages.newservice,
+    "uniqueservice": messages.uniqueservice,
+    "queryservice": messages.queryservice,
+    "call": messages.call,
+    "send": messages.send,
+    "kill": messages.kill,
+    "query": messages.query,
+}
 _NO_ARGUMENTS: Final = b"\x92\x90\x80"
 _TIME_TO_SETTLE_SECONDS: Final = 0.1
 """The time for messages under way to be handled at the end of a test."""
@@ -183,10 +192,10 @@ class System(NodeUnderTest):
     # -- what a test does --
 
     async def _do(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        return await getattr(messages, verb)(*args, **kwargs)
+        return await _VERBS[verb](*args, **kwargs)
 
     def _do_now(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(messages, verb)(*args, **kwargs)
+        return _VERBS[verb](*args, **kwargs)
 
     async def wait_idle(self) -> None:
         """Wait until nothing can go on before the clock moves."""
