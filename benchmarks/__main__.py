@@ -90,7 +90,7 @@ def measure(options: argparse.Namespace) -> int:
 
 def report(selected: Sequence[Case], outcome: Outcome) -> None:
     if not outcome.complete:
-        print("\nINCOMPLETE: only what was measured before the end.")
+        print("\nINCOMPLETE: only cases that were measured before the end.")
     for case in selected:
         rows = summarize(case, outcome.samples)
         if rows:
@@ -108,7 +108,7 @@ def show_list() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no server is left behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that no server is left behind
     try:
         if options.command == "install":
             rivals.install(options.heavy)

@@ -1,5 +1,8 @@
-"""Who runs actors. Each program is told an activity, its width (how many at once) and how long, and prints its result:
-a line with RESULT and a JSON object in it, after which it is ended."""
+"""The programs that run actors.
+
+Each gets an activity, its width (how many at once) and its duration, and prints its result: a line with RESULT and a
+JSON object in it, after which it is ended.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ ALL = {
 
 
 def result(process: subprocess.Popen[bytes], log: IO[bytes], limit_seconds: float) -> dict[str, float]:
-    """Wait for the line with the result."""
+    """Wait for the line with the result, and return the object in it."""
     deadline = time.monotonic() + limit_seconds
     while time.monotonic() < deadline:
         ended = process.poll() is not None
@@ -97,7 +100,7 @@ def measure(program: Program, activity: str, width: int, timing: Timing) -> Meas
 
 
 def memory(program: Program, activity: str, width: int, timing: Timing) -> Measurement:
-    """Bytes for each of `width`: a program that has made them less one that has made a single one."""
+    """Return the bytes for each of `width` actors: a program that has made them less one that has made a single one."""
     sizes = []
     for count in (1, width):
         with running(program.command(activity, count, timing.seconds)) as (process, log):
@@ -107,7 +110,7 @@ def memory(program: Program, activity: str, width: int, timing: Timing) -> Measu
 
 
 def growth(program: Program, activity: str, width: int, timing: Timing) -> Measurement:
-    """How many times as much one of `rate` costs with `width` actors as with FEW_ACTORS."""
+    """Return the ratio of costs of one of `rate`: with `width` actors to FEW_ACTORS."""
     few, many = (1e6 / measure(program, activity, count, timing).value for count in (FEW_ACTORS, width))
     return Measurement(many / few, {"few_microseconds": few, "many_microseconds": many})
 
@@ -116,7 +119,7 @@ Measure = Callable[[Program, str, int, Timing], Measurement]
 
 
 def contenders(activity: str, width: int, names: str, how: Measure = measure) -> tuple[Contender, ...]:
-    """The named programs (separated by commas) at the same activity."""
+    """Return the named programs (separated by commas), each at the activity."""
     chosen = [ALL[name.strip()] for name in names.split(",")]
     return tuple(
         Contender(program.name, partial(how, program, activity, width), program.missing, program.heavy)

@@ -1,4 +1,4 @@
-"""Compile what is not Python, when its source is newer than its program."""
+"""Programs that are not in Python, compiled when the source is newer than the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def no_compiler() -> str | None:
 
 
 def build(source: Path) -> Path:
-    """The program of one C file. Raises SetupError."""
+    """Compile a C file if need be, and return its program. Raises SetupError."""
     program = BUILD / source.stem
     # Compiled beside and renamed: a benchmark that runs at the same time never starts half a program.
     unfinished = program.with_suffix(f".{os.getpid()}")
@@ -31,21 +31,21 @@ def build(source: Path) -> Path:
 
 
 def build_java(source: Path, classpath: str) -> Path:
-    """The class file of one Java file. Raises SetupError."""
+    """Compile a Java file if need be, and return its class file. Raises SetupError."""
     program = BUILD / f"{source.stem}.class"
     compile_newer(source, program, ["javac", "-cp", classpath, "-d", str(BUILD), str(source)])
     return program
 
 
 def build_erlang(source: Path) -> Path:
-    """The beam file of one Erlang file. Raises SetupError."""
+    """Compile an Erlang file if need be, and return its beam file. Raises SetupError."""
     program = BUILD / f"{source.stem}.beam"
     compile_newer(source, program, ["erlc", "-o", str(BUILD), str(source)])
     return program
 
 
 def compile_newer(source: Path, program: Path, command: list[str], included: Iterable[Path] = ()) -> bool:
-    """Run a compiler unless the program is newer than its sources; whether it ran. Raises SetupError."""
+    """Run a compiler unless the program is newer than its sources; return True if it ran. Raises SetupError."""
     newest = max(path.stat().st_mtime for path in (source, *included))
     if program.exists() and program.stat().st_mtime > newest:
         return False

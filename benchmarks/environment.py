@@ -1,4 +1,4 @@
-"""Where and with what something was measured: figures mean nothing without it."""
+"""The machine and the versions of a measurement: figures mean nothing without them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def package_version(name: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions and commit."""
+    """Return machine, versions and commit."""
     changes = first_line("git", "--no-optional-locks", "status", "--porcelain")
     listed = (*rivals.PACKAGES, *rivals.HEAVY_PACKAGES)
     return {

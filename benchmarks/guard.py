@@ -1,7 +1,7 @@
 """`make bench-guard`: has skypy become slower beside a rival?
 
 The ratio to one rival is committed for each guarded case. A case fails when its ratio falls below 0.8 of that in three
-runs of three; one good run is enough, since what disturbs a machine only ever makes a run worse.
+runs of three; one good run is enough, since disturbances of the machine only ever make a run worse.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from benchmarks.summary import advantage
 COMMITTED = FOLDER / "guard.json"
 TOLERATED = 0.8
 RUNS = 3
-ROUNDS = 3  # of each run: a single one says little on a machine that does other things as well
+ROUNDS = 3  # of each run: a single one tells little on a machine with other work
 TIMING = Timing(0.6, 0.2)
 
 
 def fell(ratio: float | None, committed: float) -> bool:
-    """Whether a ratio is too low; one that could not be measured is."""
+    """Return True if a ratio is too low; one that could not be measured is."""
     return ratio is None or ratio < TOLERATED * committed
 
 
 def watch(committed: Mapping[str, float], measure: Callable[[Sequence[str]], Mapping[str, float | None]]) -> list[str]:
-    """The cases that fell in every run. Later runs measure only those that have fallen so far."""
+    """Return the cases that fell in every run. Later runs measure only those that have fallen so far."""
     suspects = list(committed)
     for _ in range(RUNS):
         if suspects:
@@ -38,7 +38,7 @@ def watch(committed: Mapping[str, float], measure: Callable[[Sequence[str]], Map
 
 
 def guarded(cases: Sequence[Case]) -> list[Case]:
-    """The cases with a guarding rival, reduced to skypy and that rival."""
+    """Return the cases with a guarding rival, reduced to skypy and that rival."""
     return [
         dataclasses.replace(case, contenders=tuple(c for c in case.contenders if c.name in (SUBJECT, case.guarded_by)))
         for case in cases
@@ -69,7 +69,7 @@ def record(cases: Sequence[Case]) -> int:
 
 
 def check(cases: Sequence[Case]) -> int:
-    """0 when every ratio is held, 1 when one has fallen."""
+    """Measure, and return the exit code: 0 if every ratio is held, 1 if one has fallen."""
     if not COMMITTED.exists():
         raise SetupError("no ratios are committed: python -m benchmarks guard --record")
     committed: dict[str, float] = json.loads(COMMITTED.read_text())

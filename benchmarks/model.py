@@ -14,7 +14,7 @@ class BenchmarkError(Exception):
 
 
 class SetupError(Exception):
-    """Something has to be installed or corrected before this can be measured."""
+    """A measurement for which something has to be installed or corrected first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """Somebody who takes part in a case."""
+    """A program that takes part in a case."""
 
     name: str
     measure: Callable[[Timing], Measurement]
@@ -41,7 +41,7 @@ class Contender:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is measured. `aims` says how many times better than whom skypy is meant to be."""
+    """A subject of measurement. `aims` maps rivals to how many times better than them skypy is meant to be."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class Case:
     aims: Mapping[str, float] = dataclasses.field(default_factory=dict)
     quick: bool = False
     long: bool = False  # only in the longest run
-    most_rounds: int | None = None  # what does not vary from round to round need not be measured in each
+    most_rounds: int | None = None  # for figures that hardly vary from round to round
     guarded_by: str | None = None  # the rival whose ratio `make bench-guard` watches
 
 

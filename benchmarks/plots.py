@@ -17,7 +17,7 @@ STYLE = (
 
 
 def bars(case: Case, rows: Sequence[Row]) -> str:
-    """One picture. All bars begin at 0, so lengths can be compared."""
+    """Return one picture. All bars begin at 0, so lengths can be compared."""
     most = max(row.value.most for row in rows) or 1.0
     scale = (WIDTH - NAMES - VALUES) / most
     height = TOP + len(rows) * (BAR + GAP) + GAP

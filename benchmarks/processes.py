@@ -1,4 +1,4 @@
-"""Run servers and programs, stop them, and ask the kernel what they use."""
+"""Servers and programs: run, stopped, and measured by what the kernel tells of them."""
 
 from __future__ import annotations
 
@@ -42,13 +42,16 @@ def accepts(port: int) -> bool:
         probe.settimeout(1.0)
         if probe.connect_ex((HOST, port)) != 0:
             return False
-        # Where nobody listens, a socket can be given that very port as its own and connect to itself.
+        # If no process listens, a socket can be given that very port as its own and connect to itself.
         return bool(probe.getsockname() != probe.getpeername())
 
 
 @contextlib.contextmanager
 def running(command: Command) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """The process and its output while the block runs. A failure in the block is told with the end of the output."""
+    """Run a command while the block runs, and yield its process and output.
+
+    A failure in the block is told with the end of the output.
+    """
     with tempfile.TemporaryFile() as log:
         # A process group of its own: Ctrl-C reaches this program only, which then ends its children one by one.
         process = subprocess.Popen(
@@ -74,7 +77,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         print(f"process {process.pid} did not stop within {STOP_SECONDS:.0f} s and was killed", file=sys.stderr)
-    finally:  # also when a second Ctrl-C ends the wait
+    finally:  # even if a second Ctrl-C ends the wait
         process.kill()
         process.wait()
 
@@ -101,7 +104,10 @@ def tail(log: IO[bytes]) -> str:
 
 
 def run_program(arguments: Sequence[str], limit_seconds: float) -> str:
-    """Its output. Raises BenchmarkError when it fails or takes too long; unlike `subprocess.run` leaves no zombie."""
+    """Run a command to its end, and return its output; unlike `subprocess.run`, leave no zombie.
+
+    Raises BenchmarkError if it fails or takes too long.
+    """
     pipe = subprocess.PIPE
     name = Path(arguments[0]).name
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, process_group=0) as process:
@@ -118,7 +124,7 @@ def run_program(arguments: Sequence[str], limit_seconds: float) -> str:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all its descendants."""
+    """Return a process and all its descendants."""
     found = [pid]
     for parent in found:
         with contextlib.suppress(OSError):
@@ -128,7 +134,7 @@ def family(pid: int) -> list[int]:
 
 
 def pss_bytes(pid: int) -> int:
-    """Memory of a process and its descendants; a page that is shared counts once in all."""
+    """Return the memory of a process and its descendants; a page that is shared counts once in all."""
     total = 0
     for member in family(pid):
         with contextlib.suppress(OSError):
@@ -139,7 +145,7 @@ def pss_bytes(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process and its living descendants have used."""
+    """Return the processor time that a process and its living descendants have used."""
     ticks = 0
     for member in family(pid):
         with contextlib.suppress(OSError):

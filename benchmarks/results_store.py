@@ -1,7 +1,7 @@
 """The folder `results`: one JSON file with everything, a Markdown table and a plot for each case.
 
-A run replaces the cases it has measured and leaves the others, each with the machine, versions and commit it was
-measured with.
+A run replaces the cases it has measured and leaves the others, each with the machine, versions and commit of its
+measurement.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load() -> dict[str, Any]:
 
 
 def save(cases: Sequence[Case], outcome: Outcome, about: dict[str, Any], every_case: Sequence[Case]) -> None:
-    """Put the outcome of these cases into the folder and draw all of it anew."""
+    """Put the outcome of some cases into the folder, and draw all of it anew."""
     stored = load()
     for case in cases:
         samples = [dataclasses.asdict(sample) for sample in outcome.samples if sample.case == case.name]

@@ -1,4 +1,4 @@
-"""The rivals: their own environment, and what of them is missing on this machine.
+"""The rivals: their own environment, and the reasons for those that are missing on this machine.
 
 python -m benchmarks install [--heavy]
 """
@@ -22,7 +22,7 @@ HEAVY_PACKAGES = ("thespian", "ray")
 
 
 def install(heavy: bool) -> None:
-    """Install what is missing, each by itself, so that one that cannot be had takes nobody along."""
+    """Install missing packages, each by itself, so that one that cannot be had does not stop the others."""
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
     for package in PACKAGES + (HEAVY_PACKAGES if heavy else ()):
@@ -36,13 +36,13 @@ def install(heavy: bool) -> None:
 
 
 def python() -> str:
-    """The interpreter of rivals written in Python; those of the standard library need no environment."""
+    """Return the interpreter of rivals written in Python; those of the standard library need no environment."""
     return str(PYTHON) if PYTHON.exists() else sys.executable
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Packages of the rivals' environment and their versions."""
+    """Return the packages of the rivals' environment, with their versions."""
     if not PYTHON.exists():
         return {}
     command = [str(PYTHON), "-m", "pip", "list", "--disable-pip-version-check", "--format", "freeze"]
@@ -55,12 +55,12 @@ def version(package: str) -> str | None:
 
 
 def no_package(package: str) -> str | None:
-    """Why a rival of the registry cannot take part."""
+    """Return the reason for which a rival of the registry cannot take part; None if it can."""
     return None if version(package) else f"{package} is not installed: python -m benchmarks install --heavy"
 
 
 def not_compiled() -> str | None:
-    """Why the compiled skypy cannot take part."""
+    """Return the reason for which the compiled skypy cannot take part; None if it can."""
     return None if any(COMPILED.glob("lib/python3.*/site-packages/skypy")) else "skypy is not compiled: make compiled"
 
 
@@ -69,7 +69,7 @@ def skynet_home() -> str:
 
 
 def no_skynet() -> str | None:
-    """Why skynet cannot take part."""
+    """Return the reason for which skynet cannot take part; None if it can."""
     if not skynet_home():
         return "SKYNET_HOME does not point to a built skynet"
     if not os.access(Path(skynet_home()) / "skynet", os.X_OK):
@@ -82,17 +82,17 @@ def netty_jars() -> list[Path]:
 
 
 def no_netty() -> str | None:
-    """Why Netty cannot take part."""
+    """Return the reason for which Netty cannot take part; None if it can."""
     if shutil.which("javac") and netty_jars():
         return None
     return "needs javac and Netty in /usr/share/java (Debian: default-jdk-headless and libnetty-java)"
 
 
 def no_erlang() -> str | None:
-    """Why Erlang cannot take part."""
+    """Return the reason for which Erlang cannot take part; None if it can."""
     return None if shutil.which("erlc") else "erlc was not found (Debian: erlang-base)"
 
 
 def nothing_missing() -> str | None:
-    """For those that are always there."""
+    """Return None, for contenders that are always there."""
     return None

@@ -1,4 +1,4 @@
-"""Take turns: in each round every contender of every case is measured once, and another one begins."""
+"""Turns of measurement: in each round every contender of every case is measured once, and another one begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.model import BenchmarkError, Case, Contender, Sample, Timing
 
 @dataclasses.dataclass
 class Outcome:
-    """What a run has brought so far."""
+    """The results of a run so far."""
 
     samples: list[Sample] = dataclasses.field(default_factory=list)
     missing: dict[str, str] = dataclasses.field(default_factory=dict)  # contender: why
@@ -25,7 +25,7 @@ def progress(text: str) -> None:
 
 
 def present(cases: Sequence[Case], outcome: Outcome, heavy: bool) -> list[Case]:
-    """The cases with those contenders that can take part; who cannot is named in the outcome."""
+    """Return the cases with the contenders that can take part, and name the others in the outcome."""
     chosen = []
     for case in cases:
         able = []
@@ -42,7 +42,10 @@ def present(cases: Sequence[Case], outcome: Outcome, heavy: bool) -> list[Case]:
 
 
 def turns(cases: Sequence[Case], rounds: int) -> Iterator[tuple[int, Case, Contender]]:
-    """Rivals meet the same disturbances because they run side by side, and no one always runs after the same other."""
+    """Yield round number, case and contender of each measurement, in their order.
+
+    Rivals run side by side, so that they meet equal disturbances, and none always runs after the same other.
+    """
     for number in range(1, rounds + 1):
         for case in cases:
             if case.most_rounds is not None and number > case.most_rounds:
@@ -53,7 +56,7 @@ def turns(cases: Sequence[Case], rounds: int) -> Iterator[tuple[int, Case, Conte
 
 
 def run(cases: Sequence[Case], rounds: int, timing: Timing, outcome: Outcome) -> None:
-    """Fill the outcome one by one, so that it can be reported however this ends."""
+    """Measure, and fill the outcome one by one, so that it can be reported however the run ends."""
     plan = list(turns(cases, rounds))
     started = time.monotonic()
     for index, (number, case, contender) in enumerate(plan):

@@ -1,4 +1,4 @@
-"""Who serves sockets. Each server knows some of the modes echo, joined, message, sink, source and broadcast."""
+"""The servers of sockets. Each knows some of the modes echo, joined, message, sink, source and broadcast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Server:
     command: Callable[[str, int], Command]  # mode and port
     missing: Callable[[], str | None] = rivals.nothing_missing
     heavy: bool = False
-    warmup_seconds: float = 0.0  # what it needs beyond that of the others
+    warmup_seconds: float = 0.0  # beyond the warm-up of the others
 
 
 def skypy_command(
@@ -36,7 +36,7 @@ def skypy_command(
 
 
 def compiled(command: Command) -> Command:
-    """The same command of the skypy that `make compiled` has made, not of the sources in the current folder."""
+    """Return a command as run by the skypy of `make compiled` and not by the sources in the current folder."""
     return Command([str(rivals.COMPILED / "bin" / "python"), *command.arguments[1:]], {"PYTHONSAFEPATH": "1"})
 
 
@@ -101,11 +101,11 @@ ALL = {
 }
 
 Load = Callable[[int, int, Timing], Measurement]
-"""What is done to a server: given its port, its process id and how long."""
+"""A function that puts a load on a server, given its port, its process id and the duration."""
 
 
 def measure(server: Server, mode: str, load: Load, timing: Timing) -> Measurement:
-    """A fresh server for every measurement: none inherits the memory or the backlog of the one before."""
+    """Return a measurement on a fresh server: none inherits the memory or the backlog of the one before."""
     port = free_port()
     with running(server.command(mode, port)) as (process, _):
         wait_until_accepting(process, port)
@@ -116,7 +116,7 @@ def measure(server: Server, mode: str, load: Load, timing: Timing) -> Measuremen
 
 
 def contenders(mode: str, load: Load, names: str) -> tuple[Contender, ...]:
-    """The named servers (separated by commas) under the same load."""
+    """Return the named servers (separated by commas), each under the load."""
     chosen = [ALL[name.strip()] for name in names.split(",")]
     return tuple(
         Contender(server.name, partial(measure, server, mode, load), partial(cannot, server), server.heavy)

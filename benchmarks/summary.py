@@ -1,4 +1,4 @@
-"""What the samples say: medians, spreads and ratios. Pure."""
+"""The statistics of samples: medians, spreads and ratios. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Row:
 
 
 def advantage(subject: Sequence[Sample], rival: Sequence[Sample], better: str) -> Spread | None:
-    """How many times better the subject was, taken round by round: both sides of a round met the same disturbance."""
+    """Return how many times better the subject was, round by round: both sides of a round met the same disturbance."""
     values = {sample.round: sample.value for sample in rival}
     pairs = [(sample.value, values[sample.round]) for sample in subject if sample.round in values]
     ratios = [ours / theirs if better == "higher" else theirs / ours for ours, theirs in pairs if ours > 0 < theirs]
@@ -47,7 +47,7 @@ def advantage(subject: Sequence[Sample], rival: Sequence[Sample], better: str) -
 
 
 def summarize(case: Case, samples: Sequence[Sample]) -> list[Row]:
-    """The rows of a case, in the order of its contenders; who has no sample has no row."""
+    """Return the rows of a case in the order of its contenders; one without a sample has no row."""
     groups = {
         contender.name: [sample for sample in samples if (sample.case, sample.contender) == (case.name, contender.name)]
         for contender in case.contenders

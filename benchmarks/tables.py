@@ -9,7 +9,7 @@ from benchmarks.summary import Row
 
 
 def number(value: float) -> str:
-    """Three digits are what a measurement is worth."""
+    """Return a number with three digits, which a measurement is worth."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -60,7 +60,10 @@ def markdown(case: Case, rows: Sequence[Row]) -> str:
 
 
 def overview(cases: Sequence[tuple[Case, Sequence[Row]]]) -> str:
-    """One line a case: skypy's figure, its advantage over those it is meant to be ahead of, and over the others."""
+    """Return a line for each case.
+
+    It has skypy's figure, its advantage over the rivals that it is meant to be ahead of, and over the others.
+    """
     lines = ["| case | skypy | beside the rivals aimed at | the others |", "| --- | ---: | --- | --- |"]
     for case, rows in cases:
         aimed = [f"{brief(row)} (aim {row.aim:g}, {'met' if row.aim_is_met else 'missed'})" for row in rows if row.aim]
@@ -75,5 +78,5 @@ def brief(row: Row) -> str:
 
 
 def absent(missing: Mapping[str, str]) -> str:
-    """Who took no part, and why."""
+    """Return the contenders that took no part, with the reasons."""
     return "".join(f"{name} took no part: {why}\n" for name, why in sorted(missing.items()))

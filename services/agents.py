@@ -1,7 +1,7 @@
 """One listener, an agent for its clients on every worker, and one store that all agents call.
 
-Each line of a client is a command: `set KEY VALUE`, `get KEY`, `incr KEY`, `who` (which agent am I talking to), `quit`.
-Started as `agents`, it is the listener; it starts itself again, as `agents agent`, once for every worker.
+Each line of a client is a command: `set KEY VALUE`, `get KEY`, `incr KEY`, `who` (the address of its agent), `quit`.
+Started as `agents`, the service is the listener, and starts itself again as an agent once for every worker.
 """
 
 import itertools
@@ -9,28 +9,29 @@ import itertools
 import skypy
 from skypy import socket
 
+store_of_agent = 0
+"""The store's address, in an agent."""
+
 
 @skypy.start
 async def main(role: str = "listener", store: int = 0) -> None:
-    """The listener, or an agent with the store's address."""
+    """Become the listener, or an agent that knows the store's address."""
+    global store_of_agent
     if role == "listener":
         await listen()
     else:
-        agent_of[0] = store
-
-
-agent_of = [0]  # the store's address, for an agent
+        store_of_agent = store
 
 
 async def listen() -> None:
-    """Spread clients over agents, one on every worker, in turn."""
+    """Start the store and an agent on every worker, and give each client to the next agent in turn."""
     store = await skypy.uniqueservice("simpledb")
     workers = range(1, int(skypy.getenv("workers")) + 1)
     agents = itertools.cycle([await skypy.newservice("agents", "agent", store, worker=number) for number in workers])
     listener = await socket.listen(skypy.getenv("host"), int(skypy.getenv("port")))
 
     async def accept(fd: int, address: str) -> None:
-        await skypy.call(next(agents), "serve", fd, address)  # returns when the agent has taken the socket over
+        await skypy.call(next(agents), "serve", fd, address)  # returns once the agent has taken the socket over
 
     await socket.start(listener, accept)
 
@@ -43,7 +44,7 @@ async def serve(fd: int, address: str) -> None:
 
 
 async def talk(fd: int) -> None:
-    """Answer lines until `quit` or end-of-file."""
+    """Answer the lines of a client until `quit` or end-of-file."""
     while (line := await socket.readline(fd)) is not None:
         words = line.decode(errors="replace").split(" ", 2)
         if words == ["quit"]:
@@ -53,13 +54,13 @@ async def talk(fd: int) -> None:
 
 
 async def answer(words: list[str]) -> str:
-    """The reply to one command."""
+    """Return the reply to one command, as a line without its end."""
     match words:
         case ["who"]:
             return f"agent :{skypy.self():08x}"
         case ["set", _, _] | ["get" | "incr", _]:
             try:
-                return str(await skypy.call(agent_of[0], *words))
+                return str(await skypy.call(store_of_agent, *words))
             except skypy.RemoteError as error:
                 return f"error {error.text}"
         case _:

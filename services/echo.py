@@ -1,4 +1,8 @@
-"""Line echo that survives half-close: when the peer has finished sending, it still gets ten FINAL lines."""
+"""An echo of lines that survives half-close.
+
+Each line comes back to its client. A client that has finished sending still gets everything, and then ten FINAL lines;
+one that sends `quit` is closed at once.
+"""
 
 import skypy
 from skypy import socket
@@ -6,13 +10,13 @@ from skypy import socket
 
 @skypy.start
 async def main() -> None:
-    """Listen where the config says; `serve` runs as a task of its own for every client."""
+    """Listen at `host` and `port` of the config; each client is served by a task of its own."""
     listener = await socket.listen(skypy.getenv("host"), int(skypy.getenv("port")))
     await socket.start(listener, serve)
 
 
 async def serve(fd: int, address: str) -> None:
-    """Echo lines until `quit` or end-of-file."""
+    """Echo the lines of a client until `quit` or end-of-file."""
     await socket.start(fd)
     while (line := await socket.readline(fd)) is not None:
         if line == b"quit":

@@ -1,7 +1,7 @@
 """A TCP proxy that passes half-close on: each direction ends by itself, in order, and a reset stays a reset.
 
-What comes from one side goes to the other, no faster than it is taken. When one side has finished sending, the other
-one hears of it behind the last byte, and may go on answering.
+Bytes from one side go to the other, no faster than they are taken. The end of one side's bytes is passed on behind the
+last of them, and the other side may go on answering.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ from skypy import socket
 
 @skypy.start
 async def main() -> None:
-    """Listen where the config says."""
+    """Listen at `host` and `port` of the config."""
     listener = await socket.listen(skypy.getenv("host"), int(skypy.getenv("port")))
     await socket.start(listener, serve)
     skypy.log.info("proxy on %s for %s:%s", socket.local_address(listener), *target())
 
 
 def target() -> tuple[str, int]:
-    """Where the clients are taken."""
+    """Return the host and the port to which clients are connected."""
     return skypy.getenv("target_host"), int(skypy.getenv("target_port"))
 
 
 async def serve(client: int, address: str) -> None:
-    """Connect a client with the target until both directions have ended."""
+    """Connect a client with the target until both directions have ended; reset it if the target is out of reach."""
     try:
         server = await socket.open(*target(), timeout=float(skypy.getenv("connect_timeout")))
     except OSError as error:  # TimeoutError is one
         skypy.log.info("turned %s away: %s", address, error)
         socket.abort(client)
         return
-    await socket.start(client)  # reading begins now, when there is somebody to read for
-    for end, other in ((client, server), (server, client)):
-        socket.onclose(end, partial(pass_on_reset, other))
+    await socket.start(client)  # reading begins now, when there is a target to read for
+    for fd, other in ((client, server), (server, client)):
+        socket.onclose(fd, partial(pass_on_reset, other))
     try:
         async with asyncio.TaskGroup() as directions:
             directions.create_task(copy(client, server))
@@ -48,7 +48,10 @@ async def serve(client: int, address: str) -> None:
 
 
 async def copy(source: int, sink: int) -> None:
-    """One direction, to its end."""
+    """Copy one direction to its end, and pass the end on.
+
+    Raises SocketError if a side is broken.
+    """
     while (data := await socket.read(source)) is not None:
         socket.write(sink, data)
         await socket.drain(sink)  # a sink that takes nothing stops the reading, and TCP stops the source
@@ -56,6 +59,6 @@ async def copy(source: int, sink: int) -> None:
 
 
 def pass_on_reset(other: int, fd: int, reason: str) -> None:
-    """One side is broken: so is the other one, even while neither is read from or written to."""
+    """Reset the other side of a broken connection, even while neither side is read from or written to."""
     if reason != "eof":
         socket.abort(other)

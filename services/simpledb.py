@@ -1,4 +1,4 @@
-"""A store that other actors call: get, set, incr, delete, keys."""
+"""A store of values by key, for other actors: get, set, incr, delete and keys are its commands."""
 
 import skypy
 
@@ -7,13 +7,13 @@ data: dict[str, object] = {}
 
 @skypy.command
 def get(key: str) -> object:
-    """The value of a key, None when it has none."""
+    """Return the value of a key, None if it has none."""
     return data.get(key)
 
 
 @skypy.command("set")
 def put(key: str, value: object) -> object:
-    """Give a key a value; the reply is the one it had."""
+    """Give a key a value, and return its former one, None if it had none."""
     before = data.get(key)
     data[key] = value
     return before
@@ -21,7 +21,10 @@ def put(key: str, value: object) -> object:
 
 @skypy.command
 def incr(key: str, by: int = 1) -> int:
-    """Add to the number of a key, which begins at 0."""
+    """Add to the number of a key, which begins at 0, and return the sum.
+
+    Raises TypeError, which the caller gets as RemoteError, if the value is no number.
+    """
     value = data.get(key, 0)
     if not isinstance(value, int):
         raise TypeError(f'the value of "{key}" is no number')
@@ -31,11 +34,11 @@ def incr(key: str, by: int = 1) -> int:
 
 @skypy.command
 def delete(key: str) -> bool:
-    """Forget a key; whether it had a value."""
+    """Remove a key; return True if it had a value."""
     return data.pop(key, None) is not None
 
 
 @skypy.command
 def keys() -> list[str]:
-    """All keys."""
+    """Return all keys, in the order in which they were first set."""
     return list(data)

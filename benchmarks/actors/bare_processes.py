@@ -1,4 +1,4 @@
-"""No actors: as many processes as there are to be workers, and what their handlers would do, without any message.
+"""No actors: a process for each worker, with the work of its handlers and without any message.
 
 python -m benchmarks.actors.bare_processes work WIDTH SECONDS
 """

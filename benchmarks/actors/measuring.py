@@ -1,4 +1,4 @@
-"""What the actor programs in Python share: repeat for a while at a width, and print the result."""
+"""The part that the actor programs in Python share: repeat for a while at a width, and print the result."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ def report(value: float) -> None:
 
 
 async def rate(act: Callable[[], Awaitable[object]], width: int, seconds: float, between_looks: int = 20) -> float:
-    """How often a second `act` ends when it runs `width` times at once; the clock is looked at now and then."""
+    """Run `act` `width` times at once, and return how often it ends in a second; look at the clock now and then."""
     count = 0
 
     async def repeat(until: float) -> None:
@@ -32,7 +32,7 @@ async def rate(act: Callable[[], Awaitable[object]], width: int, seconds: float,
 
 
 def blocking_rate(act: Callable[[], object], seconds: float, each: int = 1, between_looks: int = 20) -> float:
-    """The same for one thread whose `act` waits; `each` is what one `act` counts for."""
+    """Run `act`, which waits, in one thread, and return how often it ends in a second; each run counts `each` times."""
     for duration in (WARMUP_SECONDS, seconds):
         count = 0
         started = time.perf_counter()

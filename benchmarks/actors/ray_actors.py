@@ -18,7 +18,7 @@ def main(_: str, width: int, seconds: float) -> None:
     ray.get(target.plain.remote(1))
     value = blocking_rate(lambda: ray.get([target.plain.remote(1) for _ in range(width)]), seconds, each=width)
     ray.shutdown()
-    report(value)  # at the end: who has reported is stopped, and the actors have to be gone by then
+    report(value)  # at the end: a program that has reported is stopped, and its actors have to be gone by then
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main(_: str, width: int, seconds: float) -> None:
         value = blocking_rate(call_some, seconds, each=width, between_looks=1)
     finally:
         system.shutdown()
-    report(value)  # at the end: who has reported is stopped, and the actors have to be gone by then
+    report(value)  # at the end: a program that has reported is stopped, and its actors have to be gone by then
 
 
 if __name__ == "__main__":

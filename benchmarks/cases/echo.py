@@ -1,4 +1,4 @@
-"""Line echo: throughput, latency, latency at half of saturation, and what a line costs as connections grow."""
+"""Line echo: throughput, latency, latency at half of saturation, and the cost of a line as connections grow."""
 
 from __future__ import annotations
 

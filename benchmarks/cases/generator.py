@@ -1,4 +1,4 @@
-"""Put a load on a server with one of the C programs."""
+"""Loads on a server by the C programs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from benchmarks.socket_servers import Load
 
 SPARE_SECONDS = 30.0  # connecting, and waiting for the last answers
 Arguments = Callable[[int, Timing], list[str]]
-"""The command line of a generator, given the server's port."""
+"""A function that returns the command line of a generator for the server's port."""
 
 
 def result(output: str) -> dict[str, float]:
-    """What the last line of a generator's output says."""
+    """Return the object in the last line of a generator's output."""
     printed: dict[str, float] = json.loads(output.splitlines()[-1])
     return printed
 
 
 def generated(source: Path, arguments: Arguments, value: str) -> Load:
-    """A load whose figure is `value` of what the generator prints."""
+    """Return a load with `value` of the generator's result as its figure."""
 
     def load(port: int, _: int, timing: Timing) -> Measurement:
         limit = timing.seconds + timing.warmup_seconds + SPARE_SECONDS
@@ -37,7 +37,7 @@ def generated(source: Path, arguments: Arguments, value: str) -> Load:
 
 
 def server_cost(source: Path, arguments: Arguments, count: str) -> Load:
-    """A load whose figure is the processor time of the server, in microseconds, for each of `count`."""
+    """Return a load with the server's processor time for each of `count`, in microseconds, as its figure."""
 
     def load(port: int, pid: int, timing: Timing) -> Measurement:
         command = [str(build(source)), *arguments(port, timing)]

@@ -1,4 +1,4 @@
-"""What an idle connection takes, and how long a node takes to accept the first one."""
+"""The memory of an idle connection, and the time of a node until it accepts the first one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL_WITH_ANSWER_SECONDS = 30.0
 
 
 def memory_load(port: int, pid: int, _timing: Timing) -> Measurement:
-    """Bytes for each connection. Every one has had a line answered, so the server is known to have it."""
+    """Return the bytes for each connection. Every one has had a line answered, so the server is known to have it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with contextlib.ExitStack() as stack:
@@ -27,7 +27,7 @@ def memory_load(port: int, pid: int, _timing: Timing) -> Measurement:
             client.sendall(b"here\n")
             client.recv(16)
 
-        connect()  # what the first one makes is not the cost of one more
+        connect()  # the first one costs more than one more does
         before = pss_bytes(pid)
         for _ in range(IDLE_CONNECTIONS):
             connect()

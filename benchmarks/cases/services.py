@@ -1,4 +1,4 @@
-"""Services: how many start in a second, what an idle one takes, what more workers bring."""
+"""Services: starts in a second, the memory of an idle one, the gain by more workers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 /*
- * Line echo under an open load: first all connections keep one line outstanding, which tells what rate saturates the
+ * Line echo under an open load: first all connections keep one line outstanding, which tells the rate that saturates the
  * server; then lines are sent at SHARE of that rate, whether or not answers have come. Latency counts from the time at
  * which a line was due, so a server that stalls pays for every line it has held up.
  */

@@ -18,7 +18,7 @@ class Base(asyncio.Protocol):
         self.rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # what uvloop brings is none by inheritance
+        self.transport = cast(asyncio.Transport, transport)  # that of uvloop is none by inheritance
 
     def lines(self, data: bytes) -> list[bytes]:
         *lines, self.rest = (self.rest + data).split(b"\n")

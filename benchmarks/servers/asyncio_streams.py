@@ -1,4 +1,4 @@
-"""The servers with asyncio streams, as their users write them; on uvloop when the last argument says so."""
+"""The servers with asyncio streams, as their users write them; on uvloop if the last argument is "uvloop"."""
 
 import asyncio
 import sys

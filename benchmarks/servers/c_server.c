@@ -2,7 +2,7 @@
  * Bare epoll server: one thread, bytes as they come, no features. It shows how much the load generators and the kernel
  * can do on this machine: no server can be measured above it. Its modes are those of the other servers: "echo" and
  * "message" give back every byte, "sink" reads, "source" writes a block for each byte asked with (five a line), and
- * "broadcast" gives what one connection sends to all.
+ * "broadcast" gives the bytes of one connection to all.
  */
 #include "../../skypy/cli/load/common.h"
 
@@ -13,7 +13,7 @@
 struct connection {
     int fd;
     bool writing;                    /* EPOLLOUT is on and EPOLLIN off: nothing is read until the rest is sent */
-    size_t start, end;               /* what is still to be sent */
+    size_t start, end;               /* the bytes that are still to be sent */
     size_t asked_bytes;              /* source: of these, each fifth is a block that is still to be sent */
     struct connection *next;         /* broadcast: all of them */
     char buffer[BUFFER_BYTES];

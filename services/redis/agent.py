@@ -1,6 +1,6 @@
-"""Talks to clients in the Redis protocol (RESP2), and asks the store about everything that has to do with keys.
+"""Talks to clients in the Redis protocol (RESP2), and passes commands that have to do with keys to the store.
 
-The commands that have arrived together are answered with one write, and with one call at most.
+Commands that have arrived together are answered with one write, and take one call of the store at most.
 """
 
 from typing import Any, Final
@@ -24,7 +24,7 @@ store = 0
 
 @skypy.start
 def main(address: int) -> None:
-    """Remember where the store is."""
+    """Remember the store's address."""
     global store
     store = address
 
@@ -37,7 +37,7 @@ async def serve(fd: int) -> None:
 
 
 async def talk(fd: int) -> None:
-    """Answer commands until the client quits, has finished, or does not keep to the protocol."""
+    """Answer commands until the client quits, has finished sending, or breaks the protocol."""
     requests = Requests()
     try:
         while not requests.ended and (data := await socket.read(fd)) is not None:
@@ -56,14 +56,14 @@ async def talk(fd: int) -> None:
 
 
 async def answer(commands: list[list[bytes]]) -> list[Reply]:
-    """The replies to some commands, in their order."""
+    """Return the replies to some commands, in their order."""
     asked = [command for command in commands if command[0].upper() not in ANSWERED_HERE]
     answers = iter(await ask_store(asked)) if asked else iter(())
     return [reply_to(*command) if command[0].upper() in ANSWERED_HERE else next(answers) for command in commands]
 
 
 async def ask_store(commands: list[list[bytes]]) -> list[Reply]:
-    """What the store says to some commands."""
+    """Return the store's replies to some commands, or an error for each if the store is dead."""
     try:
         replies: list[Reply] = await skypy.call(store, "run", commands)
     except skypy.ActorDead as error:
@@ -72,7 +72,7 @@ async def ask_store(commands: list[list[bytes]]) -> list[Reply]:
 
 
 def reply_to(name: bytes, *arguments: bytes) -> Reply:
-    """The reply to a command that has nothing to do with keys."""
+    """Return the reply to a command that has nothing to do with keys."""
     name = name.upper()
     match name, [arguments[0].upper(), *arguments[1:]] if arguments else []:
         case b"PING", []:
@@ -98,7 +98,7 @@ def reply_to(name: bytes, *arguments: bytes) -> Reply:
 
 
 def encode(reply: Reply) -> bytes:
-    """A reply as the client gets it."""
+    """Return a reply in the protocol's form."""
     match reply:
         case None:
             return b"$-1\r\n"
@@ -112,16 +112,17 @@ def encode(reply: Reply) -> bytes:
 
 
 class Requests:
-    """What a client has sent, cut into commands: lists of words, or words on a line."""
+    """The bytes of a client, cut into commands: lists of words, or words on a line."""
 
     def __init__(self) -> None:
         self.ended = False
-        """Whether nothing that follows is looked at: after QUIT, or when the client does not keep to the protocol."""
+        """True after QUIT, or once the client has broken the protocol: bytes that follow are dropped."""
         self.problem = ""
+        """A text for the client that has broken the protocol."""
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """The commands that are complete with these bytes."""
+        """Add bytes, and return the commands that are complete with them."""
         if self._pending:
             self._pending += data
         buffer = self._pending or data
@@ -144,7 +145,10 @@ class Requests:
 
 
 def next_command(buffer: bytes | bytearray, start: int) -> tuple[list[bytes], int] | None:
-    """The command that begins at `start`, and where it ends; None when it is not complete. Raises ValueError."""
+    """Return the command that begins at `start` and the position of its end, None if it is not complete.
+
+    Raises ValueError if the client breaks the protocol.
+    """
     if not buffer.startswith(b"*", start):
         return words_on_line(buffer, start)
     header = number_at(buffer, start + 1, MOST_ARGUMENTS, "invalid multibulk length")
@@ -167,7 +171,10 @@ def next_command(buffer: bytes | bytearray, start: int) -> tuple[list[bytes], in
 
 
 def words_on_line(buffer: bytes | bytearray, start: int) -> tuple[list[bytes], int] | None:
-    """A command as a person types it."""
+    """Return a command in the form in which a person types it, and the position of its end, None if it is not complete.
+
+    Raises ValueError if it is too long.
+    """
     end = buffer.find(b"\n", start)
     if end >= 0:
         return bytes(buffer[start:end]).split(), end + 1
@@ -177,7 +184,10 @@ def words_on_line(buffer: bytes | bytearray, start: int) -> tuple[list[bytes], i
 
 
 def number_at(buffer: bytes | bytearray, start: int, largest: int, problem: str) -> tuple[int, int] | None:
-    """The number on a line, and where the next line begins."""
+    """Return the number on the line at `start` and the position of the next line, None if the line is not complete.
+
+    Raises ValueError with the text `problem` if it is no number, or larger than `largest`.
+    """
     end = buffer.find(b"\r\n", start)
     if end < 0 and len(buffer) - start <= LONGEST_LINE:
         return None

@@ -11,7 +11,10 @@ from skypy import socket
 
 @skypy.start
 async def main() -> None:
-    """Spread clients over the agents in turn; an agent takes the socket itself over, wherever it lives."""
+    """Start the store and an agent on every worker, and give each client to the next agent in turn.
+
+    The agent takes the socket itself over, on whichever worker it is.
+    """
     store = await skypy.uniqueservice("redis/store")
     workers = range(1, int(skypy.getenv("workers")) + 1)
     agents = itertools.cycle([await skypy.newservice("redis/agent", store, worker=number) for number in workers])

@@ -1,4 +1,4 @@
-"""The keys and their values: runs a batch of commands for an agent."""
+"""The keys and their values: runs batches of commands for the agents."""
 
 import fnmatch
 import re
@@ -18,12 +18,15 @@ data: dict[bytes, bytes] = {}
 
 @skypy.command
 def run(commands: list[list[bytes]]) -> list[Any]:
-    """The replies: int, bytes, None, lists of them, and lines of the protocol as str."""
+    """Run some commands, each a list of words, and return their replies.
+
+    A reply is an int, bytes, None, a list of them, or a str, which is a line of the protocol: "+OK" or "-ERR ...".
+    """
     return [execute(name.upper(), arguments) for name, *arguments in commands]
 
 
 def execute(name: bytes, arguments: list[bytes]) -> Any:  # noqa: C901 - one case for each command
-    """The reply to one command."""
+    """Run one command, with its name in capitals, and return its reply."""
     match name, arguments:
         case b"GET", [key]:
             return data.get(key)
@@ -58,7 +61,7 @@ def execute(name: bytes, arguments: list[bytes]) -> Any:  # noqa: C901 - one cas
 
 
 def add(key: bytes, amount: int) -> int | str:
-    """The number of a key, which begins at 0, with something added."""
+    """Add to the number of a key, which begins at 0; return the sum or an error."""
     text = data.get(key, b"0")
     if not NUMBER.fullmatch(text):
         return NO_NUMBER
@@ -70,5 +73,5 @@ def add(key: bytes, amount: int) -> int | str:
 
 
 def matches(key: bytes, pattern: bytes) -> bool:
-    """Whether a key fits a pattern with *, ? and [...]."""
+    """Return True if a key fits a pattern with *, ? and [...]."""
     return fnmatch.fnmatchcase(key, pattern.replace(b"[^", b"[!"))

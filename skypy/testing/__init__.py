@@ -1,38 +1,26 @@
 """Test a service in five lines: see docs/testing.md.
 
 pytest finds the fixtures `system`, `node`, `clock`, `probe` and `connect` by itself; these names are for annotations.
+
+The plugin is below this package and is loaded by every pytest where skypy is installed, so the names of
+`skypy.testing.api` are loaded at first use.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skypy.testing.client import Client, Connect
-    from skypy.testing.clock import Clock
-    from skypy.testing.memory.loop import Stuck
-    from skypy.testing.memory.system import System
-    from skypy.testing.probe import Message, Probe, StartProbe
-    from skypy.testing.processes.node import Node
+    from skypy.testing.api import *  # noqa: F403
+else:
+    import importlib
 
-__all__ = ["Client", "Clock", "Connect", "Message", "Node", "Probe", "StartProbe", "Stuck", "System"]
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        if name == "__all__":
+            return __dir__()
+        if not name.startswith("_"):
+            names = vars(importlib.import_module("skypy.testing.api"))
+            if name in names:
+                return names[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-_WHERE = {
-    "Client": "client",
-    "Clock": "clock",
-    "Connect": "client",
-    "Message": "probe",
-    "Node": "processes.node",
-    "Probe": "probe",
-    "StartProbe": "probe",
-    "Stuck": "memory.loop",
-    "System": "memory.system",
-}
-
-
-def __getattr__(name: str) -> Any:
-    module = _WHERE.get(name)
-    if module is None:
-        raise AttributeError(f"module 'skypy.testing' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"skypy.testing.{module}"), name)
+    def __dir__():  # noqa: ANN202
+        return sorted(name for name in vars(importlib.import_module("skypy.testing.api")) if not name.startswith("_"))

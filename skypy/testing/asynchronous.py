@@ -1,4 +1,4 @@
-"""Async tests and fixtures run in the system or beside the node, and what they raise is told from their view."""
+"""Async tests and fixtures run in the system or beside the node, and their errors are shown from their view."""
 
 from __future__ import annotations
 
@@ -13,42 +13,40 @@ import pytest
 
 from skypy.core.errors import RemoteError, SkypyError
 from skypy.testing.memory.loop import Stuck
-from skypy.testing.memory.system import System
-from skypy.testing.processes.node import Node
+from skypy.testing.node_under_test import NodeUnderTest
 
-_NOT_THE_USERS: Final = (str(Path(__file__).parents[1]), asyncio.__path__[0])
-Place = System | Node
+_NOT_THE_USERS: Final = (f"{Path(__file__).parents[1]}/", f"{asyncio.__path__[0]}/")
 
 
-def run_test_in(place: Place, function: Callable[[], Coroutine[Any, Any, Any]]) -> list[str]:
-    """Run a test and then what its fixtures do afterwards; what is wrong with what is left."""
+def run_test_in(node: NodeUnderTest, function: Callable[[], Coroutine[Any, Any, Any]]) -> list[str]:
+    """Run a test and then the rest of its fixtures, end the node, and return the complaints of its end."""
     try:
-        place.run_test(function)
+        node.run_test(function)
     except Exception as error:
-        _tell_from_the_test(error)
+        _show_from_the_test(error)
         raise
     finally:
-        while place.closers:
-            place.run_test(place.closers.pop())
-    return place.end()
+        while node.closers:
+            node.run_test(node.closers.pop())
+    return node.end()
 
 
-def run_fixture_in(place: Place, fixture: pytest.FixtureDef[Any]) -> None:
-    """Make an ordinary fixture of an async one."""
+def run_fixture_in(node: NodeUnderTest, fixture: pytest.FixtureDef[Any]) -> None:
+    """Make an ordinary fixture of an async one; leave any other as it is."""
     function: Any = fixture.func
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         def set_up(**arguments: Any) -> Any:
-            return place.run_test(functools.partial(function, **arguments))
+            return node.run_test(functools.partial(function, **arguments))
 
     elif inspect.isasyncgenfunction(function):
 
         @functools.wraps(function)
         def set_up(**arguments: Any) -> Any:
             generator: AsyncGenerator[Any, None] = function(**arguments)
-            value = place.run_test(functools.partial(anext, generator))
-            place.closers.append(functools.partial(anext, generator, None))
+            value = node.run_test(functools.partial(anext, generator))
+            node.closers.append(functools.partial(anext, generator, None))
             return value
 
     else:
@@ -56,8 +54,8 @@ def run_fixture_in(place: Place, fixture: pytest.FixtureDef[Any]) -> None:
     fixture.func = set_up  # type: ignore[misc]
 
 
-def _tell_from_the_test(error: Exception) -> None:
-    """Add where a service has raised, and leave out how skypy has brought it here."""
+def _show_from_the_test(error: Exception) -> None:
+    """Add the traceback of the service that has raised, and cut the frames of skypy below the test."""
     if isinstance(error, RemoteError) and error.traceback:
         error.add_note(f"in the service:\n{error.traceback}")
     if isinstance(error, SkypyError | OSError | Stuck):

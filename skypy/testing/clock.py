@@ -6,7 +6,7 @@ from skypy.testing.memory.loop import MemoryLoop
 
 
 class Clock:
-    """It jumps by itself to the next moment at which something is due, whenever everything waits."""
+    """A clock that jumps to the next moment at which something is due, whenever everything waits."""
 
     def __init__(self, loop: MemoryLoop) -> None:
         self._loop = loop
@@ -18,7 +18,7 @@ class Clock:
 
     @property
     def autojump(self) -> bool:
-        """Whether it jumps by itself; set it to False to move it by hand."""
+        """True if the clock jumps by itself; set it to False to move the clock by hand."""
         return self._loop.autojump
 
     @autojump.setter
@@ -26,5 +26,5 @@ class Clock:
         self._loop.autojump = value
 
     async def advance(self, seconds: float) -> None:
-        """Let so many seconds pass; what is due on the way happens in its order."""
+        """Let seconds pass; what is due on the way happens in its order."""
         await self._loop.advance(seconds)

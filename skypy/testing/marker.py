@@ -1,4 +1,4 @@
-"""What `@pytest.mark.skypy` says: the settings of the node, as a config file would say them."""
+"""The settings of a test's node, as the marker `@pytest.mark.skypy` gives them: in the words of a config file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NO_START: Final = "none"
 
 
 def read_seeds(item: pytest.Item) -> int:
-    """With how many seeds a test is played; the closest marker wins."""
+    """Return how many seeds a test is played with; the closest marker wins."""
     marker = next((one for one in item.iter_markers("skypy") if "seeds" in one.kwargs), None)
     return 1 if marker is None else int(marker.kwargs["seeds"])
 
 
 def read_settings(item: pytest.Item) -> Settings:
-    """What the markers of a test, its class and its module say; the closest wins, key by key.
+    """Return the settings in the markers of a test, its class and its module; the closest wins, key by key.
 
     Paths are relative to the test's file. Raises ConfigError, which names the key at fault.
     """
@@ -47,10 +47,10 @@ def _plain(value: Any) -> Any:
 
 
 def _service_path(item: pytest.Item) -> list[str]:
-    """As the ini file says, or `services` beside the test, or at the root, or where the test itself is."""
+    """Return the folders of the ini file, or `services` beside the test or at the root, or the test's own folder."""
     given: list[Any] = item.config.getini("skypy_service_path")
     if given:
         return list(map(str, given))
     folder = item.path.parent
-    places = (folder / "services", item.config.rootpath / "services", folder)
-    return [str(next(place for place in places if place.is_dir()))]
+    candidates = (folder / "services", item.config.rootpath / "services", folder)
+    return [str(next(candidate for candidate in candidates if candidate.is_dir()))]

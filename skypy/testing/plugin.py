@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from skypy.testing.client import Connect
     from skypy.testing.clock import Clock
     from skypy.testing.memory.system import System
+    from skypy.testing.node_under_test import NodeUnderTest
     from skypy.testing.probe import StartProbe
     from skypy.testing.processes.node import Node
 
 _MARKER = (
     "skypy(config=, start=, workers=, service_path=, env=, socket=, seeds=): "
-    "the node that the fixture `system` is; see docs/testing.md"
+    "the settings of the node behind the fixtures `system` and `node`; see docs/testing.md"
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("skypy")
-    group.addoption("--skypy-seed", type=int, help="the order in which things happen: repeats a test that has failed")
+    group.addoption("--skypy-seed", type=int, help="the seed of the order of events: repeats a test that has failed")
     group.addoption("--skypy-seeds", type=int, help="play every test of the fixture `system` with so many seeds")
     parser.addini("skypy_service_path", "folders with services, relative to the ini file", type="paths")
 
@@ -51,14 +52,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def skypy_seed(request: pytest.FixtureRequest) -> int:
-    """What decides the order: the option, or a number that belongs to the test's name."""
+    """The seed of the order of events: the option, or a number that belongs to the test's name."""
     given = request.config.getoption("--skypy-seed")
     return zlib.crc32(request.node.nodeid.encode()) if given is None else int(given)
 
 
 @pytest.fixture
 def skypy_settings(request: pytest.FixtureRequest) -> Settings:
-    """What the node is, as the markers say; a fixture of the same name may change it."""
+    """The settings of the node, from the markers; a fixture of this name may change them."""
     from skypy.core.errors import ConfigError
     from skypy.testing.marker import read_settings
 
@@ -70,10 +71,10 @@ def skypy_settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture
 def system(skypy_settings: Settings, skypy_seed: int) -> Iterator[System]:
-    """A node in memory, which has started; see `skypy.testing.memory.system.System`."""
+    """A node in memory, started; see `skypy.testing.memory.system.System`."""
     from skypy.testing.memory.system import System
 
-    _forget_about_what_is_loaded()
+    _freeze_loaded_modules()
     system = System(skypy_settings, skypy_seed)
     try:
         _begin(system)
@@ -92,13 +93,13 @@ def clock(system: System) -> Clock:
 
 @pytest.fixture
 def probe(system: System) -> StartProbe:
-    """Starts a probe."""
+    """A coroutine function that starts a probe."""
     return system.probe
 
 
 @pytest.fixture
 def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
-    """A node of real processes, which has started; see `skypy.testing.processes.node.Node`."""
+    """A node of real processes, started; see `skypy.testing.processes.node.Node`."""
     from skypy.testing.processes.node import Node
 
     node = Node(skypy_settings, tmp_path)
@@ -109,36 +110,36 @@ def node(skypy_settings: Settings, tmp_path: Path) -> Iterator[Node]:
         node.end()
 
 
-def _begin(place: System | Node) -> None:
-    from skypy.testing.tested_node import NotStarted
+def _begin(node: NodeUnderTest) -> None:
+    from skypy.testing.node_process import NotStarted
 
     try:
-        place.begin()
+        node.begin()
     except NotStarted as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
 def connect(system: System) -> Connect:
-    """Connects to a port on which a service of the system listens; `node.connect` is for a node."""
+    """A coroutine function that connects to a port of the system; for a real node there is `node.connect`."""
     return system.connect
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-    """An async fixture of a test with `system` or `node` runs there, before and after the test."""
-    place = _place(request.node)
-    if place is not None:
+    """Run the async fixtures of a test with `system` or `node` there, before and after the test."""
+    node = _node_of(request.node)
+    if node is not None:
         from skypy.testing.asynchronous import run_fixture_in
 
-        run_fixture_in(place, fixturedef)
+        run_fixture_in(node, fixturedef)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """An async test with `system` runs as an actor of it, one with `node` beside it; afterwards nothing may be left."""
-    place = _place(pyfuncitem)
-    if place is None:
+    """Run an async test with `system` as an actor in it, one with `node` beside it; afterwards nothing may be left."""
+    node = _node_of(pyfuncitem)
+    if node is None:
         return None
     from skypy.testing.asynchronous import run_test_in
 
@@ -146,10 +147,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if {"system", "node"} <= arguments.keys():
         pytest.fail("a test has either `system` or `node`: it cannot be in both", pytrace=False)
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        if not any(value is place for value in arguments.values()):
+        if not any(value is node for value in arguments.values()):
             return None
         pytest.fail("a test with `system` or `node` is an async function: write `async def`", pytrace=False)
-    problems = run_test_in(place, functools.partial(pyfuncitem.obj, **arguments))
+    problems = run_test_in(node, functools.partial(pyfuncitem.obj, **arguments))
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)
     return True
@@ -161,41 +162,41 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     del call
     report = yield
-    place = _place(item)
-    if place is None:
+    node = _node_of(item)
+    if node is None:
         return report
     if report.failed:
-        report.sections.append(("skypy", "\n".join([*place.how_to_repeat(), *place.lines])))
+        report.sections.append(("skypy", "\n".join([*node.how_to_repeat(), *node.lines])))
     _make_sendable(report)
     return report
 
 
 def _make_sendable(report: pytest.TestReport) -> None:
-    """Escape half characters, which services may log and raise: what pytest-xdist has to say must be UTF-8."""
+    """Escape lone surrogates, which services may log and raise: pytest-xdist sends reports as UTF-8."""
     report.sections = [(title, _escaped(text)) for title, text in report.sections]
-    told = str(report.longrepr or "")
-    if _escaped(told) != told:
-        report.longrepr = _escaped(told)
+    text = str(report.longrepr or "")
+    if _escaped(text) != text:
+        report.longrepr = _escaped(text)
 
 
 def _escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _place(item: pytest.Item) -> System | Node | None:
+def _node_of(item: pytest.Item) -> NodeUnderTest | None:
+    """Return the node of a test that has one; other projects have fixtures of these names, too."""
     values = getattr(item, "funcargs", {})
     named = [values[name] for name in ("node", "system") if name in values]
     if not named:
         return None
-    from skypy.testing.memory.system import System
-    from skypy.testing.processes.node import Node
+    from skypy.testing.node_under_test import NodeUnderTest
 
-    return next((one for one in named if isinstance(one, Node | System)), None)  # others have fixtures of such names
+    return next((one for one in named if isinstance(one, NodeUnderTest)), None)
 
 
 @functools.cache
-def _forget_about_what_is_loaded() -> None:
-    """The collection after every test need not look at pytest and the tests themselves."""
+def _freeze_loaded_modules() -> None:
+    """Spare the garbage collection after every test the objects of pytest and of the tests themselves."""
     gc.collect()
     gc.freeze()
 

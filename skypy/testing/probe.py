@@ -1,4 +1,4 @@
-"""An actor that records what it is sent, and answers as it is told."""
+"""An actor that records its messages, and answers as a test tells it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skypy.core.address import Address
 
 
 class Message(NamedTuple):
-    """What a probe was sent."""
+    """A message that a probe has received."""
 
     source: Address
     command: str
@@ -21,19 +21,24 @@ class Message(NamedTuple):
 
 
 class StartProbe(Protocol):
-    """What the fixture `probe` is."""
+    """The type of the fixture `probe`."""
 
     async def __call__(self) -> Probe:
-        """Start one, in a process of its own."""
+        """Start a probe in the process of the test, and return it."""
 
 
 class Probe(int):
-    """Its address, with what the actor there was sent."""
+    """The address of an actor in the hands of a test, with the messages that it has received."""
 
     received: list[Message]
+    """Every message so far."""
+    _unread: deque[Message]
+    _answers: dict[str, Any]
+    _loop: asyncio.AbstractEventLoop
+    _waiting: deque[asyncio.Future[None]]
 
     def __new__(cls, address: Address, module: ModuleType, loop: asyncio.AbstractEventLoop) -> Probe:
-        """The probe behind an actor."""
+        """Take an actor over by replacing the handler of its module."""
         probe = super().__new__(cls, address)
         probe.received = []
         probe._unread = deque()
@@ -43,17 +48,16 @@ class Probe(int):
         module.handle = probe._handle  # type: ignore[attr-defined]
         return probe
 
-    _unread: deque[Message]
-    _answers: dict[str, Any]
-    _loop: asyncio.AbstractEventLoop
-    _waiting: deque[asyncio.Future[None]]
-
     def answer(self, command: str, reply: Any = None) -> None:
-        """Answer a command: with a value, with what a function (plain or coroutine) returns, or by an exception."""
+        """Set the answer to a command.
+
+        `reply` is a value, an exception to raise, or a function (plain or coroutine) that is called with the arguments
+        and returns the answer.
+        """
         self._answers[command] = reply
 
     async def receive(self) -> Message:
-        """The next message; waits for it."""
+        """Wait for the next message and return it."""
         while not self._unread:
             future: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(future)

@@ -13,7 +13,7 @@ def test_a_ratio_falls_below_eight_tenths_of_the_committed_one() -> None:
 
 
 def runs(*results: Mapping[str, float]) -> tuple[list[list[str]], list[str]]:
-    """What was measured in each run, and what the guard says in the end."""
+    """Let the guard measure these results, and return the cases of each run and those that have fallen in the end."""
     asked: list[list[str]] = []
 
     def measure(names: Sequence[str]) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""One node for all of these tests, with a subject that does what they say; what holds after every test is `check`ed."""
+"""One node for all of these tests, with a subject that runs their commands; `check` runs after every test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parent / "services" / "node.toml"
 
 @contextmanager
 def running_subject(*overrides: str) -> Iterator[tuple[RunningNode, Subject]]:
-    """A node and the connection to its subject, which counts among what is held before the first test."""
+    """Run a node and connect to its subject, before the resources of the node are counted for the first test."""
     with running(CONFIG, "start=subject", *overrides) as node:
         subject = Subject(node)
         subject("forget_events", 0)  # it has accepted us
@@ -44,14 +44,14 @@ def shared(with_subject: tuple[RunningNode, Subject]) -> RunningNode:
 
 @pytest.fixture
 def ends(subject: Subject) -> Iterator[Ends]:
-    """A client, and what the subject holds of it."""
+    """A client, and the subject's socket of it."""
     with subject.client(subject.serve()[1]) as ends:
         yield ends
 
 
 @pytest.fixture
 def subject(node: RunningNode, with_subject: tuple[RunningNode, Subject]) -> Iterator[Subject]:
-    """The subject; what a test has left open at its end is closed."""
+    """The subject, which closes after a test everything that is left open."""
     # A client that leaves with our bytes unread resets the connection; the line may come behind the end of its test.
     node.allow_trouble(RESET_LINE)
     yield with_subject[1]

@@ -1,4 +1,4 @@
-"""The service `subject` from outside: a test tells it what to do with the sockets at its end of a connection."""
+"""The service `subject` from outside: it runs commands of a test on its sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.node.harness import SECONDS, RunningNode
 
 MIB = 1 << 20
 WINDOW = 131072
-"""`read_window`: what a socket may hold unread."""
+"""The setting `read_window`: the bytes that a socket may hold unread."""
 RESET_LINE = r"socket: error on \d+ (Connection reset by peer|Broken pipe)$"
 
 
@@ -29,7 +29,7 @@ class Failed(Exception):
 
 
 class Subject:
-    """The connection over which a subject is told what to do."""
+    """The connection over which a subject gets its commands."""
 
     def __init__(self, node: RunningNode) -> None:
         self.node = node
@@ -39,17 +39,17 @@ class Subject:
         self._arrived: dict[int, tuple[Any, ...]] = {}
 
     def begin(self, name: str, *arguments: Any) -> Pending:
-        """A command that may take its time; others may be given meanwhile."""
+        """Give a command without waiting for its outcome."""
         self._count += 1
         self._control.sendall(repr((self._count, name, *arguments)).encode() + b"\n")
         return Pending(self, self._count)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
-        """What a command gives. Raises Failed."""
+        """Run a command and return its value. Raises Failed."""
         return self.begin(name, *arguments).result()
 
     def answer(self, number: int) -> Any:
-        """What came of a command, when it has come."""
+        """Wait for the outcome of a command, and return its value. Raises Failed."""
         while number not in self._arrived:
             try:
                 line = self._answers.readline()
@@ -66,20 +66,20 @@ class Subject:
                 return value
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the connection."""
         self._answers.close()
         self._control.close()
 
     # -- its connections --
 
     def serve(self, *, start: bool = True, **options: Any) -> tuple[int, int]:
-        """A listener of its own, and its port."""
+        """Let the subject listen, and return the listener and its port."""
         listener, port = self("serve", start, options)
         return listener, port
 
     @contextmanager
     def client(self, port: int, receive_buffer: int | None = None) -> Iterator[tuple[socket.socket, Held]]:
-        """A client of one of its listeners, and what the subject holds of it."""
+        """Connect a client to one of its listeners, and yield the client and the subject's socket of it."""
         with socket.socket() as client:
             client.settimeout(SECONDS)
             if receive_buffer:
@@ -89,13 +89,13 @@ class Subject:
 
     @contextmanager
     def client_of(self, other: int, port: int) -> Iterator[tuple[socket.socket, Held]]:
-        """A client of a listener that another subject has; what is held of it is that one's."""
+        """Connect a client to a listener of another subject, and yield the client and that subject's socket of it."""
         with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
             yield client, Held(self, self("ask", other, "client", client.getsockname()[1]))
 
     @contextmanager
     def opened(self) -> Iterator[tuple[socket.socket, Held]]:
-        """A connection that the subject has made: its other end, and what the subject holds of it."""
+        """Let the subject connect to a socket of the test, and yield that socket and the subject's."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(SECONDS)
             opening = self.begin("open", server.getsockname()[1])
@@ -113,45 +113,45 @@ class Pending:
         self._number = number
 
     def result(self) -> Any:
-        """What it gives, when it has come. Raises Failed."""
+        """Wait for its outcome, and return its value. Raises Failed."""
         return self._subject.answer(self._number)
 
 
 class Held:
-    """A socket at the subject's end."""
+    """A socket of the subject."""
 
     def __init__(self, subject: Subject, fd: int) -> None:
         self.subject = subject
         self.fd = fd
 
     def begin(self, name: str, *arguments: Any) -> Pending:
-        """Do something with it that may take its time."""
+        """Give a command about it without waiting for the outcome."""
         return self.subject.begin(name, self.fd, *arguments)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
-        """Do something with it, to its end."""
+        """Run a command about it, and return its value. Raises Failed."""
         return self.begin(name, *arguments).result()
 
     def read(self, size: int | None = None) -> bytes | None:
-        """What `socket.read` gives."""
+        """Return the result of `socket.read`."""
         data: bytes | None = self("read", size)
         return data
 
     def write(self, data: bytes) -> bool:
-        """What `socket.write` gives."""
+        """Return the result of `socket.write`."""
         accepted: bool = self("write", data)
         return accepted
 
     def shutdown(self, how: str = "rw") -> None:
-        """`socket.shutdown`."""
+        """Call `socket.shutdown`."""
         self("shutdown", how)
 
     def close(self) -> None:
-        """`socket.close`."""
+        """Call `socket.close`."""
         self("close")
 
     def fails(self, name: str, *arguments: Any) -> str:
-        """The name of the error that a command ends with."""
+        """Run a command that fails, and return the name of its error."""
         try:
             value = self(name, *arguments)
         except Failed as failed:
@@ -160,16 +160,16 @@ class Held:
 
 
 Ends = tuple[socket.socket, Held]
-"""A client, and what the subject holds of it."""
+"""A client, and the subject's socket of it."""
 
 
 def digest(size: int, seed: int = 0) -> tuple[int, str]:
-    """The size and the SHA-256 of what the subject pours."""
+    """Return the size and the SHA-256 of the bytes that the subject pours."""
     return size, hashlib.sha256(random.Random(seed).randbytes(size)).hexdigest()
 
 
 def digest_to_end(peer: socket.socket, most: int = 1 << 18) -> tuple[int, str]:
-    """The size and the SHA-256 of what comes, to the end; a reset raises ConnectionResetError."""
+    """Read to the end, and return the size and the SHA-256 of the input. Raises ConnectionResetError on a reset."""
     size, seen = 0, hashlib.sha256()
     while data := peer.recv(most):
         size += len(data)
@@ -178,7 +178,7 @@ def digest_to_end(peer: socket.socket, most: int = 1 << 18) -> tuple[int, str]:
 
 
 def take(peer: socket.socket, size: int) -> bytes:
-    """So many bytes, or fewer at end-of-file."""
+    """Return `size` bytes, or fewer at end-of-file."""
     data = bytearray()
     while len(data) < size and (piece := peer.recv(size - len(data))):
         data += piece
@@ -186,7 +186,7 @@ def take(peer: socket.socket, size: int) -> bytes:
 
 
 def fill(peer: socket.socket) -> int:
-    """Send zeros until nothing more is taken; how many were."""
+    """Send zeros until no more are taken, and return the count."""
     peer.setblocking(False)
     sent = 0
     with contextlib.suppress(BlockingIOError):

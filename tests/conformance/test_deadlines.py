@@ -1,4 +1,4 @@
-"""A node with short deadlines and low limits: what is left alone ends, says why, and nobody else notices."""
+"""A node with short deadlines and low limits: a neglected socket ends and tells why, and others do not notice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 4 * MIB
 
 @pytest.fixture(scope="session")
 def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
-    """Deadlines that pass while a test waits for them."""
+    """A node with deadlines that pass while a test waits for them."""
     limits = {"half_close_timeout": 0.2, "claim_timeout": 1.0, "write_limit": LIMIT}
     with running_subject(*(f"socket.{name}={value}" for name, value in limits.items())) as both:
         yield both
@@ -28,13 +28,13 @@ def with_subject() -> Iterator[tuple[RunningNode, Subject]]:
 
 @pytest.fixture(scope="session")
 def shared(with_subject: tuple[RunningNode, Subject]) -> RunningNode:
-    """This node and not the one that others share."""
+    """The node of this module, in place of the one that other modules share."""
     return with_subject[0]
 
 
 @pytest.fixture
 def other(subject: Subject, port: int) -> Iterator[None]:
-    """A second client, which gets its answer whatever happens to the first one."""
+    """A second client, which gets its answer in spite of everything that happens to the first one."""
     with subject.client(port) as (client, held):
         yield
         client.sendall(b"question")
@@ -46,7 +46,7 @@ def other(subject: Subject, port: int) -> Iterator[None]:
 
 @pytest.fixture
 def port(subject: Subject) -> int:
-    """Where clients are served."""
+    """The port of a listener."""
     return subject.serve()[1]
 
 
@@ -147,7 +147,7 @@ def says_claim_timeout(subject: Subject, held: Held, client: socket.socket) -> N
 
 
 def test_each_reason_is_counted(subject: Subject, port: int) -> None:
-    """Every end that the service has seen has one name."""
+    """Every end that the socket service has seen has one name."""
     with subject.client(port) as (client, held):
         before = subject("counter", "closed: aborted")
         held("abort")

@@ -1,7 +1,7 @@
 """Cases of Erlang's gen_tcp_misc_SUITE under its names, against a subject and plain sockets.
 
 Erlang's options are here: `exit_on_close=false`, `listen(..., half_close=True)`, the default; `active`, a reader
-that never stops; passive, a socket that is paused until somebody reads; `show_econnreset`, always;
+that never stops; passive, a socket that is paused until an actor reads; `show_econnreset`, always;
 `linger {true, 0}`, `abort`.
 
 Left out, because there is nothing that could fail: accept_timeouts (no accept call: clients come to a function),
@@ -80,7 +80,7 @@ def test_close_with_pending_output(ends: Ends) -> None:
 
 @passive
 def test_data_before_close(ends: Ends, passive: bool) -> None:
-    """What was sent before a close comes before the end."""
+    """Bytes sent before a close come before the end."""
     client, held = ends
     if passive:
         held("pause")
@@ -134,7 +134,7 @@ def test_econnreset_after_sync_send(ends: Ends, node: RunningNode) -> None:
 
 @passive
 def test_econnreset_after_async_send(ends: Ends, node: RunningNode, passive: bool) -> None:
-    """It comes while more is queued than the kernel takes: whoever waits for the queue is told."""
+    """It comes while more is queued than the kernel takes: a task that waits for the queue is told."""
     node.expect_trouble(RESET_LINE)
     client, held = ends
     if passive:
@@ -184,7 +184,7 @@ class TestPartialRecvAndClose:
         assert held.read() == b"abc"
 
     def test_3(self, ends: Ends) -> None:
-        """The same, behind a huge send of ours."""
+        """The end comes while the read waits, behind a huge send of ours."""
         client, held = ends
         held("pour", 16 * MIB)
         reading = held.begin("read", 4)
@@ -197,7 +197,7 @@ class TestPartialRecvAndClose:
 
 
 def test_active_once_closed(ends: Ends) -> None:
-    """An end that came while reading was paused is told to whoever reads on."""
+    """An end that came while reading was paused is told to the next reader."""
     client, held = ends
     for _ in range(2):
         client.sendall(b"x")

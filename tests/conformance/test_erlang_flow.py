@@ -114,7 +114,7 @@ def test_recv_of_many_mebibytes(ends: Ends) -> None:
 
 @pytest.mark.parametrize("worker", [1, 2])
 def test_controlling_process(subject: Subject, ends: Ends, worker: int) -> None:
-    """What has come and was not read moves to the new owner, in its worker or in another one."""
+    """Unread input moves to the new owner, in its worker or in another one."""
     client, held = ends
     client.sendall(b"first,second")
     assert held.read(6) == b"first,"
@@ -139,7 +139,7 @@ def test_controlling_process_self(ends: Ends) -> None:
 
 
 def test_killing_acceptor(subject: Subject) -> None:
-    """When the owner of a listener ends, so does the listener; its clients end in order, with what it had written."""
+    """A listener ends with its owner; its clients end in order, with every byte that was written."""
     other = subject("another", 2)
     _, port = subject("ask", other, "serve")
     with subject.client_of(other, port) as (client, held):
@@ -193,17 +193,17 @@ def test_bidirectional_traffic(subject: Subject) -> None:
     here = Held(subject, subject("open", port))
     there = Held(subject, subject("client", subject("addresses", here.fd)[0][1]))
     digests = []
-    for end, seed in ((here, 1), (there, 2)):
-        end("pour", 16 * MIB, seed)
-        end.shutdown("w")
-        digests.append(end.begin("digest"))
+    for held, seed in ((here, 1), (there, 2)):
+        held("pour", 16 * MIB, seed)
+        held.shutdown("w")
+        digests.append(held.begin("digest"))
     assert [tuple(pending.result()) for pending in digests] == [digest(16 * MIB, 2), digest(16 * MIB, 1)]
-    for end in (here, there):
-        assert [event for event in end("events") if isinstance(event, str)] == ["eof"]
+    for held in (here, there):
+        assert [event for event in held("events") if isinstance(event, str)] == ["eof"]
 
 
 def test_socket_monitor(ends: Ends) -> None:
-    """Whoever asked is told of the end, once, also when it had come before."""
+    """Each actor that asked is told of the end, once, also when it had come before."""
     client, held = ends
     finish(client)
     assert held("event", "eof") == ["eof"]

@@ -13,7 +13,7 @@ from tests.time_wait import in_time_wait
 
 
 def serve_many(subject: Subject, count: int, **options: str) -> int:
-    """So many clients that close as soon as they have everything. The port where they were served."""
+    """Play clients that close as soon as they have everything, and return the port at which they were served."""
     listener, port = subject("serve_shortly", b"answer" * 100, options)
     for _ in range(count):
         with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
@@ -46,7 +46,7 @@ def test_with_keep_short_connections_get_everything_and_wait_as_tcp_wants_it(sub
 
 @pytest.mark.parametrize("unread", [False, True], ids=["", "with_unread_input"])
 def test_64_mebibytes_closed_at_once_reach_a_slow_reader(subject: Subject, unread: bool) -> None:
-    """Small reads through a small window; also behind input that nobody reads."""
+    """Small reads through a small window; also behind unread input."""
     _, port = subject.serve()
     with subject.client(port, receive_buffer=16384) as (client, held):
         sender = Thread(target=client.sendall, args=(b"never read" * 100_000 * unread,))

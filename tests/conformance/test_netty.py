@@ -24,13 +24,13 @@ from tests.node.harness import RunningNode, free_port
 
 @pytest.fixture
 def port(subject: Subject) -> int:
-    """Where a client is served by the subject."""
+    """The port of a listener of the subject."""
     return subject.serve()[1]
 
 
 @pytest.fixture
 def ends(subject: Subject, port: int) -> Iterator[tuple[socket.socket, Held]]:
-    """A client, and what the subject holds of it."""
+    """A client, and the subject's socket of it."""
     with subject.client(port) as ends:
         yield ends
 
@@ -114,7 +114,7 @@ class TestSocketReadPending:
 
 class TestSocketDataReadInitialState:
     def test_auto_read_off_no_data_read_until_read_called(self, subject: Subject) -> None:
-        """A client that nobody has started is not read from."""
+        """A client that no actor has started is not read from."""
         _, port = subject.serve(start=False)
         with subject.client(port) as (client, held):
             client.sendall(b"x")
@@ -147,7 +147,7 @@ class TestServerSocketSuspend:
 
 class TestSocketExceptionHandling:
     def test_read_pending_is_reset_after_each_read(self, subject: Subject, node: RunningNode) -> None:
-        """What fails for a client is logged once, and ends that client alone."""
+        """A failure for a client is logged once, and ends that client alone."""
         _, port = subject("serve_badly")
         node.expect_trouble("error in accept of 127.0.0.1:")
         node.allow_trouble(r"raise ValueError")
@@ -161,7 +161,7 @@ class TestSocketExceptionHandling:
 
 class TestSocketConnectionAttempt:
     def test_connect_timeout(self, subject: Subject) -> None:
-        """A listener whose backlog is full answers no SYN."""
+        """A listener with a full backlog answers no SYN."""
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))
             server.listen(0)

@@ -1,7 +1,7 @@
 """Cases of Netty's testsuite about closed halves, under its names, against a subject and plain sockets.
 
 Netty's events are here: its input-shutdown event, the reason "eof" that `onclose` gets; "no more data", None from a
-read; auto-read on, a reader that never stops; auto-read off, a socket that is paused until somebody reads;
+read; auto-read on, a reader that never stops; auto-read off, a socket that is paused until an actor reads;
 ALLOW_HALF_CLOSURE, `listen(..., half_close=True)`; `isOutputShutdown`, a write that returns False.
 
 Left out: SO_LINGER at our end (testShutdownOutputSoLingerNoAssertError, testShutdownSoLingerNoAssertError set it on the
@@ -38,21 +38,21 @@ def linger_one_second(client: socket.socket) -> None:
 
 @contextmanager
 def connected(subject: Subject, *, half_close: bool = True) -> Iterator[tuple[socket.socket, Held]]:
-    """A client and what the subject holds of it."""
+    """A client and the subject's socket of it."""
     _, port = subject.serve() if half_close else subject.serve(half_close=False)
     with subject.client(port) as (client, held):
         yield client, held
 
 
 def sleeps(node: RunningNode) -> bool:
-    """Whether the socket service waits for something, ten looks in a row: one that spins hardly ever does."""
+    """Return True if the socket service waits for something, ten looks in a row: one that spins hardly ever does."""
     stat = Path(f"/proc/{node.child('socket service')}/stat")
     return all(stat.read_text().rpartition(")")[2].split()[0] == "S" for _ in range(10))
 
 
 class TestSocketHalfClosed:
     def test_all_data_read_event_triggered_after_half_closure(self, subject: Subject) -> None:
-        """The end is announced although nobody reads."""
+        """The end is announced although no actor reads."""
         with connected(subject) as (client, held):
             client.sendall(b"x")
             assert held.read() == b"x"
@@ -61,7 +61,7 @@ class TestSocketHalfClosed:
             assert held.read() is None
 
     def test_half_closure_receive_data_on_final_wait2_state_when_so_linger_set(self, subject: Subject) -> None:
-        """Who has finished its half in FIN_WAIT2 still receives."""
+        """A side that has finished its half, in FIN_WAIT2, still receives."""
         with connected(subject) as (client, held):
             linger_one_second(client)
             finish(client)
@@ -113,7 +113,7 @@ class TestSocketHalfClosed:
             follower.sendall(b"r" * 100)
             follower.close()
             held("until_disconnected")
-            held.write(bytes(100))  # a reset is the answer: nobody is there
+            held.write(bytes(100))  # a reset is the answer: the peer is gone
             assert held.read(100) == b"r" * 100
             with contextlib.suppress(ConnectionError):
                 while held.write(bytes(100)):
@@ -202,11 +202,11 @@ class TestSocketShutdownOutputByPeer:
             assert held("events") == ["eof"]
 
     def test_shutdown_output_without_option(self, subject: Subject) -> None:
-        """Where half-close is not allowed, the peer's end is the end of both halves."""
+        """The peer's end is the end of both halves if half-close is not allowed."""
         with connected(subject, half_close=False) as (client, held):
             client.sendall(b"x")
             finish(client)
-            assert read_to_end(client) == b""  # nobody has closed it but the socket service
+            assert read_to_end(client) == b""  # it was closed by the socket service alone
             assert held.read() == b"x"
             assert held.read() is None
             assert not held.write(b"y")

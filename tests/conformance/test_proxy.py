@@ -23,7 +23,7 @@ from tests.node.harness import ROOT, SECONDS, RunningNode, free_port, running
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[socket.socket]:
-    """What the proxy's clients are taken to."""
+    """The server to which the proxy connects its clients."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(SECONDS)
         yield server
@@ -31,7 +31,7 @@ def target() -> Iterator[socket.socket]:
 
 @pytest.fixture(scope="module")
 def proxy(target: socket.socket) -> Iterator[tuple[RunningNode, int]]:
-    """The node, and where the proxy listens."""
+    """The node, and the port of the proxy."""
     port = target.getsockname()[1]
     with running(ROOT / "config" / "proxy.toml", "env.port=0", f"env.target_port={port}") as node:
         node.allow_trouble(r"socket: error on \d+ (Connection reset by peer|Broken pipe)$")
@@ -40,7 +40,7 @@ def proxy(target: socket.socket) -> Iterator[tuple[RunningNode, int]]:
 
 @pytest.fixture
 def node_without_target() -> Iterator[tuple[RunningNode, int]]:
-    """A node whose proxy finds nobody."""
+    """A node with a proxy that finds no target."""
     with running(ROOT / "config" / "proxy.toml", "env.port=0", f"env.target_port={free_port()}") as node:
         yield node, int(node.wait_for_line(r"proxy on 127\.0\.0\.1:(\d+) for")[1])
 
@@ -65,9 +65,9 @@ def test_long_streams_in_both_directions_at_once(target: socket.socket, proxy: t
     up, down = os.urandom(32 * MIB), os.urandom(32 * MIB)
     with socket.create_connection(("127.0.0.1", proxy[1]), SECONDS) as client, target.accept()[0] as server:
 
-        def send(end: socket.socket, data: bytes) -> None:
-            end.sendall(data)
-            finish(end)
+        def send(socket_: socket.socket, data: bytes) -> None:
+            socket_.sendall(data)
+            finish(socket_)
 
         senders = [Thread(target=send, args=(client, up)), Thread(target=send, args=(server, down))]
         came: list[tuple[int, str]] = []
@@ -100,12 +100,12 @@ def test_a_reset_goes_through_as_a_reset(
             wait_for_reset(other)
 
 
-def wait_for_reset(end: socket.socket) -> None:
-    """Raises what the end meets: ECONNRESET, or EPIPE, as Linux calls a reset behind a FIN."""
+def wait_for_reset(socket_: socket.socket) -> None:
+    """Wait until a socket has met an error, and raise it: ECONNRESET, or EPIPE, as Linux calls a reset behind a FIN."""
     poll = select.poll()
-    poll.register(end, select.POLLERR)
+    poll.register(socket_, select.POLLERR)
     assert poll.poll(SECONDS * 1000), "the end has met nothing"
-    error = end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    error = socket_.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     raise OSError(error, os.strerror(error))
 
 

@@ -1,4 +1,4 @@
-"""What no test of skynet covers: closed halves, shutdown against close, the reasons of an end."""
+"""Cases that no test of skynet covers: closed halves, shutdown against close, the reasons of an end."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_the_end_is_told_once_with_its_reason(ends: Ends, node: RunningNode, end
 
 
 def test_a_reset_behind_the_end_is_told_as_well(ends: Ends, node: RunningNode) -> None:
-    """The owner still means to answer, and learns that there is nobody left."""
+    """The owner still means to answer, and learns that the peer is gone."""
     node.expect_trouble(RESET_LINE)
     client, held = ends
     finish(client)

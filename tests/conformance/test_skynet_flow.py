@@ -1,4 +1,4 @@
-"""What no test of skynet covers: warnings, priorities, pause, resume and limits."""
+"""Cases that no test of skynet covers: warnings, priorities, pause, resume and limits."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_paused_socket_takes_no_more_than_a_window_until_it_is_resumed(ends: E
     client, held = ends
     held("pause")
     sent = fill(client)
-    assert held("info")["received"] <= WINDOW < sent  # what had been granted before the pause
+    assert held("info")["received"] <= WINDOW < sent  # the credit granted before the pause
     held("resume")
     finish(client)
     assert len(held("readall")) == sent
@@ -124,7 +124,7 @@ def test_a_limit_closes_a_socket_whose_peer_sends_more(ends: Ends, node: Running
     held("limit", 1000)
     client.sendall(bytes(5000))
     assert held("event", "buffer_limit") == ["buffer_limit"]
-    assert held.read(1000) == bytes(1000)  # what had come stays
+    assert held.read(1000) == bytes(1000)  # input that has come stays
     held("read")
     assert held.fails("read") == "BufferLimit"
     assert held.read() is None

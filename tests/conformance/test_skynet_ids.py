@@ -1,4 +1,4 @@
-"""What no test of skynet covers: descriptors that run out, ids, and seeing what there is."""
+"""Cases that no test of skynet covers: descriptors that run out, ids, and looking at the sockets of a node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""trio's kit for half-closeable streams over skypy's own verbs, from inside of a service."""
+"""trio's kit for half-closeable streams over skypy's own verbs, from inside a service."""
 
 from tests.conformance.conftest import CONFIG
 from tests.conformance.subject import RESET_LINE

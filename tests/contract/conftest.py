@@ -17,8 +17,8 @@ class SharedNode(Node):
 
     def end(self) -> list[str]:
         problems = self.end_clients()
-        for pattern in self._expected:
-            self._log.wait_for(pattern.pattern, 30.0, after=self._looked_at)
+        for pattern in self.expectations.expected:
+            self.log.wait_for(pattern.pattern, 30.0, after=self.lines_checked)
         return problems + self.log_problems()
 
     def really_end(self) -> list[str]:
@@ -41,7 +41,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def tapped(request: pytest.FixtureRequest) -> Place:
-    """A place for cases that leave nothing in it."""
+    """A system or a node, which many cases share, for cases that leave nothing in it."""
     place: Place = request.getfixturevalue(request.param)
     request.node.funcargs["system" if isinstance(place, System) else "node"] = place
     return place

@@ -1,4 +1,4 @@
-"""Two ends of a connection on a kernel, in memory or Linux's, and short scripts of what is done to them."""
+"""The two sockets of a connection on a kernel, in memory or Linux's, and short scripts of calls on them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from skypy.system.socket_kernel import LINUX, SocketKernel
 from skypy.testing.memory.kernel import MemoryKernel
 
 Step = tuple[Any, ...]
-"""(verb, which end: 0 the one that was accepted, 1 the one that has connected, arguments...)."""
+"""(verb, index of the socket: 0 for the accepted one, 1 for the one that has connected, arguments...)."""
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP
 
 
 class Whole(random.Random):
-    """Nothing is cut, nothing is held back: what is left is what TCP does."""
+    """A seed for which nothing is cut and nothing is held back, so that TCP alone decides."""
 
     def random(self) -> float:
         return 1.0
@@ -47,11 +47,11 @@ class Listener:
         self.address: tuple[str, int] = kernel.local_address(self.socket.fileno())
 
     def connect(self) -> socket.socket:
-        """A socket that has begun to connect there."""
-        end = self.kernel.stream_socket(socket.AF_INET)
+        """Return a socket that has begun to connect to it."""
+        socket_ = self.kernel.stream_socket(socket.AF_INET)
         with contextlib.suppress(BlockingIOError):
-            end.connect(self.address)
-        return end
+            socket_.connect(self.address)
+        return socket_
 
 
 @contextlib.contextmanager
@@ -59,9 +59,9 @@ def pair(kernel: SocketKernel) -> Iterator[Ends]:
     listener = Listener(kernel)
     client = listener.connect()
     server, _ = listener.socket.accept()
-    for end in (server, client):
-        end.setblocking(False)
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as everything of skypy has it
+    for socket_ in (server, client):
+        socket_.setblocking(False)
+        socket_.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as every connection of skypy has it
     ends = Ends(kernel, server, client)
     try:
         yield ends
@@ -71,14 +71,14 @@ def pair(kernel: SocketKernel) -> Iterator[Ends]:
 
 
 class Ends:
-    """Two connected sockets, and what comes of what is done to them, in a form that can be compared."""
+    """Two connected sockets, with calls on them that return their outcomes in a form that can be compared."""
 
     def __init__(self, kernel: SocketKernel, *sockets: socket.socket) -> None:
         self.kernel = kernel
         self.sockets: list[socket.socket | None] = list(sockets)
 
     def play(self, steps: Iterable[Step]) -> list[object]:
-        """The outcome of each step; steps on an end that was closed are left out."""
+        """Play steps and return the outcome of each, leaving out those on a socket that was closed."""
         return [
             getattr(self, verb)(self.sockets[which], which, *args)
             for verb, which, *args in steps
@@ -86,30 +86,30 @@ class Ends:
         ]
 
     def close(self) -> None:
-        for end in self.sockets:
-            if end is not None:
-                end.close()
+        for socket_ in self.sockets:
+            if socket_ is not None:
+                socket_.close()
 
     # -- verbs --
 
-    def send(self, end: socket.socket, which: int, size: int) -> object:
-        return _outcome(end.send, bytes([65 + which]) * size)
+    def send(self, socket_: socket.socket, which: int, size: int) -> object:
+        return _outcome(socket_.send, bytes([65 + which]) * size)
 
-    def recv(self, end: socket.socket, which: int, size: int) -> object:
-        return _outcome(end.recv, size)
+    def recv(self, socket_: socket.socket, which: int, size: int) -> object:
+        return _outcome(socket_.recv, size)
 
-    def peek(self, end: socket.socket, which: int, size: int) -> object:
-        return _outcome(end.recv, size, socket.MSG_PEEK)
+    def peek(self, socket_: socket.socket, which: int, size: int) -> object:
+        return _outcome(socket_.recv, size, socket.MSG_PEEK)
 
-    def shutdown(self, end: socket.socket, which: int, how: int) -> object:
-        return _outcome(end.shutdown, how)
+    def shutdown(self, socket_: socket.socket, which: int, how: int) -> object:
+        return _outcome(socket_.shutdown, how)
 
-    def error(self, end: socket.socket, which: int) -> object:
-        return errno.errorcode.get(end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    def error(self, socket_: socket.socket, which: int) -> object:
+        return errno.errorcode.get(socket_.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
-    def events(self, end: socket.socket, which: int) -> object:
+    def events(self, socket_: socket.socket, which: int) -> object:
         poller = self.kernel.poller()
-        poller.add(end.fileno(), WATCHED)
+        poller.add(socket_.fileno(), WATCHED)
         try:
             return sorted(
                 name
@@ -118,20 +118,20 @@ class Ends:
                 if events & getattr(select, name)
             )
         finally:
-            poller.remove(end.fileno())
+            poller.remove(socket_.fileno())
             poller.close()
 
-    def abort(self, end: socket.socket, which: int) -> object:
-        """RST whoever else holds a duplicate; this end may still be asked."""
-        return _outcome(self.kernel.force_reset, end)
+    def abort(self, socket_: socket.socket, which: int) -> object:
+        """Reset the connection for every duplicate, and leave the socket open."""
+        return _outcome(self.kernel.force_reset, socket_)
 
-    def reset(self, end: socket.socket, which: int) -> object:
-        """RST by closing."""
-        self.kernel.force_reset(end)
-        return self.shut(end, which)
+    def reset(self, socket_: socket.socket, which: int) -> object:
+        """Reset the connection and close the socket."""
+        self.kernel.force_reset(socket_)
+        return self.shut(socket_, which)
 
-    def shut(self, end: socket.socket, which: int) -> object:
-        end.close()
+    def shut(self, socket_: socket.socket, which: int) -> object:
+        socket_.close()
         self.sockets[which] = None
         return None
 
@@ -143,11 +143,11 @@ def _outcome(function: Callable[..., Any], *args: Any) -> object:
         return errno.errorcode[error.errno or 0]
 
 
-def fill(end: socket.socket) -> int:
-    """Send until no more is taken: how much that was."""
+def fill(socket_: socket.socket) -> int:
+    """Send until no more is taken, and return the count of bytes."""
     sent = 0
     while True:
         try:
-            sent += end.send(b"x" * 65536)
+            sent += socket_.send(b"x" * 65536)
         except BlockingIOError:
             return sent

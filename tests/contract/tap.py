@@ -12,14 +12,14 @@ from skypy.testing import Client, Node, System
 Place = System | Node
 KIBIBYTES_64 = 65536
 MORE_THAN_FITS = 100
-"""So many writes of 64 KiB are more than both kernels hold of what nobody reads.
+"""A count of writes of 64 KiB that both kernels together cannot hold unread.
 
-That is 4 MiB on the one side, as far as Linux lets a buffer grow, and 128 KiB on the other.
+They hold 4 MiB on the one side, as far as Linux lets a buffer grow, and 128 KiB on the other.
 """
 
 
 class Tap:
-    """A service that does with sockets what it is told to."""
+    """A service that runs verbs of sockets for a test."""
 
     def __init__(self, place: Place, address: Address) -> None:
         self.place = place
@@ -27,17 +27,17 @@ class Tap:
         self.port = 0
 
     async def do(self, verb: str, *args: Any) -> Any:
-        """What a verb of sockets gives, or [name of the error, errno]."""
+        """Run a verb of sockets, and return its value, or [name of the error, errno]."""
         return await self.place.call(self.address, "do", verb, *args)
 
     async def client(self, start: bool = True) -> tuple[Client, Held]:
-        """A new client, and what the tap holds of it."""
+        """Return a new client, and the tap's socket of it."""
         self.port = self.port or await self.do("serve", start)
         client = await self.place.connect(self.port)
         return client, Held(self, await self.do("client"))
 
     async def open(self, port: int) -> Held:
-        """A connection that the tap has made."""
+        """Let the tap connect to a port, and return its socket."""
         return Held(self, await self.do("open", port))
 
 
@@ -49,12 +49,12 @@ class Held:
         self.fd = fd
 
     async def do(self, verb: str, *args: Any) -> Any:
-        """What a verb gives, or [name of the error, errno]."""
+        """Run a verb on it, and return its value, or [name of the error, errno]."""
         return await self.tap.do(verb, self.fd, *args)
 
 
 async def start(place: Place, worker: int | None = None) -> Tap:
-    """A new one."""
+    """Start a tap, which ends with its case."""
     tap = Tap(place, await place.newservice("tap", worker=worker))
     _started.append(tap)
     return tap
@@ -65,13 +65,13 @@ Case = Callable[[Place], Coroutine[Any, Any, None]]
 
 
 def case(function: Case) -> Case:
-    """A test whose taps end with it, and close what they have."""
+    """Make a test of a case: its taps end with it, and close their sockets."""
 
     @functools.wraps(function)
     async def play(tapped: Place) -> None:
         _started.clear()
         await function(tapped)
-        for tap in reversed(_started):  # who has connected before whom it has connected to
+        for tap in reversed(_started):  # connecting taps before those they have connected to
             await tapped.kill(tap.address)
 
     return play

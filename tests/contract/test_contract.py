@@ -1,4 +1,4 @@
-"""What holds in memory holds for real processes: the same cases on both."""
+"""A system in memory behaves as real processes do: each case is played on both."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A worker is killed while everybody talks to everybody: whoever waits is told why, and nobody hangs."""
+"""A worker is killed while all actors talk to each other: every call that waits is told why, and none hangs."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A worker that does not read: who sends to it is told when it is too much, and it catches up when it goes on."""
+"""A worker that does not read: its senders are told when its mailbox is full, and it catches up when it goes on."""
 
 import pytest
 

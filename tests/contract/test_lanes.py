@@ -20,22 +20,22 @@ def kernel(request: pytest.FixtureRequest) -> SocketKernel:
 @pytest.fixture
 def lane(kernel: SocketKernel) -> Iterator[Lane]:
     one, other = kernel.lane_pair()
-    for end in (one, other):
-        end.setblocking(False)
+    for socket_ in (one, other):
+        socket_.setblocking(False)
     yield one, other
     one.close()
     other.close()
 
 
-def send_with(end: socket.socket, data: bytes, *descriptors: int) -> None:
+def send_with(socket_: socket.socket, data: bytes, *descriptors: int) -> None:
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    assert end.sendmsg([data], rights) == len(data)
+    assert socket_.sendmsg([data], rights) == len(data)
 
 
-def receive(end: socket.socket) -> tuple[bytes, list[int]]:
-    """What one call gives: bytes, and the descriptors with them."""
+def receive(socket_: socket.socket) -> tuple[bytes, list[int]]:
+    """Return the bytes of one call, and the descriptors that came with them."""
     buffer = bytearray(1000)
-    count, rights, _, _ = end.recvmsg_into([memoryview(buffer)], socket.CMSG_SPACE(64))
+    count, rights, _, _ = socket_.recvmsg_into([memoryview(buffer)], socket.CMSG_SPACE(64))
     numbers = array.array("i")
     for _, _, data in rights:
         numbers.frombytes(data)

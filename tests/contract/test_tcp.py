@@ -1,4 +1,4 @@
-"""TCP in memory is Linux's towards those who use it: the same cases on both, and scripts at random."""
+"""TCP in memory behaves as Linux's: each case is played on both, and so are scripts at random."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ SERVER, CLIENT = 0, 1
 READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
 RESET, PIPE, NOT_CONNECTED, AGAIN = "ECONNRESET", "EPIPE", "ENOTCONN", "EAGAIN"
 _LONG_SECONDS = 10.0
-"""More than loopback takes, ever."""
+"""A time that loopback never takes."""
 
 
 @pytest.fixture(params=KERNELS)
@@ -33,16 +33,16 @@ def ends(kernel: SocketKernel) -> Iterator[Ends]:
         yield ends
 
 
-def wait_for(kernel: SocketKernel, end: socket.socket, wanted: int) -> int:
-    """The events of an end, once what is wanted is among them."""
+def wait_for(kernel: SocketKernel, socket_: socket.socket, wanted: int) -> int:
+    """Wait until the wanted events of a socket have come, and return all its events."""
     poller = kernel.poller()
-    poller.add(end.fileno(), wanted)
+    poller.add(socket_.fileno(), wanted)
     try:
         ready = poller.wait(_LONG_SECONDS)
         assert ready, "it does not come"
         return ready[0][1]
     finally:
-        poller.remove(end.fileno())
+        poller.remove(socket_.fileno())
         poller.close()
 
 
@@ -53,21 +53,21 @@ def sockets(ends: Ends) -> tuple[socket.socket, socket.socket]:
     return server, client
 
 
-def read_all_there_is(kernel: SocketKernel, end: socket.socket, size: int) -> int:
+def read_all_there_is(kernel: SocketKernel, socket_: socket.socket, size: int) -> int:
     received = 0
     while received < size:
-        wait_for(kernel, end, select.EPOLLIN)
-        received += len(end.recv(1048576))
+        wait_for(kernel, socket_, select.EPOLLIN)
+        received += len(socket_.recv(1048576))
     return received
 
 
-def read_to_the_end(end: socket.socket) -> list[bytes]:
-    return list(iter(lambda: end.recv(1048576), b""))
+def read_to_the_end(socket_: socket.socket) -> list[bytes]:
+    return list(iter(lambda: socket_.recv(1048576), b""))
 
 
-def listen_on(end: socket.socket, address: tuple[str, int]) -> None:
-    end.bind(address)
-    end.listen(1)
+def listen_on(socket_: socket.socket, address: tuple[str, int]) -> None:
+    socket_.bind(address)
+    socket_.listen(1)
 
 
 # -- scripts -----------------------------------------------------------------------------------------------------------
@@ -99,7 +99,11 @@ def play(kernel: str, steps: list[Step]) -> list[object]:
 @example([("shutdown", SERVER, BOTH), ("send", CLIENT, 1), ("recv", SERVER, 1), ("send", CLIENT, 1)])
 @example([("abort", SERVER), ("shutdown", SERVER, READ), ("events", SERVER), ("recv", SERVER, 1), ("recv", SERVER, 1)])
 def test_whatever_is_done_to_a_connection_comes_to_the_same(steps: list[Step]) -> None:
-    """The order of steps is given, so the outcome is; but Linux may deliver a segment after the call that sent it."""
+    """Compare the outcomes on both kernels.
+
+    The order of steps decides the outcome, but Linux may deliver a segment after the call that sent it: so it has
+    several attempts.
+    """
     in_memory = play("memory", steps)
     attempts = [in_memory == play("linux", steps)]
     while not attempts[-1] and len(attempts) < 5:
@@ -268,9 +272,9 @@ def test_both_kernels_count_what_was_received_and_acknowledged(kernel: SocketKer
     server.send(b"y" * 100)
     server.shutdown(WRITE)
     wait_for(kernel, client, select.EPOLLRDHUP)
-    ours, theirs = (TcpInfo.parse(kernel.tcp_info(end.fileno(), TCP_INFO_SIZE)) for end in (server, client))
+    ours, theirs = (TcpInfo.parse(kernel.tcp_info(socket_.fileno(), TCP_INFO_SIZE)) for socket_ in (server, client))
     assert (ours.acknowledged, ours.received) == (100 + 1, 1000 + 1)
-    assert (theirs.acknowledged, theirs.received) == (1000 + 1 + 1, 100 + 1)  # who has connected has sent a SYN
+    assert (theirs.acknowledged, theirs.received) == (1000 + 1 + 1, 100 + 1)  # the client has sent a SYN
 
 
 # -- descriptors -------------------------------------------------------------------------------------------------------
@@ -323,16 +327,16 @@ def test_who_refuses_the_fin_does_not_see_it(kernel: SocketKernel, ends: Ends) -
 # -- being connected ---------------------------------------------------------------------------------------------------
 
 
-def error_of(kernel: SocketKernel, end: socket.socket) -> int:
-    wait_for(kernel, end, select.EPOLLOUT)
-    return end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+def error_of(kernel: SocketKernel, socket_: socket.socket) -> int:
+    wait_for(kernel, socket_, select.EPOLLOUT)
+    return socket_.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def test_nobody_listens(kernel: SocketKernel) -> None:
     listener = Listener(kernel)
     listener.socket.close()
-    with contextlib.closing(listener.connect()) as end:
-        assert error_of(kernel, end) == errno.ECONNREFUSED
+    with contextlib.closing(listener.connect()) as socket_:
+        assert error_of(kernel, socket_) == errno.ECONNREFUSED
 
 
 def test_who_has_connected_waits_to_be_accepted_and_may_write(kernel: SocketKernel) -> None:
@@ -389,10 +393,10 @@ def test_an_address_is_taken_once(kernel: SocketKernel) -> None:
 
 def test_an_address_of_another_machine_cannot_be_listened_on(kernel: SocketKernel) -> None:
     with (
-        contextlib.closing(kernel.stream_socket(socket.AF_INET)) as end,
+        contextlib.closing(kernel.stream_socket(socket.AF_INET)) as socket_,
         pytest.raises(OSError, match="Cannot assign requested address"),
     ):
-        listen_on(end, ("203.0.113.1", 0))
+        listen_on(socket_, ("203.0.113.1", 0))
 
 
 def test_nobody_waits_to_be_accepted(kernel: SocketKernel) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of sockets and what peers do to them come to the same in memory and on real TCP."""
+"""The verbs of sockets, and the deeds of peers, have equal outcomes in memory and on real TCP."""
 
 import asyncio
 

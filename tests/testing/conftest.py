@@ -1,4 +1,4 @@
-"""pytest runs small test files, to see what the plugin makes of them."""
+"""Fixtures of tests that play small test files with pytester, to see the plugin at work."""
 
 import skypy.testing.asynchronous
 import skypy.testing.marker
@@ -6,4 +6,5 @@ import skypy.testing.memory.system
 import skypy.testing.processes.node
 
 LOADED = (skypy.testing.asynchronous, skypy.testing.marker, skypy.testing.processes.node, skypy.testing.memory.system)
-"""Once and for all: pytester forgets what is loaded while it plays a test, and skypy would be there twice."""
+"""Modules loaded before the first test: pytester unloads every module that a played test has loaded, and skypy would
+be there twice."""

@@ -1,4 +1,4 @@
-"""What a test leaves behind, or does not expect, fails it; every failure names its seed."""
+"""A test fails when it leaves something behind or has errors that it does not expect; every failure names its seed."""
 
 import gc
 import re
@@ -11,7 +11,7 @@ SERVICES = Path(__file__).parent / "services"
 
 
 def play(pytester: pytest.Pytester, body: str, *options: str) -> str:
-    """What pytest says of a test with this body."""
+    """Play a test with this body, and return the output of pytest."""
     lines = "\n".join(f"    {line}" for line in body.strip().split("\n"))
     pytester.makepyfile(
         "import asyncio, pytest, skypy\n"
@@ -63,7 +63,7 @@ await system.call(service, 'duplicate_socket', await system.call(service, 'a_lis
         pytest.param("system.expect_error('boom')", "no line of the log matches 'boom'", id="an error that is not met"),
         pytest.param(
             "await system.call(await system.newservice('clockwork'), 'wait_for_ever')",
-            "everything waits, and nothing is left that could wake anybody",
+            "everything waits, and nothing is left that could end a wait",
             id="a wait for nothing",
         ),
         pytest.param(
@@ -83,7 +83,7 @@ def test_it_fails_with_its_reason_and_its_seed(pytester: pytest.Pytester, body: 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_the_garbage_collector_would_close_is_left_open(pytester: pytest.Pytester) -> None:
     said = play(pytester, "await system.call(await system.newservice('leaky'), 'open_socket')")
-    assert re.search(r"unclosed <socket\.socket|files left open: socket:", said)  # whether or not it already has
+    assert re.search(r"unclosed <socket\.socket|files left open: socket:", said)  # it may be closed already
     gc.collect()
 
 
@@ -126,10 +126,10 @@ async def test_it(node):
             "sockets left: socket:",
             id="a real socket",
         ),
-        pytest.param("await node.call(service, 'start_program')", "processes left: sleep 3", id="a process"),
+        pytest.param("await node.call(service, 'start_program')", "processes left: sleep 10", id="a process"),
         pytest.param(
             "await node.call(service, 'start_program'); node.kill_worker(2)",
-            "processes left: sleep 3",
+            "processes left: sleep 10",
             id="a process of a worker that was killed",
         ),
         pytest.param(

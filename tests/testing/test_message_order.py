@@ -1,4 +1,4 @@
-"""Messages inside of one worker: what nobody promises comes in every order, what is promised is kept."""
+"""Messages inside one worker: they come in every order that breaks no promise, and in no other."""
 
 import itertools
 import random
@@ -26,7 +26,7 @@ RECEIVED: Any = FromBus.handle_message
 
 
 class Receiver(Actor):
-    """Only its address matters here."""
+    """An actor of which only the address matters."""
 
     def __init__(self, address: int) -> None:
         self.address = address
@@ -37,7 +37,7 @@ def message(source: int, target: int, number: int) -> tuple[Any, Any]:
 
 
 def orders(routes: list[Route], seeds: int) -> set[tuple[int, ...]]:
-    """In which orders messages are taken out that were put in together."""
+    """Put messages into a queue together, and return the orders in which they are taken out."""
     found = set()
     for seed in range(seeds):
         queue = SeededQueue(random.Random(seed))
@@ -99,7 +99,10 @@ def test_the_end_of_a_batch_comes_after_all_of_it() -> None:
 
 
 def play_race(seed: int) -> tuple[list[str], int]:
-    """Two actors of one worker use the book of a third: one opens it, the other writes."""
+    """Let two actors of one worker use the book of a third, and return its pages and the fingerprint of the loop.
+
+    One opens the book, the other writes.
+    """
     system = System(Settings("book.toml", "", 1, (SERVICES,)), seed)
     system.begin()
     pages: list[str] = []

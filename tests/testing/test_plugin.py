@@ -1,4 +1,4 @@
-"""What the plugin says of tests that ask for the impossible, and of services that fail."""
+"""The messages of the plugin about tests that ask for the impossible, and about services that fail."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SERVICES = Path(__file__).parent / "services"
 
 
 def play(pytester: pytest.Pytester, text: str) -> str:
-    """What pytest says of a test file."""
+    """Play a test file, and return the output of pytest."""
     pytester.makepyfile(text.replace("SERVICES", f"service_path=[{str(SERVICES)!r}], env={{'port': '7'}}"))
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     return "\n".join(result.outlines)
@@ -76,7 +76,7 @@ async def test_it(system):
     said = play(pytester, text)
     assert "in the service:" in said
     assert "1 / 0" in said
-    assert "message_api.py" not in said
+    assert "verbs/messages.py" not in said
 
 
 def test_async_fixtures_run_in_the_system_before_and_after_the_test(pytester: pytest.Pytester) -> None:

@@ -1,4 +1,4 @@
-"""A probe records, answers as it is told, and is its address."""
+"""A probe records messages, answers as a test tells it, and is the address of its actor."""
 
 import pytest
 

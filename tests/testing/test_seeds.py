@@ -1,4 +1,4 @@
-"""A seed decides what nobody has promised, finds races, and repeats exactly."""
+"""A seed decides the order of events, finds races, and repeats exactly."""
 
 import os
 import random
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def play_race(seed: int) -> tuple[int, list[str], int]:
-    """Two workers pay into a bank that loses a payment when they come too close together."""
+    """Let two workers pay into a bank that loses a payment if they come too close together."""
     system = System(Settings("bank.toml", "", 3, (SERVICES,)), seed)
     system.begin()
     balance = 0
@@ -45,7 +45,7 @@ def test_a_planted_race_is_found_and_the_seed_repeats_it() -> None:
 
 
 async def mixed(system: System, connect: Connect) -> None:
-    """Clients, actors, a worker that dies and one that is reset, all at once."""
+    """Play with clients, actors, a worker that dies and a client that resets, all at once."""
     system.allow_error(r"socket: error on \d+ ")
     system.allow_error(r"error in accept of ")  # its agent has died
     store = await system.newservice("simpledb", worker=1)

@@ -1,4 +1,4 @@
-"""What a test can do to a connection in memory, and what a service then meets."""
+"""Everything that a test can do to a connection in memory, as a service meets it."""
 
 import pytest
 

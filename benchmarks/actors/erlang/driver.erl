@@ -1,4 +1,4 @@
-%% What Erlang does in the cases about actors: driver main ACTIVITY WIDTH SECONDS.
+%% The driver of Erlang in the cases about actors: driver main ACTIVITY WIDTH SECONDS.
 -module(driver).
 -export([main/1]).
 

@@ -1,4 +1,4 @@
--- What skynet does in the cases about actors; the same activities as the driver of skypy.
+-- The driver of skynet in the cases about actors, with the activities of the driver of skypy.
 local skynet = require "skynet"
 
 local WARMUP_SECONDS = 0.2

@@ -1,4 +1,4 @@
-"""What skypy does in the cases about actors: start "driver ACTIVITY WIDTH SECONDS"."""
+"""The driver of skypy in the cases about actors: start "driver ACTIVITY WIDTH SECONDS"."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ async def run(activity: str, width: int, seconds: float) -> None:
 
 
 async def rate(act: Callable[[], Awaitable[object]], width: int, seconds: float) -> float:
-    """How often a second `act` ends when it runs `width` times at once."""
+    """Run `act` `width` times at once, and return how often it ends in a second."""
     count = 0
 
     async def repeat(until: float) -> None:
@@ -63,7 +63,10 @@ async def call_across(width: int, seconds: float) -> float:
 
 
 async def send(width: int, seconds: float) -> float:
-    """Messages a second from `width` senders to one receiver; a call now and then keeps the mailbox short."""
+    """Send from `width` senders to one receiver, and return the messages a second.
+
+    A call now and then keeps the mailbox short.
+    """
     target = await skypy.newservice("target", worker="here")
     senders = [await skypy.newservice("target", worker="here") for _ in range(width)]
     for duration in (WARMUP_SECONDS, seconds):
@@ -87,7 +90,7 @@ async def idle_services(width: int, seconds: float) -> float:
 
 
 async def work(width: int, seconds: float) -> float:
-    """Handlers of 5 ms of pure Python a second, on `width` workers, called from within each."""
+    """Call handlers of 5 ms of pure Python on `width` workers, from within each, and return their rate."""
     callers = [await skypy.newservice("target", worker=number) for number in range(1, width + 1)]
     targets = [await skypy.newservice("target", worker=number) for number in range(1, width + 1)]
     pairs = zip(callers, targets, strict=True)

@@ -1,4 +1,4 @@
-"""The other side of the driver."""
+"""The receiver of the messages of the driver."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Line echo on worker 2, while worker 1 is blocked most of the time ("blocking") or idle ("quiet")."""
+"""A line echo on worker 2, while worker 1 is blocked most of the time ("blocking") or idle ("quiet")."""
 
 import time
 

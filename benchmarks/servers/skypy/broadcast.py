@@ -1,4 +1,4 @@
-"""One actor with all connections: what one of them sends goes to every one."""
+"""One actor with all connections: a line from one of them goes to every one."""
 
 import skypy
 from skypy import socket

@@ -1,4 +1,4 @@
-"""Reads everything; ends the connection when the peer has."""
+"""A sink that reads everything, and ends the connection when the peer has."""
 
 import skypy
 from skypy import socket

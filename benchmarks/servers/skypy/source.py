@@ -1,4 +1,4 @@
-"""Answers each line with a block of 1 MiB."""
+"""A source that answers each line with a block of 1 MiB."""
 
 import skypy
 from skypy import socket

@@ -1,4 +1,4 @@
-"""The node of a system in memory: the real one, whose children are virtual processes on the loop of the test."""
+"""The node process of a system in memory. Its children are virtual processes on the loop of the test."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from skypy.node.process import begin
 from skypy.node.socket_process import SocketProcess
 from skypy.node.worker_process import WorkerProcess
 from skypy.testing.leaks import sockets_of
-from skypy.testing.memory.descriptors import ProcessHandle, close, description_of, install, numbers_of
+from skypy.testing.memory.descriptors import ProcessHandle, close, description_of, descriptors_of, install
 from skypy.testing.memory.kernel import MemoryKernel
 from skypy.testing.memory.loop import MemoryLoop
-from skypy.testing.memory.network import Listening, TcpEnd
+from skypy.testing.memory.network import Listening, TcpEndpoint
 from skypy.testing.memory.process import VirtualProcess
-from skypy.testing.tested_node import TestedNode
+from skypy.testing.node_process import TestedNodeProcess
 
 
 class MemoryChild(Child):
@@ -28,37 +28,40 @@ class MemoryChild(Child):
 
     program: WorkerProcess | SocketProcess
 
-    def __init__(self, node: MemoryNode, title: str, module: str, received: Callable[[Child, Any], None]) -> None:
+    def __init__(
+        self, node: MemoryNodeProcess, title: str, module: str, received: Callable[[Child, Any], None]
+    ) -> None:
         self._node = node
         ours, theirs = node.kernel.lane_pair()
         self.process = VirtualProcess(title)
-        number = install(description_of(theirs.fileno()), self.process)
+        descriptor = install(description_of(theirs.fileno()), self.process)
         theirs.close()
         super().__init__(title, Lane(ours, node.kernel), received, node.loop)
         self.pidfd = install(ProcessHandle(self.kill, self.process))
         self._node_context = node.process.context
         node.kernel.responders[description_of(ours.fileno())] = self._answer
-        main = self._be_the_service if module == "skypy.node.socket_process" else self._be_a_worker
-        self.process.context.copy().run(self._listen, number, main)
+        main = self._be_the_socket_service if module == "skypy.node.socket_process" else self._be_a_worker
+        self.process.context.copy().run(self._listen, descriptor, main)
 
     def kill(self) -> None:
         self._exit(-signal.SIGKILL)
 
     def _answer(self) -> None:
-        """Hear and answer now what a worker that blocks has asked."""
+        """Handle now what a worker that blocks has sent, so that the worker gets its answer."""
         self._node_context.copy().run(self.read_control)
 
-    # -- inside of the virtual process --
+    # -- inside the virtual process --
 
-    def _listen(self, number: int, main: Callable[[Lane, list[Any]], None]) -> None:
-        control = Lane(self._node.kernel.socket_of(number), self._node.kernel)
+    def _listen(self, descriptor: int, main: Callable[[Lane, list[Any]], None]) -> None:
+        """Run `main` with the control lane and its first messages, as soon as they come."""
+        control = Lane(self._node.kernel.socket_of(descriptor), self._node.kernel)
 
         def first() -> None:
             if messages := control.receive():
-                self._node.loop.remove_reader(number)
+                self._node.loop.remove_reader(descriptor)
                 main(control, messages)
 
-        self._node.loop.add_reader(number, first)
+        self._node.loop.add_reader(descriptor, first)
 
     def _be_a_worker(self, control: Lane, messages: list[Any]) -> None:
         def ended() -> None:
@@ -67,9 +70,14 @@ class MemoryChild(Child):
         node = self._node
         program = self.program = WorkerProcess(begin(control, messages), node.loop, ended, node.kernel)
 
-    def _be_the_service(self, control: Lane, messages: list[Any]) -> None:
+    def _be_the_socket_service(self, control: Lane, messages: list[Any]) -> None:
+        """Turn the reactor whenever something is ready or due.
+
+        The real process sleeps in epoll between its turns. Here the poller asks the loop for a turn when it becomes
+        ready, and a timer asks for one at the next deadline.
+        """
         node = self._node
-        program = SocketProcess(begin(control, messages), node.service_log, node.kernel)
+        program = SocketProcess(begin(control, messages), node.socket_service_log, node.kernel)
         self.program = program
         poller = node.kernel.newest_poller
         assert poller is not None
@@ -113,17 +121,17 @@ class MemoryChild(Child):
                 self._node.killed.add(task)
         if code >= 0:
             self._node.left += [f"left open by {self.process.title}: {one}" for one in self._left_open()]
-        for number in numbers_of(self.process):
-            close(number)
+        for descriptor in descriptors_of(self.process):
+            close(descriptor)
         self._node.loop.call_soon(self._has_ended, code, context=self._node_context)
 
     def _left_open(self) -> list[str]:
-        """Connections and listeners that nobody answers for; lanes and the bus end with the process."""
+        """Return the connections and listeners that belong to no actor; lanes and the bus end with the process."""
         held = sockets_of(self.program.worker) if isinstance(self.program, WorkerProcess) else set()
         return [
-            f"{description_of(number)} (descriptor {number})"
-            for number in numbers_of(self.process)
-            if number not in held and isinstance(description_of(number), Listening | TcpEnd)
+            f"{description_of(descriptor)} (descriptor {descriptor})"
+            for descriptor in descriptors_of(self.process)
+            if descriptor not in held and isinstance(description_of(descriptor), Listening | TcpEndpoint)
         ]
 
     def _has_ended(self, code: int) -> None:
@@ -134,8 +142,8 @@ class MemoryChild(Child):
         self.ended.set_result(code)
 
 
-class MemoryNode(TestedNode):
-    """The real node, with children in memory."""
+class MemoryNodeProcess(TestedNodeProcess):
+    """The real node process, with children in memory."""
 
     kernel: MemoryKernel
 
@@ -143,7 +151,7 @@ class MemoryNode(TestedNode):
         self,
         settings: Any,
         log: LogSink,
-        service_log: Callable[[str], None],
+        socket_service_log: Callable[[str], None],
         loop: MemoryLoop,
         kernel: MemoryKernel,
         process: VirtualProcess,
@@ -151,35 +159,30 @@ class MemoryNode(TestedNode):
         self.process = process
         self.kernel = kernel
         self.loop = loop
-        self.service_log = service_log
+        self.socket_service_log = socket_service_log
         self.left: list[str] = []
-        """What processes had open when they ended in order."""
+        """Lines about descriptors that processes had open when they ended in order."""
         self.killed: set[asyncio.Task[Any]] = set()
-        """Tasks of processes that were killed: nothing of them may run before the test is over, no `finally` either."""
+        """Tasks of killed processes: nothing of them may run before the test is over, no `finally` either."""
         super().__init__(settings, log, kernel)
 
     def child(self, index: int) -> MemoryChild:
-        """The worker with an index."""
+        """Return the worker with an index, from 1 on."""
         child = self.workers[self.process_numbers[index]]
         assert isinstance(child, MemoryChild)
         return child
 
     @property
-    def service(self) -> MemoryChild:
-        """The socket service."""
-        assert isinstance(self.socket_service, MemoryChild)
-        return self.socket_service
-
-    @property
     def connections(self) -> list[Connection]:
-        """Every connection that its socket service has."""
-        program = self.service.program
+        """The connections of the socket service."""
+        assert isinstance(self.socket_service, MemoryChild)
+        program = self.socket_service.program
         assert isinstance(program, SocketProcess)
         return program.socket_service.connections
 
-    def lives(self, number: int) -> bool:
-        """Whether the process with a number has not ended."""
-        return number in self.workers
+    def lives(self, process_number: int) -> bool:
+        """Return True if a worker's process has not ended."""
+        return process_number in self.workers
 
     def start_child(
         self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
@@ -188,4 +191,4 @@ class MemoryNode(TestedNode):
         return MemoryChild(self, title, module, received)
 
     def handle_signals(self) -> None:
-        """They are the test runner's."""
+        """Do nothing: signals are the test runner's."""

@@ -1,7 +1,7 @@
-"""Descriptors in memory: numbers with duplicates, readiness, and which process holds what.
+"""Descriptors in memory: which description each stands for, which process holds it, and readiness.
 
-A number stands for an open description, which lives as long as any number stands for it. Readiness follows the
-description, not the number, as epoll's does.
+A descriptor is a number that stands for an open description, which lives as long as any number stands for it.
+Readiness follows the description, not the number, as epoll's does.
 """
 
 from __future__ import annotations
@@ -17,44 +17,46 @@ from typing import Final
 from skypy.system.poller import HANG_UP, READABLE, Poller
 from skypy.testing.memory.process import VirtualProcess, current_process
 
-FIRST_NUMBER: Final = 1 << 20
-"""Numbers from here on are in memory; no real descriptor is so large."""
+FIRST_DESCRIPTOR: Final = 1 << 20
+"""The smallest descriptor in memory; no real one is so large."""
+_NOTICED: Final = 0.85
+"""The probability that a poller finds a ready descriptor at once, when it has found another before."""
 _table: Final[dict[int, tuple[Description, VirtualProcess | None]]] = {}
-"""Every number in memory. Like the kernel's own there is one: numbers are given out once, whatever system asks."""
-_numbers: Final = itertools.count(FIRST_NUMBER)
+"""Every open descriptor in memory. There is one table, as in a real kernel, so no two systems share a number."""
+_numbers: Final = itertools.count(FIRST_DESCRIPTOR)
 
 
 class Description:
-    """What a number stands for."""
+    """An open description: a socket, a poller, a process handle."""
 
     def __init__(self) -> None:
         self.references = 0
         self._watchers: dict[tuple[Readiness, int], None] = {}
 
     def events(self) -> int:
-        """What it is ready for, as epoll says it."""
+        """Return the events for which it is ready, as epoll's flags."""
         return 0
 
     def released(self) -> None:
-        """The last number was closed."""
+        """Act on the close of the last descriptor."""
 
     def changed(self) -> None:
-        """It may be ready for something else now."""
-        for watcher, number in list(self._watchers):
-            watcher.touched(number)
+        """Tell the watchers that its readiness may be another one now."""
+        for watcher, descriptor in list(self._watchers):
+            watcher.touched(descriptor)
 
-    def watch(self, watcher: Readiness, number: int) -> None:
-        """`watcher` wants to know."""
-        self._watchers[watcher, number] = None
+    def watch(self, watcher: Readiness, descriptor: int) -> None:
+        """Tell `watcher` of changes, under the number by which it knows the description."""
+        self._watchers[watcher, descriptor] = None
 
-    def unwatch(self, watcher: Readiness, number: int) -> None:
-        """It does not any more."""
-        self._watchers.pop((watcher, number), None)
+    def unwatch(self, watcher: Readiness, descriptor: int) -> None:
+        """Tell `watcher` no more of changes."""
+        self._watchers.pop((watcher, descriptor), None)
 
-    def forget_watchers(self) -> None:
-        """It is gone."""
-        for watcher, number in list(self._watchers):
-            watcher.gone(number)
+    def drop_watchers(self) -> None:
+        """Tell the watchers that it is gone."""
+        for watcher, descriptor in list(self._watchers):
+            watcher.gone(descriptor)
         self._watchers.clear()
 
 
@@ -65,70 +67,71 @@ class Readiness:
         self._interest: dict[int, tuple[Description, int]] = {}
         self._touched: dict[int, None] = {}
         self.wake: Callable[[], None] | None = None
+        """Called when something may have become ready."""
 
-    def add(self, number: int, events: int) -> None:
-        """Raises OSError for what is no descriptor, or is there already."""
-        if number in self._interest:
+    def add(self, descriptor: int, events: int) -> None:
+        """Watch a descriptor. Raises OSError if it is not open or is watched already."""
+        if descriptor in self._interest:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        description = description_of(number)
-        self._interest[number] = (description, events)
-        description.watch(self, number)
-        self.touched(number)
+        description = description_of(descriptor)
+        self._interest[descriptor] = (description, events)
+        description.watch(self, descriptor)
+        self.touched(descriptor)
 
-    def change(self, number: int, events: int) -> None:
-        """Raises FileNotFoundError for what is not there."""
-        description, _ = self._known(number)
-        self._interest[number] = (description, events)
-        self.touched(number)
+    def change(self, descriptor: int, events: int) -> None:
+        """Watch for other events. Raises FileNotFoundError if the descriptor is not watched."""
+        description, _ = self._known(descriptor)
+        self._interest[descriptor] = (description, events)
+        self.touched(descriptor)
 
-    def remove(self, number: int) -> None:
-        """Raises FileNotFoundError for what is not there."""
-        description, _ = self._known(number)
-        description.unwatch(self, number)
-        self.gone(number)
+    def remove(self, descriptor: int) -> None:
+        """Stop watching a descriptor. Raises FileNotFoundError if it is not watched."""
+        description, _ = self._known(descriptor)
+        description.unwatch(self, descriptor)
+        self.gone(descriptor)
 
     def ready(self) -> list[tuple[int, int]]:
-        """(number, events) of what is ready."""
+        """Return (descriptor, events) for everything that is ready."""
         found = []
-        for number in list(self._touched):
-            description, interest = self._interest[number]
+        for descriptor in list(self._touched):
+            description, interest = self._interest[descriptor]
             events = description.events() & (interest | HANG_UP)
             if events:
-                found.append((number, events))
+                found.append((descriptor, events))
             else:
-                del self._touched[number]
+                del self._touched[descriptor]
         return found
 
-    def touched(self, number: int) -> None:
-        """Look at it again."""
-        self._touched[number] = None
+    def touched(self, descriptor: int) -> None:
+        """Look at a descriptor again when the next `ready` asks."""
+        self._touched[descriptor] = None
         if self.wake is not None:
             self.wake()
 
-    def gone(self, number: int) -> None:
-        """Its description is gone."""
-        self._interest.pop(number, None)
-        self._touched.pop(number, None)
+    def gone(self, descriptor: int) -> None:
+        """Drop a descriptor, without asking its description."""
+        self._interest.pop(descriptor, None)
+        self._touched.pop(descriptor, None)
 
-    def forget(self) -> None:
-        """Watch nothing any more."""
-        for number in list(self._interest):
-            self.remove(number)
+    def clear(self) -> None:
+        """Stop watching everything."""
+        for descriptor in list(self._interest):
+            self.remove(descriptor)
 
-    def _known(self, number: int) -> tuple[Description, int]:
-        known = self._interest.get(number)
+    def _known(self, descriptor: int) -> tuple[Description, int]:
+        known = self._interest.get(descriptor)
         if known is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return known
 
 
 class MemoryPoller(Poller, Description):
-    """What a process watches its sockets with: itself a descriptor, as epoll is."""
+    """The poller of a process in memory: itself a descriptor, as epoll is."""
 
     def __init__(self, chance: random.Random) -> None:
         Description.__init__(self)
         self._chance = chance
-        self._number = install(self)
+        self._descriptor = install(self)
         self.readiness = Readiness()
         self.readiness.wake = self.changed
         self.add = self.readiness.add
@@ -136,71 +139,74 @@ class MemoryPoller(Poller, Description):
         self.remove = self.readiness.remove
 
     def fileno(self) -> int:
-        """Its own number."""
-        return self._number
+        """Return its own descriptor."""
+        return self._descriptor
 
     def events(self) -> int:
-        """Readable while anything is ready."""
+        """Return READABLE while anything is ready."""
         return READABLE if self.readiness.ready() else 0
 
     def released(self) -> None:
-        """It watches nothing any more."""
-        self.readiness.forget()
+        """Stop watching everything."""
+        self.readiness.clear()
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
-        """What is ready now, in any order; some of it may be found ready later."""
+        """Return (descriptor, events) of what is ready now, in any order, without waiting.
+
+        Some of it may be left for a later call, as if it had become ready later.
+        """
         del seconds
         ready = self.readiness.ready()
         self._chance.shuffle(ready)
-        return [one for place, one in enumerate(ready) if not place or self._chance.random() < 0.85]
+        return [one for position, one in enumerate(ready) if not position or self._chance.random() < _NOTICED]
 
     def close(self) -> None:
-        """Closes its descriptor."""
-        close(self._number)
+        """Close its descriptor."""
+        close(self._descriptor)
 
 
 def install(description: Description, process: VirtualProcess | None = None) -> int:
-    """A new number for a description, in a process (None: the one whose code is running)."""
-    number = next(_numbers)
+    """Return a new descriptor for a description, in a process (None: the current one)."""
+    descriptor = next(_numbers)
     description.references += 1
-    _table[number] = (description, process or current_process())
-    return number
+    _table[descriptor] = (description, process or current_process())
+    return descriptor
 
 
-def description_of(number: int) -> Description:
-    """Raises OSError for what is no descriptor."""
-    known = _table.get(number)
+def description_of(descriptor: int) -> Description:
+    """Return the description of a descriptor. Raises OSError if it is not open."""
+    known = _table.get(descriptor)
     if known is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     return known[0]
 
 
-def close(number: int) -> None:
-    """Give up a number. Raises OSError for what is no descriptor."""
-    description = description_of(number)
-    del _table[number]
+def close(descriptor: int) -> None:
+    """Close a descriptor. Raises OSError if it is not open."""
+    description = description_of(descriptor)
+    del _table[descriptor]
     description.references -= 1
     if not description.references:
-        description.forget_watchers()
+        description.drop_watchers()
         description.released()
 
 
-def numbers_of(process: VirtualProcess) -> list[int]:
-    """What a process holds."""
-    return [number for number, (_, holder) in _table.items() if holder is process]
+def descriptors_of(process: VirtualProcess) -> list[int]:
+    """Return the open descriptors of a process."""
+    return [descriptor for descriptor, (_, holder) in _table.items() if holder is process]
 
 
-def all_numbers() -> set[int]:
-    """Everything that is open."""
+def open_descriptors() -> set[int]:
+    """Return the open descriptors of all processes."""
     return set(_table)
 
 
-def replace(number: int, description: Description) -> None:
-    """A number stands for something else: a socket that begins to listen."""
-    before, holder = _table[number]
+def replace(descriptor: int, description: Description) -> None:
+    """Make a descriptor stand for another description, as for a socket that begins to listen."""
+    before, holder = _table[descriptor]
     before.references -= 1
     description.references += 1
-    _table[number] = (description, holder)
+    _table[descriptor] = (description, holder)
 
 
 class ProcessHandle(Description):
@@ -211,9 +217,9 @@ class ProcessHandle(Description):
         self._kill = kill
         self._process = process
 
-    def signal(self, number: int) -> None:
-        """Raises OSError when the process has ended."""
+    def signal(self, signal_number: int) -> None:
+        """Send a signal; SIGKILL is the only one that does anything. Raises OSError if the process has ended."""
         if not self._process.alive:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-        if number == signal.SIGKILL:
+        if signal_number == signal.SIGKILL:
             self._kill()

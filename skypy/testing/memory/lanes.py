@@ -1,4 +1,4 @@
-"""A pair of Unix-domain stream ends in memory: bytes with descriptors beside them, and no more than fits."""
+"""A pair of connected Unix-domain stream sockets in memory: bytes with descriptors beside them, within a capacity."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ _HUNG_UP: Final = 0x10
 
 
 class _Chunk:
-    """What one send has left, and the descriptors that go with its first byte."""
+    """The unread rest of one send, and the descriptions that go with its first byte."""
 
-    __slots__ = ("data", "descriptors")
+    __slots__ = ("data", "descriptions")
 
-    def __init__(self, data: bytes, descriptors: list[Description]) -> None:
+    def __init__(self, data: bytes, descriptions: list[Description]) -> None:
         self.data = memoryview(data)
-        self.descriptors = descriptors
+        self.descriptions = descriptions
 
 
-class LaneEnd(Description):
-    """One end."""
+class LaneEndpoint(Description):
+    """One of the two sockets."""
 
-    peer: LaneEnd
+    peer: LaneEndpoint
 
     def __init__(self) -> None:
         super().__init__()
         self.arrived: deque[_Chunk] = deque()
         self.size = 0
+        """Bytes that have arrived and were not read."""
         self.closed = False
 
     def events(self) -> int:
@@ -42,13 +43,16 @@ class LaneEnd(Description):
         return events | (_HUNG_UP if self.peer.closed else 0)
 
     def send(self, data: bytes | memoryview, descriptors: list[int] | None = None) -> int:
-        """How much was taken. Raises OSError."""
+        """Send bytes and descriptors, and return how many bytes were taken.
+
+        Raises BrokenPipeError if the peer has closed, BlockingIOError if there is no room.
+        """
         if self.peer.closed:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         taken = bytes(data[: _CAPACITY_BYTES - self.peer.size])
         if not taken:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        travelling = [description_of(number) for number in descriptors or ()]
+        travelling = [description_of(descriptor) for descriptor in descriptors or ()]
         for description in travelling:
             description.references += 1
         self.peer.arrived.append(_Chunk(taken, travelling))
@@ -57,21 +61,24 @@ class LaneEnd(Description):
         return len(taken)
 
     def receive(self, buffer: memoryview) -> tuple[int, list[int]]:
-        """How many bytes came, and new numbers of the descriptors that came with them. Raises BlockingIOError."""
+        """Fill `buffer`, and return the count of bytes and new descriptors for those that came with them.
+
+        Raises BlockingIOError if nothing has arrived.
+        """
         count = 0
-        numbers: list[int] = []
+        descriptors: list[int] = []
         while self.arrived and count < len(buffer):
             chunk = self.arrived[0]
-            if chunk.descriptors and count:
+            if chunk.descriptions and count:
                 break  # they come with their own bytes
             size = min(len(chunk.data), len(buffer) - count)
             buffer[count : count + size] = chunk.data[:size]
             count += size
             chunk.data = chunk.data[size:]
-            for description in chunk.descriptors:
-                numbers.append(install(description))
+            for description in chunk.descriptions:
+                descriptors.append(install(description))
                 description.references -= 1
-            had, chunk.descriptors = chunk.descriptors, []
+            had, chunk.descriptions = chunk.descriptions, []
             if not chunk.data:
                 self.arrived.popleft()
             if had:
@@ -80,21 +87,21 @@ class LaneEnd(Description):
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self.size -= count
         self.peer.changed()
-        return count, numbers
+        return count, descriptors
 
     def released(self) -> None:
         self.closed = True
         for chunk in self.arrived:
-            for description in chunk.descriptors:
-                number = install(description)
+            for description in chunk.descriptions:
+                descriptor = install(description)
                 description.references -= 1
-                close(number)
+                close(descriptor)
         self.arrived.clear()
         self.peer.changed()
 
 
-def lane_ends() -> tuple[LaneEnd, LaneEnd]:
-    """The two ends of a new lane."""
-    one, other = LaneEnd(), LaneEnd()
+def lane_pair() -> tuple[LaneEndpoint, LaneEndpoint]:
+    """Return the two sockets of a new lane."""
+    one, other = LaneEndpoint(), LaneEndpoint()
     one.peer, other.peer = other, one
     return one, other

@@ -1,7 +1,7 @@
-"""The messages that wait in a worker, in another order than they came: any that breaks no promise.
+"""The messages that wait in a worker, in another order than they came: any order that breaks no promise.
 
-What one actor says to another arrives in its order. Whose message comes first of several senders', and which of several
-receivers is told first, nobody promises: on different workers it is as the processes happen to run.
+What one actor sends to another arrives in its order. Which of several senders' messages comes first, and which of
+several receivers is told first, is not promised: on different workers it is as the processes happen to run.
 """
 
 from __future__ import annotations
@@ -13,61 +13,64 @@ from typing import Any, Final
 
 from skypy.core.address import Address
 from skypy.worker.actors.actor import Request
-from skypy.worker.messages.from_bus import FromBus
-from skypy.worker.messages.replies import Replies
 
 Waiting = tuple[Callable[[Any], None], Any]
+"""An entry of the scheduler's queue: a function and the message to call it with."""
 Route = tuple[Address, Address]
-"""From whom to whom."""
+"""The sender of a message and its receiver."""
 
-_ANSWERS: Final = (Replies.deliver, Replies.deliver_error)
 _OVERTAKE: Final = 0.3
-"""How often the message that has waited longest is not the next one."""
+"""The probability that the message that has waited longest is not the next one."""
 _WINDOW: Final = 16
-"""Messages that are looked at: who is overtaken by so many has had bad luck enough."""
+"""Messages at the head of the queue from which the next one is chosen."""
 
 
 class SeededQueue(deque[Waiting]):
-    """What waits for the scheduler of a worker in memory."""
+    """The queue of a scheduler in memory."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
         self._chance = chance
 
     def popleft(self) -> Waiting:
-        """The next one."""
+        """Remove and return the next entry."""
         if len(self) > 1 and self._chance.random() < _OVERTAKE:
-            place = self._chance.choice(self._places())
-            self.rotate(-place)
+            position = self._chance.choice(self._candidates())
+            self.rotate(-position)
             chosen = super().popleft()
-            self.rotate(place)
+            self.rotate(position)
             return chosen
         return super().popleft()
 
-    def _places(self) -> list[int]:
-        """Where messages are that may be the next: the first of each sender to each receiver."""
-        places: list[int] = []
+    def _candidates(self) -> list[int]:
+        """Return the positions of entries that may be the next: the first of each sender to each receiver."""
+        positions: list[int] = []
         seen: set[Route] = set()
-        for place in range(min(len(self), _WINDOW)):
-            route = route_of(*self[place])
+        for position in range(min(len(self), _WINDOW)):
+            _, message = self[position]
+            route = route_of(message)
             if route is None:
                 break
             if route not in seen:
-                places.append(place)
+                positions.append(position)
                 seen.add(route)
-        return places or [0]
+        return positions or [0]
 
 
-def route_of(handle: Callable[[Any], None], message: Any) -> Route | None:
-    """From whom to whom a message goes. None for what is no message: everything before it comes before it."""
-    function = getattr(handle, "__func__", handle)
-    if isinstance(message, Request):
-        assert message.actor is not None
-        return message.source, message.actor.address
-    if function in _ANSWERS:
-        request, _ = message
-        return request.actor.address, request.source
-    if function is FromBus.handle_message:
-        _, target, source, *_ = message
-        return source, target
+def route_of(message: Any) -> Route | None:
+    """Return the sender and the receiver of a message that waits in a scheduler's queue.
+
+    A request knows both, an answer comes with its request, and a message of the bus begins with (kind, target,
+    source). Anything else is no message between actors, such as the end of a batch: the result is None, and what came
+    before such an entry stays before it.
+    """
+    match message:
+        case Request(actor=actor):
+            assert actor is not None
+            return message.source, actor.address
+        case (Request() as request, _):
+            assert request.actor is not None
+            return request.actor.address, request.source
+        case (int(), target, source, *_):
+            return source, target
     return None

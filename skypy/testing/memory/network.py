@@ -1,8 +1,9 @@
-"""TCP in memory, as Linux's behaves towards those who use it.
+"""TCP in memory, as Linux's behaves towards programs that use it.
 
-Bytes go from the sender's buffer into the receiver's as long as there is room; what is in the sender's is what the peer
-has not acknowledged. A FIN comes after the bytes before it. To close with unread input, or to be sent something after
-closing, is a reset, and a reset is told once, to whoever asks first, after the bytes that had arrived.
+Bytes go from the sender's buffer into the receiver's as long as there is room; the sender's buffer holds the bytes that
+the peer has not acknowledged. A FIN comes after the bytes before it. To close with unread input, or to receive
+something after closing, is a reset, and a reset is told once, to the first call that asks, after the bytes that had
+arrived.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from skypy.system.poller import PEER_FINISHED, READABLE, WRITABLE
 from skypy.testing.memory.descriptors import Description
 
 BUFFER_BYTES: Final = 131072
-"""What each side's kernel holds in each direction."""
+"""The capacity of each side's kernel in each direction."""
 _FIRST_FREE_PORT: Final = 49152
 _ERROR: Final = 0x08
 _HANG_UP: Final = 0x10
 _CUT: Final = 0.1
-"""How often a read or write is given only a part of what there is."""
+"""The probability that a read or write is given only a part of what there is."""
 
 Address = tuple[str, int]
 
 
-def os_error(number: int) -> OSError:
-    """The error of an errno, of its own class."""
-    return OSError(number, os.strerror(number))
+def os_error(error_number: int) -> OSError:
+    """Return the error of an errno, of its own class."""
+    return OSError(error_number, os.strerror(error_number))
 
 
 class Network:
-    """Who listens where."""
+    """The listening sockets of a system, by port."""
 
     def __init__(self, chance: random.Random, now: Callable[[], float]) -> None:
         self._chance = chance
@@ -45,7 +46,7 @@ class Network:
         self._ports = itertools.count(_FIRST_FREE_PORT)
 
     def listen(self, host: str, port: int, backlog: int) -> Listening:
-        """Raises OSError: the address is taken, or not this machine's."""
+        """Return a new listening socket. Raises OSError if the address is taken, or not one of this machine."""
         if host not in ("0.0.0.0", "::", "::1") and not host.startswith("127."):
             raise os_error(errno.EADDRNOTAVAIL)
         port = port or next(self._ports)
@@ -55,21 +56,21 @@ class Network:
         return listening
 
     def stop_listening(self, port: int) -> None:
-        """The port is free."""
+        """Free a port."""
         self._listening.pop(port, None)
 
-    def connect(self, end: TcpEnd, address: Address) -> None:
-        """Connect, or let `end` meet the error."""
-        end.local = ("127.0.0.1", next(self._ports))
-        end.remote = address
+    def connect(self, endpoint: TcpEndpoint, address: Address) -> None:
+        """Connect a socket, or give it the error that it is to report."""
+        endpoint.local = ("127.0.0.1", next(self._ports))
+        endpoint.remote = address
         listening = self._listening.get(address[1])
         if listening is None:
-            end.broken(errno.ECONNREFUSED)
+            endpoint.broken(errno.ECONNREFUSED)
         else:
-            listening.reached_by(end)
+            listening.reached_by(endpoint)
 
     def cut(self, size: int) -> int:
-        """How many of `size` bytes go at once: now and then fewer than there are."""
+        """Return how many of `size` bytes go at once: now and then fewer than there are."""
         return self._chance.randint(1, size) if size > 1 and self._chance.random() < _CUT else size
 
 
@@ -82,9 +83,9 @@ class Listening(Description):
         self._open = True
         self.local = local
         self.backlog = backlog
-        self.waiting: deque[TcpEnd] = deque()
-        self._not_heard: deque[TcpEnd] = deque()
-        """Who is more than the backlog: Linux does not answer, so they try again."""
+        self.waiting: deque[TcpEndpoint] = deque()
+        self._unanswered: deque[TcpEndpoint] = deque()
+        """Clients beyond the backlog: Linux does not answer them, so they try again."""
 
     def __repr__(self) -> str:
         return f"<listening on {self.local[0]}:{self.local[1]}>"
@@ -92,84 +93,115 @@ class Listening(Description):
     def events(self) -> int:
         return READABLE if self.waiting else 0
 
-    def accept(self) -> TcpEnd:
-        """Raises BlockingIOError when nobody waits."""
+    def accept(self) -> TcpEndpoint:
+        """Return the next client's connection. Raises BlockingIOError if there is none."""
         if not self._open:
             raise os_error(errno.EINVAL)
         if not self.waiting:
             raise os_error(errno.EAGAIN)
-        end = self.waiting.popleft()
-        if self._not_heard:
-            self.reached_by(self._not_heard.popleft())
-        return end
+        accepted = self.waiting.popleft()
+        if self._unanswered:
+            self.reached_by(self._unanswered.popleft())
+        return accepted
 
-    def reached_by(self, end: TcpEnd) -> None:
-        """Somebody connects. Linux takes one more than the backlog."""
+    def reached_by(self, client: TcpEndpoint) -> None:
+        """Take a client that connects. Linux takes one more than the backlog."""
         if len(self.waiting) > self.backlog:
-            self._not_heard.append(end)
+            self._unanswered.append(client)
             return
-        other = TcpEnd(self._network)
-        other.local, other.remote = self.local, end.local
-        other.peer, end.peer = end, other
-        other.connected = end.connected = end.has_sent_syn = True
-        self.waiting.append(other)
+        accepted = TcpEndpoint(self._network)
+        accepted.local, accepted.remote = self.local, client.local
+        accepted.peer, client.peer = client, accepted
+        accepted.connected = client.connected = client.has_sent_syn = True
+        self.waiting.append(accepted)
         self.changed()
-        end.changed()
-        end.transmit()  # it may have been closed meanwhile
+        client.changed()
+        client.transmit()  # it may have been closed meanwhile
 
     def shutdown(self, how: int) -> None:
         """Stop listening."""
         del how
         self._open = False
         self._network.stop_listening(self.local[1])
-        for end in self.waiting:
-            end.force_reset()
+        for accepted in self.waiting:
+            accepted.force_reset()
         self.waiting.clear()
-        for end in self._not_heard:
-            end.broken(errno.ECONNREFUSED)
-        self._not_heard.clear()
+        for client in self._unanswered:
+            client.broken(errno.ECONNREFUSED)
+        self._unanswered.clear()
 
     def released(self) -> None:
         if self._open:
             self.shutdown(2)
 
 
-class TcpEnd(Description):
-    """One end of a connection, or what will be one."""
+class Throttle:
+    """The pace that a test has set for a connection."""
+
+    __slots__ = ("capacity", "held", "largest_read")
+
+    def __init__(self) -> None:
+        self.capacity = BUFFER_BYTES
+        """The most bytes that may have arrived and not been read."""
+        self.held = False
+        """True while sent bytes stay on their way."""
+        self.largest_read: int | None = None
+        """The most bytes that one read gives; None for no limit."""
+
+
+class Traffic:
+    """The part of `struct tcp_info` that is counted."""
+
+    __slots__ = ("_now", "acknowledged", "last_received", "last_sent", "received")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.acknowledged = 0
+        self.received = 0
+        self.last_sent = self.last_received = now()
+
+    def count_received(self, size: int) -> None:
+        """Count bytes that have arrived now."""
+        self.received += size
+        self.last_received = self._now()
+
+    def milliseconds_since(self, when: float) -> int:
+        """Return the time since a moment on the clock of the test."""
+        return int((self._now() - when) * 1000)
+
+
+class TcpEndpoint(Description):
+    """A TCP socket that is connected, or will be."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self._network = network
         self.local: Address = ("0.0.0.0", 0)
         self.remote: Address | None = None
-        self.peer: TcpEnd | None = None
+        self.peer: TcpEndpoint | None = None
         self.connected = False
         self.has_sent_syn = False
-        self.capacity = BUFFER_BYTES
-        """How many bytes may have arrived and not been read."""
-        self.piece: int | None = None
-        """The most bytes that one read gives."""
-        self.held = False
-        """Whether what is sent stays on its way."""
+        self.throttle = Throttle()
+        self.traffic = Traffic(network.now)
         self._sending = bytearray()
         self.arrived = bytearray()
-        self._finished = False  # our FIN is behind what is being sent
+        self._finished = False
+        """True once its FIN stands behind the bytes that are being sent."""
         self._fin_arrived = False
-        self.eof = False  # the peer's FIN has arrived
+        self.eof = False
+        """True once the peer's FIN has arrived."""
         self._reads = True
         self.orphan = False
+        """True once every descriptor of it is closed, while the kernel still delivers its bytes."""
         self.dead = False
         self._error = 0
         self.refuses_fin = False
-        """Whether the peer's FIN is dropped."""
-        self._acknowledged = 0
-        self._received = 0
-        self._last_sent = self._last_received = network.now()
+        """True if the peer's FIN is dropped."""
 
     def __repr__(self) -> str:
         return f"<connection {self.local} to {self.remote}>"
 
-    # -- what its holders do --
+    # -- calls of the processes that hold it --
 
     def events(self) -> int:
         if not (self.connected or self.dead):
@@ -184,7 +216,7 @@ class TcpEnd(Description):
         return events | (_ERROR if self._error else 0)
 
     def send(self, data: bytes | memoryview) -> int:
-        """How many bytes were taken. Raises OSError."""
+        """Send bytes, and return how many were taken. Raises OSError."""
         self._raise_error()
         if self._finished or self.dead:
             raise os_error(errno.EPIPE)
@@ -195,35 +227,35 @@ class TcpEnd(Description):
             raise os_error(errno.EAGAIN)
         size = self._network.cut(min(room, len(data)))
         self._sending += data[:size]
-        self._last_sent = self._network.now()
+        self.traffic.last_sent = self._network.now()
         self.transmit()
         return size
 
     def receive(self, size: int, *, peek: bool = False) -> bytes:
-        """What has arrived; nothing at the end. Raises OSError."""
+        """Return at most `size` bytes that have arrived; none at the end of input. Raises OSError."""
         if self.arrived and peek:
             return bytes(self.arrived[:size])
         if self.arrived:
-            size = self._network.cut(min(size, len(self.arrived), self.piece or size))
+            size = self._network.cut(min(size, len(self.arrived), self.throttle.largest_read or size))
             data = bytes(self.arrived[:size])
             del self.arrived[:size]
             if self.peer is not None:
                 self.peer.transmit()
             return data
         if self.eof:
-            return b""  # a reset behind it is told to who writes
+            return b""  # a reset behind it is told to the next write
         self._raise_error()
         if not self._reads:
             return b""
         raise os_error(errno.ENOTCONN if self.dead else errno.EAGAIN)
 
     def take_error(self) -> int:
-        """SO_ERROR: told once."""
+        """Return the error (SO_ERROR), which is told once; 0 if there is none."""
         error, self._error = self._error, 0
         return error
 
     def shutdown(self, how: int) -> None:
-        """Finish one half, or both. Raises OSError."""
+        """Finish one half, or both. Raises OSError if it is not connected."""
         gone = self.dead or not self.connected or self._is_over
         if how in (1, 2):
             self._finished = True
@@ -235,7 +267,10 @@ class TcpEnd(Description):
         self.changed()
 
     def force_reset(self) -> None:
-        """connect(AF_UNSPEC): the end is as if it had never been connected, but for the error."""
+        """Reset the connection, as connect(AF_UNSPEC) does.
+
+        The socket is then as if it had never been connected, but for the error.
+        """
         if not self.dead and not self._is_over and self.peer is not None:
             self._error = errno.ECONNRESET
             self.peer.broken(errno.ECONNRESET)
@@ -247,7 +282,7 @@ class TcpEnd(Description):
         self.changed()
 
     def unacknowledged(self) -> int:
-        """Bytes on their way, and one for a FIN on its way."""
+        """Return the count of bytes on their way, with one more for a FIN on its way."""
         return len(self._sending) + (self._finished and not self._fin_arrived and not self.dead)
 
     def released(self) -> None:
@@ -260,26 +295,30 @@ class TcpEnd(Description):
 
     @property
     def _is_over(self) -> bool:
-        """Both have finished, and know it."""
+        """True if both sides have finished, and this one knows that its FIN has arrived."""
         return self.eof and self._fin_arrived
 
-    # -- what the kernels do --
+    @property
+    def _answers_data_with_reset(self) -> bool:
+        return self.orphan or (self._finished and not self._reads)
+
+    # -- the work of the two kernels --
 
     def transmit(self) -> None:
-        """Move what may be moved."""
+        """Move bytes and FIN to the peer, as far as there is room."""
         peer = self.peer
-        if peer is None or self.held or self.dead:
+        if peer is None or self.throttle.held or self.dead:
             return
-        if self._sending and (peer.orphan or (peer._finished and not peer._reads)):  # noqa: SLF001
+        if self._sending and peer._answers_data_with_reset:  # noqa: SLF001 - of its own class
             peer.broken(errno.ECONNRESET)
             self.broken(errno.ECONNRESET)
             return
         if self._sending:
-            size = min(len(self._sending), max(0, peer.capacity - len(peer.arrived)))
+            size = min(len(self._sending), max(0, peer.throttle.capacity - len(peer.arrived)))
             if size:
                 peer.arrived += self._sending[:size]
-                self._acknowledged += size
-                peer.took(size)
+                self.traffic.acknowledged += size
+                peer.traffic.count_received(size)
                 del self._sending[:size]
                 peer.changed()
                 self.changed()
@@ -288,23 +327,18 @@ class TcpEnd(Description):
             peer.eof = True
             peer.changed()
 
-    def took(self, size: int) -> None:
-        """So many bytes have arrived."""
-        self._received += size
-        self._last_received = self._network.now()
-
     def tcp_info(self) -> bytes:
-        """The part of Linux' `struct tcp_info` that skypy looks at."""
-        now = self._network.now()
-        sent, received = (int((now - when) * 1000) for when in (self._last_sent, self._last_received))
-        acknowledged = self._acknowledged + self._fin_arrived + self.has_sent_syn
-        return struct.pack("=44xI4xI64xQQ", sent, received, acknowledged, self._received + self.eof)
+        """Return the part of Linux' `struct tcp_info` that skypy looks at."""
+        traffic = self.traffic
+        sent, received = map(traffic.milliseconds_since, (traffic.last_sent, traffic.last_received))
+        acknowledged = traffic.acknowledged + self._fin_arrived + self.has_sent_syn
+        return struct.pack("=44xI4xI64xQQ", sent, received, acknowledged, traffic.received + self.eof)
 
-    def broken(self, error: int) -> None:
-        """A reset has come, or no connection."""
+    def broken(self, error_number: int) -> None:
+        """Take a reset, or the refusal of a connection."""
         if self.dead or self._is_over:
             return
-        self._error = errno.EPIPE if self.eof and not self._finished else error
+        self._error = errno.EPIPE if self.eof and not self._finished else error_number
         self.dead = self._finished = True
         self._reads = False
         self._sending.clear()

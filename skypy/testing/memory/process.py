@@ -1,4 +1,4 @@
-"""Virtual processes: what runs in one is known by its context, and everything of one that has died is never run."""
+"""Virtual processes: each is known by the context of its code, and nothing of one that has died runs again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Final
 
 
 class VirtualProcess:
-    """A process of the node, or the test itself, inside of this one."""
+    """A process of the node, or the test's own, inside this interpreter."""
 
     def __init__(self, title: str) -> None:
+        """Make a process. Its code is to run in copies of `context`."""
         self.title = title
         self.alive = True
         self.suspended = False
-        """Whether it has been stopped, as by SIGSTOP: what it would do waits."""
+        """True while the process is stopped, as by SIGSTOP: its handles wait."""
         self.context = contextvars.copy_context()
         self.context.run(_current.set, self)
 
@@ -25,10 +26,10 @@ _current: Final[contextvars.ContextVar[VirtualProcess | None]] = contextvars.Con
 
 
 def current_process() -> VirtualProcess | None:
-    """The one whose code is running."""
+    """Return the process that runs now; None outside of them all."""
     return _current.get()
 
 
 def process_of(context: contextvars.Context) -> VirtualProcess | None:
-    """The one that a context belongs to."""
+    """Return the process to which a context belongs; None when it belongs to none."""
     return context.get(_current)

@@ -1,1 +1,1 @@
-"""A node of real processes, driven by a test."""
+"""A node of real processes, with a test in it."""

@@ -11,7 +11,7 @@ from skypy.testing.leaks import LEFT_TO_COLLECTOR
 from skypy.testing.processes.worker_program import ERROR_MARK, MORE_MARK
 
 _BAD_NEWS: Final = re.compile(r"^(socket: |\[socket service\] |Exception |Fatal )")
-"""What the socket service has to say, and what Python says by itself, is no record with a level."""
+"""Lines of the socket service, and those that Python writes by itself: errors that are no records with a level."""
 _LEFT: Final = re.compile(
     r"^\[(?:node|test|worker \d+)\] (?P<left>(?:files|sockets|processes) left.*)$"
     r"|ResourceWarning: (?P<unclosed>unclosed.*)$"
@@ -20,14 +20,14 @@ _PREFIX: Final = re.compile(r"^\[[^\]]+\] ")
 
 
 class RealLog:
-    """Collects it in a thread of its own."""
+    """Collects the lines of a stream in a thread of its own."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.lines: list[str] = []
         self.errors: list[tuple[int, str]] = []
-        """Where each begins, and its lines."""
+        """The number of its first line, and its text, for each."""
         self.left: list[str] = []
-        """What processes have left, as they say when they end."""
+        """Complaints of processes, at their end, about resources that are left in them."""
         self._more = threading.Condition()
         self._last: dict[str, int] = {}  # the prefix of a writer → its latest error
         self._collector = threading.Thread(target=self._collect, args=(stream,), daemon=True)
@@ -35,11 +35,11 @@ class RealLog:
 
     @property
     def length(self) -> int:
-        """How many lines there are by now."""
+        """The count of lines by now."""
         return len(self.lines)
 
     def wait_for(self, pattern: str, seconds: float, *, after: int = 0) -> re.Match[str] | None:
-        """The first line from number `after` on that matches; None when it does not come."""
+        """Wait for a line from number `after` on that matches, and return its match; None if it is late."""
         deadline = time.monotonic() + seconds
         with self._more:
             while True:
@@ -51,7 +51,7 @@ class RealLog:
                 self._more.wait(0.1)  # the end of the collector is not announced
 
     def join(self, seconds: float) -> None:
-        """Wait until everybody who writes to it has ended."""
+        """Wait until every process that writes to it has ended."""
         self._collector.join(seconds)
 
     def _collect(self, stream: IO[bytes]) -> None:
@@ -66,8 +66,9 @@ class RealLog:
         found = _PREFIX.match(line)
         writer = found[0] if found else ""
         if mark == MORE_MARK and writer in self._last:
-            place = self._last[writer]
-            self.errors[place] = (self.errors[place][0], f"{self.errors[place][1]}\n{line}")
+            index = self._last[writer]
+            begin, text = self.errors[index]
+            self.errors[index] = (begin, f"{text}\n{line}")
         elif mark or _BAD_NEWS.match(line):
             self._last[writer] = len(self.errors)
             self.errors.append((len(self.lines), line))

@@ -1,6 +1,6 @@
-"""A node of real processes with a test in it.
+"""Main of a node of real processes with a test in it.
 
-`python -m skypy.testing.processes.node_program SETTINGS`, where SETTINGS is a JSON file.
+`python -m skypy.testing.processes.node_program SETTINGS`, with the path of a JSON file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from skypy.core.wire.control_lane import LAUNCH, LAUNCH_FAILED, LAUNCHED
 from skypy.core.wire.values import pack_arguments
 from skypy.node.child import Child
 from skypy.node.node import run
-from skypy.testing.tested_node import TEST_PROCESS_NUMBER, TestedNode
+from skypy.testing.node_process import TEST_PROCESS_NUMBER, TestedNodeProcess
 
 _BECOME_SUBREAPER: Final = 36
 _FAREWELL_SECONDS: Final = 1.0
-"""How long a program that was told to end may take."""
+"""The time for a program that was told to end."""
 
 
-class RealNode(TestedNode):
-    """Its workers tell errors apart, and say what is left in them when they end."""
+class RealNodeProcess(TestedNodeProcess):
+    """A node process with workers that mark their errors, and complain at their end about resources left in them."""
 
     def start_child(
         self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
@@ -44,14 +44,14 @@ class RealNode(TestedNode):
 
     def received_from_worker(self, process_number: int, child: Child, message: Any) -> None:
         if process_number == TEST_PROCESS_NUMBER and message[0] in (LAUNCHED, LAUNCH_FAILED):
-            return  # no launch of the node's launcher
+            return  # the node's launcher has not asked for it
         super().received_from_worker(process_number, child, message)
 
 
 def main() -> None:
-    """Run it until it is asked to stop, and say which programs have been left by services."""
-    ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0)  # what a worker leaves comes here
-    code = run(Settings.from_plain(json.loads(Path(sys.argv[1]).read_text())), RealNode)
+    """Run the node until it is asked to stop, and complain about programs that services have left running."""
+    ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0)  # becomes the parent of programs that a worker leaves
+    code = run(Settings.from_plain(json.loads(Path(sys.argv[1]).read_text())), RealNodeProcess)
     deadline = time.monotonic() + _FAREWELL_SECONDS
     while (left := _children()) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _children() -> dict[int, str]:
-    """Those that live, with their command lines."""
+    """Return the living child processes, with their command lines."""
     found = {}
     for pid in map(int, Path("/proc/thread-self/children").read_text().split()):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -1,4 +1,7 @@
-"""A worker's process under test: it marks error lines for the test, and says at its end what was left open in it."""
+"""Main of a worker's process in a node under test.
+
+It marks error lines for the test, and complains at its end about files and sockets that were left open in it.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from skypy.node.worker_process import WorkerProcess, main
 from skypy.testing.leaks import open_files, sockets_of
 
 ERROR_MARK: Final = "\x1e"
-"""Before the first line of an error. Nothing that is logged has control characters: they are escaped."""
+"""Stands before the first line of an error. It is in no other text of the log, where control characters are escaped."""
 MORE_MARK: Final = "\x1f"
-"""Before the others."""
+"""Stands before each further line of an error."""
 
 
 class _MarkingFormatter(logging.Formatter):
@@ -30,7 +33,7 @@ class _MarkingFormatter(logging.Formatter):
 
 
 class RealWorkerProcess(WorkerProcess):
-    """The real one; afterwards only what was open before may be open."""
+    """The real worker process, with a look at its descriptors before and after."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -40,17 +43,17 @@ class RealWorkerProcess(WorkerProcess):
         self._open = open_files()
 
     def run(self) -> int:
-        warnings.simplefilter("always", ResourceWarning)  # what the garbage collector closes is told as well
+        warnings.simplefilter("always", ResourceWarning)  # closed by the garbage collector only
         status = super().run()
         gc.collect()
         held = self._open.keys() | sockets_of(self.worker)
-        for number, file in open_files().items():
-            if number in held:
+        for descriptor, file in open_files().items():
+            if descriptor in held:
                 continue
             if file.startswith("/"):
-                self._complain(f"files left open: {file} (descriptor {number})")
-            elif file.startswith("socket:") and _is_of_the_internet(number):
-                self._complain(f"sockets left: {file} (descriptor {number})")
+                self._complain(f"files left open: {file} (descriptor {descriptor})")
+            elif file.startswith("socket:") and _is_of_the_internet(descriptor):
+                self._complain(f"sockets left: {file} (descriptor {descriptor})")
         return status
 
     @staticmethod
@@ -58,9 +61,9 @@ class RealWorkerProcess(WorkerProcess):
         os.write(2, f"[{sys.argv[2]}] {text}\n".encode())
 
 
-def _is_of_the_internet(number: int) -> bool:
-    """And not of a lane or the bus, which end with the process."""
-    with socket.socket(fileno=os.dup(number)) as duplicate:
+def _is_of_the_internet(descriptor: int) -> bool:
+    """Return True for TCP and UDP, False for a lane or the bus, which end with the process."""
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
         return duplicate.family in (socket.AF_INET, socket.AF_INET6)
 
 

@@ -1,4 +1,4 @@
-"""The hand of a test on a node of real processes: does what the test asks for over a socket."""
+"""The hand of a test in a node of real processes: an actor that does verbs for the test, asked over a socket."""
 
 import contextlib
 from typing import Any
@@ -12,14 +12,14 @@ PEER_HAS_ENDED = {"HALF_CLOSED_READ", "HALF_CLOSED_READ_FINISHING", "WRITE_BROKE
 
 @skypy.start
 async def main() -> None:
-    """Tell the test where to ask."""
+    """Listen, and log the port for the test."""
     listener = await socket.listen("127.0.0.1", 0)
     await socket.start(listener, serve)
     skypy.log.info("skypy_hand on port %d", socket.local_address(listener).port)
 
 
 async def serve(fd: int, address: str) -> None:
-    """Each request is a task of its own, as each await of the test is."""
+    """Start a task for each request, as each await of the test is one."""
     await socket.start(fd)
     while (size := await socket.read(fd, 4)) is not None:
         request = await socket.read(fd, int.from_bytes(size, "big"))
@@ -27,22 +27,22 @@ async def serve(fd: int, address: str) -> None:
     await socket.close(fd)
 
 
-async def answer(fd: int, number: int, verb: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Do one thing, and tell what has come of it."""
+async def answer(fd: int, ticket: int, verb: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Do one verb, and write its result or its error."""
     try:
         result = VERBS[verb](*args, **kwargs)
         if hasattr(result, "__await__"):
             result = await result
-        outcome = pack_value([number, "", result])
+        outcome = pack_value([ticket, "", result])
     except Exception as error:
         arguments = [part if isinstance(part, int) else str(part) for part in error.args]
-        outcome = pack_value([number, type(error).__name__, arguments])
+        outcome = pack_value([ticket, type(error).__name__, arguments])
     with contextlib.suppress(skypy.SocketError):
         socket.write(fd, len(outcome).to_bytes(4, "big") + outcome)
 
 
-async def forgotten() -> list[list[int]]:
-    """Sockets, with their owners, whose peers have ended and whose services have not closed them."""
+async def neglected() -> list[list[int]]:
+    """Return [id, owner] of the sockets that are ended by their peers and not closed by their services."""
     return [[row.id, row.owner] for row in await socket.netstat() if row.state in PEER_HAS_ENDED]
 
 
@@ -54,5 +54,5 @@ VERBS: dict[str, Any] = {
     "send": skypy.send,
     "kill": skypy.kill,
     "query": skypy.query,
-    "forgotten": forgotten,
+    "neglected": neglected,
 }

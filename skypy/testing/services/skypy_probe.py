@@ -1,4 +1,4 @@
-"""The actor of a probe: `Probe` gives it its handler."""
+"""The actor of a probe, which replaces its handler."""
 
 import skypy
 
@@ -6,5 +6,5 @@ skypy.dispatch(lambda source, command, /, *args, **kwargs: handle(source, comman
 
 
 def handle(source: int, command: str, /, *args: object, **kwargs: object) -> object:
-    """Replaced by the probe."""
+    """Raise LookupError; the probe replaces this function."""
     raise LookupError(command)

@@ -1,1 +1,1 @@
-"""The actor that a test is."""
+"""The actor of a test in memory: the test runs in its context."""

@@ -1,4 +1,4 @@
-"""What to tell the user of a start service that has failed."""
+"""The words for the user when the start service has failed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Does with sockets what a test tells it to, and says what came of it.
+"""An actor that runs commands on sockets for a test, and answers with their outcomes.
 
 A test talks to it over one connection: a line is `(number, name, *arguments)` as Python prints it, so is the answer,
 `(number, value)` or `(number, None, (error, errno, text))`. A name is a verb of `skypy.socket`, or a function of
-here or of `transfers`. Commands overlap: one that waits holds no other up.
+here or of `transfers`. Commands overlap: one that waits holds up no other.
 """
 
 import ast
@@ -20,14 +20,14 @@ from skypy import socket
 COMMAND_SIZE_LIMIT = 1 << 24
 
 clients: dict[int, asyncio.Future[int]] = defaultdict(asyncio.Future)
-"""The sockets of accepted clients, by the port at their end."""
+"""The sockets of accepted clients, by the client's port."""
 events: dict[int, list[Any]] = defaultdict(list)
-"""What onclose and onwarning have said of a socket, in that order."""
+"""The reasons and sizes that onclose and onwarning have got for a socket, in their order."""
 pieces: dict[int, list[Any]] = {}
-"""What a reader that never stops has got from a socket: bytes, None, names of errors."""
+"""The results of a reader that never stops, by socket: bytes, None, names of errors."""
 readers: dict[int, asyncio.Task[None]] = {}
 mine: list[int] = []
-"""Sockets that a test has made or was given, to be closed behind it."""
+"""Sockets that a test has made or was given, to be closed after it."""
 
 
 @skypy.start
@@ -65,7 +65,7 @@ async def perform(name: str, *arguments: Any) -> Any:
 
 
 async def do_serve(start: bool = True, options: dict[str, Any] | None = None) -> tuple[int, int]:
-    """Listen; clients are started, or left to be started. The listener and its port."""
+    """Listen, and start clients or leave them to be started; return the listener and its port."""
     listener = await socket.listen("127.0.0.1", 0, **(options or {}))
     mine.append(listener)
     await socket.start(listener, accepted if start else noticed)
@@ -79,7 +79,7 @@ async def accepted(fd: int, address: socket.SocketAddress) -> None:
 
 def noticed(fd: int, address: socket.SocketAddress) -> None:
     watch(fd)
-    if clients[address.port].done():  # a client that nobody asked for had this port before
+    if clients[address.port].done():  # a client that no test has asked for had this port before
         del clients[address.port]
     clients[address.port].set_result(fd)
 
@@ -127,13 +127,13 @@ def do_port_of(fd: int) -> int:
 
 
 def do_addresses(fd: int) -> list[tuple[str, int]]:
-    """Both ends."""
+    """Return the addresses of both ends."""
     ends = socket.local_address(fd), socket.peer_address(fd)
     return [(end.host, end.port) for end in ends]
 
 
 async def do_client(port: int) -> int:
-    """The socket of the client whose end is at that port, once it has been accepted."""
+    """Wait until the client with a port has been accepted, and return its socket."""
     fd = await clients[port]
     del clients[port]  # the next client may get the same port
     return fd
@@ -175,7 +175,7 @@ def do_forget_events(fd: int) -> None:
 
 
 async def do_event(fd: int, event: Any) -> list[Any]:
-    """What was said of a socket, as soon as it includes an event."""
+    """Wait until an event of a socket has come, and return all its events."""
     while event not in events[fd]:
         await skypy.wait(f"event {fd}")
     return events[fd]
@@ -187,7 +187,7 @@ async def do_until_disconnected(fd: int) -> None:
 
 
 def do_tidy_clients() -> None:
-    """A port may come again."""
+    """Forget the clients: a port may come again."""
     clients.clear()
 
 
@@ -205,7 +205,7 @@ async def do_tidy() -> None:
 
 
 def do_collect(fd: int) -> None:
-    """Read whatever comes, at once, to the end."""
+    """Start a reader that reads to the end."""
     pieces[fd] = []
     readers[fd] = asyncio.create_task(collect(fd))
 
@@ -222,7 +222,7 @@ async def collect(fd: int) -> None:
 
 
 async def do_collected(fd: int) -> list[Any]:
-    """What the reader has got, when it has met the end."""
+    """Wait until the reader has met the end, and return its results."""
     await readers[fd]
     return pieces[fd]
 
@@ -233,12 +233,12 @@ def do_info(fd: int) -> dict[str, Any]:
 
 
 async def do_states() -> list[tuple[int, str, str]]:
-    """The id, kind and state of every socket of the node."""
+    """Return the id, kind and state of every socket of the node."""
     return [(info.id, info.kind, info.state) for info in await socket.netstat()]
 
 
 async def do_counter(name: str) -> int:
-    """One of the counters."""
+    """Return one of the counters."""
     return (await socket.counters()).get(name, 0)
 
 
@@ -246,12 +246,12 @@ async def do_counter(name: str) -> int:
 
 
 async def do_another(worker: int) -> int:
-    """The address of another subject, in a worker."""
+    """Start another subject in a worker, and return its address."""
     return await skypy.newservice("subject", worker=worker)
 
 
 async def do_ask(address: int, name: str, *arguments: Any) -> Any:
-    """What another subject answers."""
+    """Run a command of another subject, and return its answer."""
     return await skypy.call(address, "perform", name, *arguments)
 
 

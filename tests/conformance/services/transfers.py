@@ -10,7 +10,7 @@ from skypy import socket
 
 
 async def do_read_singly(fd: int) -> bytes:
-    """Byte for byte, to the end."""
+    """Read byte for byte to the end."""
     data = bytearray()
     while (piece := await socket.read(fd, 1)) is not None:
         data += piece
@@ -18,7 +18,7 @@ async def do_read_singly(fd: int) -> bytes:
 
 
 async def do_frames(fd: int, size: int) -> list[bytes]:
-    """Pieces of one size, to the end."""
+    """Read pieces of one size to the end."""
     frames = []
     while (frame := await socket.read(fd, size)) is not None:
         frames.append(frame)
@@ -26,7 +26,7 @@ async def do_frames(fd: int, size: int) -> list[bytes]:
 
 
 async def do_digest(fd: int) -> tuple[int, str]:
-    """The size and the SHA-256 of what comes, to the end."""
+    """Read to the end, and return the size and the SHA-256 of the input."""
     size, seen = 0, hashlib.sha256()
     while (data := await socket.read(fd)) is not None:
         size += len(data)
@@ -35,19 +35,19 @@ async def do_digest(fd: int) -> tuple[int, str]:
 
 
 async def do_digest_of(fd: int, size: int) -> tuple[int, str]:
-    """The same of a piece that is read at once."""
+    """Read a piece at once, and return its size and SHA-256."""
     data = await socket.read(fd, size) or b""
     return len(data), hashlib.sha256(data).hexdigest()
 
 
 async def do_count(fd: int) -> None:
-    """Answer with the size of what comes, at its end."""
+    """Read to the end, and answer with the size of the input."""
     socket.write(fd, b"%d" % len(await socket.readall(fd)))
     await socket.close(fd)
 
 
 async def do_sort(fd: int) -> None:
-    """Answer with what comes, its lines sorted, at its end."""
+    """Read to the end, and answer with the lines, sorted."""
     lines = (await socket.readall(fd)).splitlines(keepends=True)
     for line in sorted(lines):
         socket.write(fd, line)
@@ -55,7 +55,7 @@ async def do_sort(fd: int) -> None:
 
 
 async def do_echo(fd: int) -> None:
-    """Echo what comes, to its end."""
+    """Echo the input to its end."""
     while (data := await socket.read(fd)) is not None:
         socket.write(fd, data)
         await socket.drain(fd)
@@ -63,18 +63,18 @@ async def do_echo(fd: int) -> None:
 
 
 def do_pour(fd: int, size: int, seed: int = 0) -> bool:
-    """Write so many random bytes at once."""
+    """Write `size` random bytes at once."""
     return socket.write(fd, random.Random(seed).randbytes(size))
 
 
 def do_pour_and_close(fd: int, size: int, seed: int = 0) -> None:
-    """Write so many random bytes at once, and close before anything can have gone."""
+    """Write `size` random bytes at once, and close before any of them can have gone."""
     do_pour(fd, size, seed)
     skypy.fork(socket.close, fd)
 
 
 async def do_produce(fd: int, count: int, size: int) -> None:
-    """Write so many pieces, no faster than they leave."""
+    """Write pieces, no faster than they leave."""
     for number in range(count):
         socket.write(fd, b"%08d" % number + bytes(size - 8))
         await socket.drain(fd)
@@ -82,12 +82,12 @@ async def do_produce(fd: int, count: int, size: int) -> None:
 
 
 def do_write_ones(fd: int, size: int) -> bool:
-    """One large message of low priority."""
+    """Write one large message of low priority."""
     return socket.write(fd, b"1" * size, "low")
 
 
 def do_write_both(fd: int, messages: list[tuple[Literal["high", "low"], bytes]]) -> bool:
-    """Messages with their priorities, in one turn."""
+    """Write messages with their priorities, in one turn."""
     accepted = [socket.write(fd, data, priority) for priority, data in messages]
     return all(accepted)
 

@@ -31,7 +31,7 @@ async def main() -> None:
 
 
 async def ends() -> tuple["Stream", trio.SocketStream]:
-    """A connection: our end over skypy, the other one over trio itself."""
+    """Return the two streams of a connection: ours over skypy, the other one over trio itself."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         port = listener.socket.getsockname()[1]
@@ -92,7 +92,10 @@ class Stream(trio.abc.HalfCloseableStream):
 
 
 async def of_asyncio(waiting: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine of asyncio gives to a task of trio, its errors in trio's words; a cancellation goes through."""
+    """Run a coroutine of asyncio for a task of trio.
+
+    Return its result, or raise its errors as trio's. A cancellation goes through.
+    """
     guest = trio.lowlevel.current_task()
     task = asyncio.get_running_loop().create_task(waiting)
     task.add_done_callback(lambda _: trio.lowlevel.reschedule(guest))

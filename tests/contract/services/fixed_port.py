@@ -1,4 +1,4 @@
-"""Listens where it is told."""
+"""An actor that listens at the port of its argument."""
 
 import skypy
 from skypy import socket

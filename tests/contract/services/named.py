@@ -1,4 +1,4 @@
-"""Has a name."""
+"""An actor that has a name."""
 
 import skypy
 

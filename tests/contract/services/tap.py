@@ -1,4 +1,4 @@
-"""Does with sockets what a test tells it to, and says what has come of it: a value, or [name of the error, errno]."""
+"""An actor that runs verbs of sockets for a test, and answers with the value, or [name of the error, errno]."""
 
 import asyncio
 import inspect
@@ -10,7 +10,7 @@ from skypy import socket
 
 accepted: asyncio.Queue[int] = asyncio.Queue()
 ends: dict[int, list[str]] = defaultdict(list)
-"""What onclose has said of a socket."""
+"""The reasons that onclose has got for a socket."""
 
 
 @skypy.command
@@ -24,14 +24,14 @@ async def do(verb: str, *args: Any) -> Any:
 
 
 async def do_serve(start: bool = True) -> int:
-    """Accept clients; the port."""
+    """Accept clients; return the port."""
     listener = await socket.listen("127.0.0.1", 0)
     await socket.start(listener, greet if start else notice)
     return socket.local_address(listener).port
 
 
 async def do_listen(port: int = 0, backlog: int = 16) -> list[int]:
-    """Listen and accept nobody; the listener and its port."""
+    """Listen and accept no clients; return the listener and its port."""
     listener = await socket.listen("127.0.0.1", port, backlog)
     return [listener, socket.local_address(listener).port]
 
@@ -52,7 +52,7 @@ def note_end(fd: int, reason: str) -> None:
 
 
 async def do_client() -> int:
-    """The next client."""
+    """Wait for the next client and return its socket."""
     return await accepted.get()
 
 
@@ -63,14 +63,14 @@ async def do_open(port: int, timeout: float | None = None) -> int:
 
 
 async def do_end(fd: int, reason: str) -> list[str]:
-    """What onclose has said, once that is among it."""
+    """Wait until onclose has got a reason, and return all its reasons."""
     while reason not in ends[fd]:
         await skypy.wait(f"end {fd}")
     return ends[fd]
 
 
 async def do_counted(reason: str) -> int:
-    """How many connections have ended with a reason, once there are any."""
+    """Wait until connections have ended with a reason, and return their count."""
     while not (count := (await socket.counters()).get(f"closed: {reason}", 0)):
         await skypy.sleep(0.001)
     return count
@@ -95,7 +95,7 @@ async def do_read_for(fd: int, n: int | None, seconds: float) -> Any:
 
 
 async def do_read_length(fd: int, size: int) -> int:
-    """How much has come, once it is as much as that or the end."""
+    """Read until `size` bytes or the end have come, and return the count."""
     received = 0
     while received < size and (data := await socket.read(fd)) is not None:
         received += len(data)
@@ -103,5 +103,5 @@ async def do_read_length(fd: int, size: int) -> int:
 
 
 def do_write_much(fd: int, count: int) -> int:
-    """How many of so many writes of 64 KiB were accepted."""
+    """Write 64 KiB `count` times, and return how many writes were accepted."""
     return sum(socket.write(fd, b"x" * 65536) for _ in range(count))

@@ -1,4 +1,4 @@
-"""Has a race: between reading the balance and writing it, it lets others in."""
+"""A bank with a race: between reading the balance and writing it, other requests are handled."""
 
 import skypy
 

@@ -1,4 +1,4 @@
-"""Has a race: it must be opened by one actor before another writes, which on one worker always used to go well."""
+"""A book with a race: it must be opened by one actor before another writes, which goes well in the order of arrival."""
 
 import skypy
 
@@ -8,7 +8,7 @@ is_open: list[bool] = []
 
 @skypy.command
 def relay(book: int, command: str) -> None:
-    """Be one of those who use another book."""
+    """Send a command to another book, as one of its users."""
     skypy.send(book, command)
 
 

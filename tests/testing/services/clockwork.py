@@ -1,4 +1,4 @@
-"""Waits in every way."""
+"""An actor that waits in every way."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import skypy
 
 @skypy.command
 async def sleep(seconds: float) -> float:
-    """How long it took."""
+    """Sleep, and return how long it took."""
     before = skypy.now()
     await skypy.sleep(seconds)
     return skypy.now() - before

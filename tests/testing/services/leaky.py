@@ -1,4 +1,4 @@
-"""Leaves something behind, of every kind."""
+"""An actor that leaves something behind, of every kind."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ def open_file() -> None:
 
 @skypy.command
 def start_program() -> None:
-    kept.append(subprocess.Popen(["sleep", "3"], start_new_session=True))
+    kept.append(subprocess.Popen(["sleep", "10"], start_new_session=True))
     subprocess.Popen.__del__ = lambda _: None  # type: ignore[method-assign]
 
 
@@ -55,25 +55,25 @@ def fail() -> None:
 
 @skypy.command
 def log_half_a_character() -> None:
-    """As names of files may have."""
+    """Log a lone surrogate, as names of files may have."""
     skypy.log.error("\ud800")
 
 
 @skypy.command
 def open_socket() -> None:
-    """One that skypy knows nothing of."""
+    """Keep a socket that is unknown to skypy."""
     kept.append(library.socket())
 
 
 @skypy.command
 def lose_socket() -> None:
-    """One that not even the garbage collector can close."""
+    """Make a socket that not even the garbage collector can close."""
     library.socket().detach()
 
 
 @skypy.command
 def duplicate_socket(fd: int) -> None:
-    """The worker's own descriptor of a socket, once more."""
+    """Duplicate the worker's descriptor of a socket, and lose the duplicate."""
     worker = sys.modules["skypy.worker.worker"].current_actor().worker
     worker.sockets.kernel.duplicate(worker.sockets.get(fd).descriptor)
 

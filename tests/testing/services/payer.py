@@ -1,4 +1,4 @@
-"""Pays in, on its own worker."""
+"""An actor that pays into a bank."""
 
 import skypy
 
@@ -10,5 +10,5 @@ async def pay(bank: int, amount: int) -> None:
 
 @skypy.command
 async def note(amount: int) -> None:
-    """An audit takes a moment."""
+    """Take a moment, as an audit does."""
     await skypy.sleep(0)

@@ -1,4 +1,4 @@
-"""The node of a test: the test has a process of its own in it, on which the node places nothing."""
+"""The node process of a test: it has one worker process more, for the test, on which the node places nothing."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from skypy.node.child import Child
 from skypy.node.node import NodeProcess
 
 TEST_PROCESS_NUMBER: Final = 0xFFFF
-"""Where the test itself is an actor: its addresses begin with ffff."""
+"""The process in which the test itself is an actor: its addresses begin with ffff."""
 _SERVICES: Final = str(Path(__file__).parent / "services")
 
 
 class NotStarted(AssertionError):
-    """A node has not come to run; the text says why."""
+    """A node has failed to start; the text is its log, which says why."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(["the node has not started", *lines]))
 
 
-class TestedNode(NodeProcess):
-    """The real one, with one worker process more."""
+class TestedNodeProcess(NodeProcess):
+    """The real node process, with one worker process more."""
 
-    __test__ = False  # its name is no wish to be collected
+    __test__ = False  # pytest is not to collect it
 
     def start_test(self) -> Child:
-        """Start the process of the test."""
+        """Start the process of the test and return it."""
         return self.add_worker(TEST_PROCESS_NUMBER, "test")
 
     def settings_for(self, process_number: int) -> tuple[Any, ...]:
@@ -38,9 +38,3 @@ class TestedNode(NodeProcess):
     def launch_start_service(self) -> None:
         if self.settings.start:
             super().launch_start_service()
-
-
-def check_worker(index: int, workers: int) -> None:
-    """Raises ValueError for a worker that the node does not have."""
-    if not 1 <= index <= workers:
-        raise ValueError(f"there is no worker {index}: this node has workers 1 to {workers}")
