@@ -139,8 +139,9 @@ class Bus:
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
         if not batch:
+            if not self._waiting:
+                self._posted()
             self._waiting.append(peer)
-            self._posted()
         batch.append(message)
         if len(batch) == peer.enough:
             peer.enough *= 2

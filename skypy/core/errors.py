@@ -2,7 +2,8 @@
 
     SkypyError
     ├── ConfigError            the config file: names the file and the key
-    ├── ServiceError           a service could not be found, loaded or started
+    ├── ServiceError           a service could not be found, loaded or started; its subclasses in
+    │                          skypy/worker/services/failures.py are of no concern to services
     ├── NameTaken              the name belongs to another actor
     ├── CallError              a message could not be answered
     │   ├── RemoteError        the callee raised: type, text and traceback of its exception

@@ -135,7 +135,7 @@ class Launcher:
     def gone(self, address: Address) -> None:
         """An actor has ended."""
         self._load[process_number(address)] -= 1
-        self._announce_free(self._names.forget(address))
+        self._announce_free(self._names.free(address))
 
     def worker_died(self, number: int, reason: str) -> None:
         """Everything that was there is gone, and what was being started there has failed."""
@@ -145,7 +145,7 @@ class Launcher:
                 del self._places[asker, where]
                 if where != number:
                     self._load[where] -= count
-        self._announce_free(self._names.forget_process(number))
+        self._announce_free(self._names.free_process(number))
         for launch, (where, _, failed) in list(self._launches.items()):
             if where == number:
                 del self._launches[launch]
@@ -216,7 +216,7 @@ class Launcher:
         question.answer(self._names.find(name))
 
     def _forget(self, question: _Question, address: Address) -> None:
-        self._announce_free(self._names.forget(address))
+        self._announce_free(self._names.free(address))
         question.answer(None)
 
     def _set_setting(self, question: _Question, key: str, value: str) -> None:

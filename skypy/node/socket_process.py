@@ -97,7 +97,7 @@ class SocketProcess:
             self._service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._stop_now)
         self._stopping = True
         linger = min(self._settings.socket.linger, _LINGER_AT_STOP_SECONDS)
-        self._service.settings = dataclasses.replace(self._settings.socket, linger=linger)
+        self._service.shared.settings = dataclasses.replace(self._settings.socket, linger=linger)
 
     def _node_is_gone(self) -> None:
         self._stop()
@@ -107,7 +107,7 @@ class SocketProcess:
         """No time is left for what is being closed, and none for what is closed from now on."""
         del now
         self._stopping = True
-        self._service.settings = dataclasses.replace(self._settings.socket, linger=0.0, flush_timeout=0.0)
+        self._service.shared.settings = dataclasses.replace(self._settings.socket, linger=0.0, flush_timeout=0.0)
         self._service.end_by_force()
 
     def _kill_workers(self, now: float) -> None:

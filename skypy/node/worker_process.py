@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -28,10 +29,13 @@ from skypy.lane.lane import Lane
 from skypy.node.process import Beginning, be_a_child
 from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors.log import set_up_logging
+from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.node_link import NodeLink
+from skypy.worker.services.failures import ExitedWhileStarting, StartFailed, address_in_use_hint
 from skypy.worker.tasks.loop import new_loop
-from skypy.worker.worker import ExitedWhileStarting, StartFailed, Worker, log
+from skypy.worker.worker import Worker
 
+_log = logging.getLogger("skypy")
 _BUS_LINGER_SECONDS = 1.0
 _GARBAGE_COLLECTOR_THRESHOLDS = (10_000, 20, 20)
 """Services and messages that wait are no garbage: with Python's own 700, 10, 10 the collector looks at each again and
@@ -68,44 +72,44 @@ class WorkerProcess:
             UNKNOWN_PROCESS: self._unborn,
             JOIN: self._join,
         }
-        self._link = NodeLink(beginning.control, loop, told, self._stop)
+        self._scheduler = Scheduler(loop, kernel.now, kernel.message_queue(), kernel.messages_per_turn)
+        self._link = NodeLink(beginning.control, self._scheduler, told, self._stop)
         self._bus = Bus(loop, self._received, self._posted, self._unmet, self._bus_broken)
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
             Lane(kernel.socket_of(descriptor), kernel),
-            loop,
+            self._scheduler,
             self._service_gone,
             self._link,
             self._bus.send,
             beginning.node_start,
             kernel,
         )
-        self.worker.scheduler.end_of_turn_hooks += (self._bus.flush, self._link.flush)
         self._link.send((READY,))
-        self._link.do(beginning.messages)
+        self._link.handle_all(beginning.messages)
 
     # -- the bus --
 
     def _received(self, messages: list[Any], handled: Callable[[], None]) -> None:
-        self.worker.received(messages, handled)
+        self.worker.from_bus.receive(messages, handled)
 
     def _posted(self) -> None:
-        self.worker.scheduler.request_turn()
+        self._scheduler.send_last(self._bus.flush)
 
     def _unmet(self, number: int) -> None:
         self._link.send((QUERY_PROCESS, number))  # an address may be made up: then nobody would ever answer
 
     def _bus_broken(self) -> None:
         """What another worker has sent cannot be read: this process ends, and is replaced if the node lives."""
-        log.error("another worker has sent what no worker sends")
+        _log.error("another worker has sent what no worker sends")
         self.exit_status = 1
         self._stop()
 
     def _join(self, number: int) -> None:
         descriptor = self._control.take_descriptor()
         if descriptor is None:
-            log.error("no descriptor is left for a lane to worker process %d: nobody here will ever reach it", number)
+            _log.error("no descriptor is left for a lane to worker process %d: nobody here will ever reach it", number)
             self._process_died(number, "there is no lane to its process")
         else:
             self._bus.join(number, Lane(self._kernel.socket_of(descriptor), self._kernel))
@@ -121,7 +125,7 @@ class WorkerProcess:
     # -- the node --
 
     def _named(self, name: str, address: int | None) -> None:
-        self.worker.named(name, address)
+        self.worker.directory.named(name, address)
 
     def _launch_told(self, launch: int, name: str, packed_arguments: bytes) -> None:
         task = self._loop.create_task(self._launch(launch, name, packed_arguments))
@@ -130,13 +134,13 @@ class WorkerProcess:
 
     async def _launch(self, launch: int, name: str, packed_arguments: bytes) -> None:
         try:
-            address = await self.worker.launch(name, packed_arguments)
+            address = await self.worker.launching.launch(name, packed_arguments)
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
             if self._stopping is None:
                 self._link.send((LAUNCHED, launch, 0))
         except ServiceError as error:
             cause = error.error if isinstance(error, StartFailed) else error
-            key, text = self.worker.address_in_use_hint(cause) or ("start", str(error))
+            key, text = address_in_use_hint(cause, self.worker.settings.env) or ("start", str(error))
             self._link.send((LAUNCH_FAILED, launch, key, text))
         else:
             self._link.send((LAUNCHED, launch, address))
@@ -158,7 +162,7 @@ class WorkerProcess:
         for task in self._launches:
             task.cancel()
         await self.worker.stop()
-        self.worker.scheduler.end_turn()
+        self._scheduler.take_turn()
         await self.worker.sockets.flushed()
         await self._bus.close(_BUS_LINGER_SECONDS)
         self._ended()

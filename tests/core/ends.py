@@ -7,6 +7,7 @@ from collections.abc import Callable
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.lease import Lease
 from skypy.core.tcp.state import State
+from skypy.core.tcp.worker_port import Reader
 from skypy.core.wire.socket_lane import HIGH, Message
 
 ID = 7
@@ -25,10 +26,18 @@ class Heard(list[Message]):
 class OneWorker:
     """The only worker there is, as the socket service's end knows one."""
 
-    number = 1
+    process_number = 1
+    full = False
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self.send = send
+
+    def send_with_descriptor(self, message: Message, descriptor: int) -> None:
+        del descriptor
+        self.send(message)
+
+    def stall(self, reader: Reader) -> None:
+        raise AssertionError("it is never full")
 
 
 def connection(state: State = State.OPEN, *, queued: bytes = b"", limit: int = PLENTY) -> tuple[Connection, Heard]:

@@ -17,7 +17,8 @@ from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.read_half import ReadState
-from skypy.core.tcp.state import DELIVERING, Effect, State
+from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
+from skypy.core.tcp.worker_port import Reader
 from skypy.core.waiting import Wakeable
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
@@ -69,7 +70,8 @@ class Worker:
     """A worker with an actor that does anything at any time, and its lane."""
 
     def __init__(self, number: int, world: World) -> None:
-        self.number = number
+        self.process_number = number
+        self.full = False
         self.world = world
         self.alive = True
         self.ended = False
@@ -115,6 +117,13 @@ class Worker:
     def send(self, message: Message) -> None:
         if self.alive:
             self.reports.append(unpack(pack(message)))
+
+    def send_with_descriptor(self, message: Message, descriptor: int) -> None:
+        del descriptor
+        self.send(message)
+
+    def stall(self, reader: Reader) -> None:
+        raise AssertionError("it is never full")
 
     def hear(self, _: int) -> None:
         kind, _id, *fields = self.reports.popleft()
@@ -170,12 +179,12 @@ class Worker:
         assert take_over is not None, "SOCKET_HANDED_OVER without TAKE_OVER"
         assert ID not in self.leases.own
         assert ID not in self.leases.parting
-        self.leases.handed_over(self.world.make_socket(self), take_over, self.number, fields)
+        self.leases.handed_over(self.world.make_socket(self), take_over, self.process_number, fields)
         for taker in take_over.takers:
             taker.set_result(None)
 
     def _refused(self) -> None:
-        assert not self.world.connection.owned, "refused though it has an owner"
+        assert self.world.connection.state not in OWNED, "refused though it has an owner"
         self.leases.foreign.refused(ID)
 
     def _drain_done(self, request: int) -> None:
@@ -196,7 +205,7 @@ class Worker:
 
     def write(self, n: int) -> None:
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
-        message = self.world.peer.message(self.number, letter, 70_000 if n > 245 else 7 + n // 8)
+        message = self.world.peer.message(self.process_number, letter, 70_000 if n > 245 else 7 + n // 8)
         if self.leases.write(ID, message, priority):
             self.accepted.append((message, self.socket is not None))
 
@@ -241,7 +250,7 @@ class Worker:
         elif n < 100:
             socket.lease.resume()
         elif n < 130:
-            socket.lease.start(self.number + n % 2)  # the actor that has it, or another one of this worker
+            socket.lease.start(self.process_number + n % 2)  # the actor that has it, or another one of this worker
 
     def end(self, n: int) -> None:
         socket = self.socket
@@ -306,8 +315,8 @@ class World:
         self.connection = Connection(ID, first)
         first.leases.own[ID] = socket = self.make_socket(first)
         connection = self.connection
-        connection.credit(WINDOW, first.number)  # as its listener has granted it
-        socket.lease.accepted(first.number)
+        connection.credit(WINDOW, first.process_number)  # as its listener has granted it
+        socket.lease.accepted(first.process_number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
             socket_lane.CREDIT: connection.credit,
             socket_lane.WRITE: connection.write,
@@ -359,7 +368,7 @@ class World:
                 yield worker.read_directly
         if self.freed:
             return
-        if self.connection.wants_write:
+        if self.connection.queue.size:
             yield self.write_queued
         if self.connection.wants_read and self.kernel.readable:
             yield self.read_arrived
@@ -374,10 +383,11 @@ class World:
         if kind in (socket_lane.SEND, socket_lane.DRAIN):
             connection.pass_on(worker, kind, *fields)
         elif kind == socket_lane.TAKE_OVER:
-            connection.claim(worker)
+            connection.take_over(worker)
         elif kind == socket_lane.DRAINED:
-            connection.drained(worker, *fields)
-        elif connection.worker is worker and connection.owned:  # else it crossed the end
+            if connection.worker is worker and connection.hand_over is not None:
+                connection.hand_over.drained(*fields)
+        elif connection.worker is worker and connection.state in OWNED:  # else it crossed the end
             self.perform(self.served[kind](*fields) or ())
 
     def _yield(self, *last_words: Any) -> Sequence[Effect]:
@@ -385,13 +395,15 @@ class World:
         if handed_over is None:
             self.input_dropped = True
             return self.connection.close()
-        self.input_dropped |= not self.workers[self.connection.worker.number - 1].alive
+        self.input_dropped |= not self.workers[self.connection.worker.process_number - 1].alive
         self.connection.worker.send(handed_over)
         return self.connection.resume()
 
     def see_lane_end(self, worker: Worker, _: int) -> None:
         worker.ended = True
-        if self.connection.worker_died(worker):
+        if self.connection.hand_over is not None:
+            self.connection.hand_over.worker_died(worker)
+        if self.connection.worker is worker and self.connection.state in OWNED:
             self.owner_died = self.input_dropped = True
             self.perform(self.connection.close())
 
@@ -407,16 +419,17 @@ class World:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.read_size)
+            data = self.kernel.receive(self.connection.input.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
         if not data:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
-            self.connection.deliver(data, more=n % 2 == 1)
+            worker = self.connection.worker
+            self.connection.input.deliver(worker, data, more=n % 2 == 1)
             if n < 160 and self.connection.state in DELIVERING and self.connection.wants_read:
-                self.connection.lend()
+                self.connection.input.lend(worker)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -434,7 +447,7 @@ class World:
                     whole = self.peer.between_messages or self.kernel.reset or self.owner_died
                     assert whole, "a clean end inside of a message"
                     self.kernel.fin_sent = True
-                case Effect.RESET:
+                case Effect.FORCE_RESET:
                     self.kernel.reset = True
                 case Effect.AWAIT_ANSWER:
                     pass  # no owner takes that long here
@@ -459,7 +472,7 @@ class World:
         self.kernel.fin_received = n < 90
 
     def peer_resets(self, n: int) -> None:
-        if n < (40 if self.connection.lent else 8):  # seldom, but often enough while a worker reads by itself
+        if n < (40 if self.connection.input.lent else 8):  # seldom, but often enough while a worker reads by itself
             self.kernel.be_reset()
 
     # -- and in the end --

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from skypy.core.errors import InternalError, SkypyError
 from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.connection_input import ConnectionInput
 from skypy.core.tcp.foreign import ForeignSockets
+from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.read_half import ReadState
-from skypy.core.tcp.state import DELIVERING, DISCARDING, Effect, Input, State
+from skypy.core.tcp.state import DELIVERING, DISCARDING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import WorkerPort
 from skypy.core.tcp.write_half import WriteHalf
 from skypy.core.wire.socket_lane import CREDIT, HIGH, SEND, SOCKET_DRAIN_BY, SOCKET_SENT_BY
@@ -36,6 +38,10 @@ ATTEMPTS: Final = 5000
 
 Patch = pytest.MonkeyPatch
 Effects = tuple[Effect, ...]
+
+
+def is_recalled(connection: Connection) -> bool:
+    return connection.hand_over is not None and connection.hand_over.recalled
 
 
 def play_often(times: int) -> None:
@@ -70,26 +76,28 @@ def a_worker_goes_on_sending_while_it_takes_over(patch: Patch) -> None:
 
 def the_service_reads_on_during_a_recall(patch: Patch) -> None:
     def wants_read(self: Connection) -> bool:
-        return self.read < self.limit and not self.lent if self.state in DELIVERING else self.state in DISCARDING
+        return self.input.wanted if self.state in DELIVERING else self.state in DISCARDING
 
     patch.setattr(Connection, "wants_read", property(wants_read))
 
 
 def the_service_reads_on_while_the_reading_is_lent(patch: Patch) -> None:
     def wants_read(self: Connection) -> bool:
-        return self.read < self.limit and not self._recalled if self.state in DELIVERING else self.state in DISCARDING
+        if self.state in DELIVERING:
+            return self.input.read < self.input.limit and (self.hand_over is None or not self.hand_over.recalled)
+        return self.state in DISCARDING
 
     patch.setattr(Connection, "wants_read", property(wants_read))
 
 
 def the_reading_is_lent_before_the_last_data_is_delivered(patch: Patch) -> None:
-    def deliver(self: Connection, data: bytes, *, more: bool = False) -> None:
-        if self._deliveries + 1 == self._lend_after and self.wants_read:
-            self.lend()
-        true_deliver(self, data, more=more)
+    def deliver(self: ConnectionInput, worker: WorkerPort, data: bytes, *, more: bool = False) -> None:
+        if self._deliveries + 1 == self._lend_after and self.wanted:
+            self.lend(worker)
+        true_deliver(self, worker, data, more=more)
 
-    true_deliver = Connection.deliver
-    patch.setattr(Connection, "deliver", deliver)
+    true_deliver = ConnectionInput.deliver
+    patch.setattr(ConnectionInput, "deliver", deliver)
 
 
 def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
@@ -125,9 +133,9 @@ def yield_comes_without_what_was_read(patch: Patch) -> None:
 
 def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
     def shutdown(self: Connection, how: str) -> Effects:
-        lent = self.lent
+        lent = self.input.lent
         effects = true_shutdown(self, how)
-        self.lent = lent and self.owned
+        self.input.lent = lent and self.state in OWNED
         return effects
 
     def lent(self: Lease) -> bool:
@@ -171,7 +179,7 @@ def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> No
 
 def the_service_queues_foreign_output_itself(patch: Patch) -> None:
     def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
-        if kind == SEND and self.queue.size and self.owned:
+        if kind == SEND and self.queue.size and self.state in OWNED:
             for priority, data in fields[0]:
                 self.queue.append(data, priority)
         else:
@@ -195,8 +203,9 @@ def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> No
 
 def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
     def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
-        if self._recalled:
-            self.worker.send((SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY, self.id, source.number, *fields))
+        if self.hand_over is not None and self.hand_over.recalled:
+            report = SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY
+            self.worker.send((report, self.id, source.process_number, *fields))
         else:
             true_pass_on(self, source, kind, *fields)
 
@@ -206,14 +215,15 @@ def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
 
 def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
     def yielded(self: Connection, *last_words: Any) -> Any:
-        self._held, held = (), self._held
+        assert self.hand_over is not None
+        held = self.hand_over.take_held()
         own = true_yielded(self, *last_words)
-        self._held = held
+        self.hand_over._held = held
         return own
 
     def resume(self: Connection) -> Effects:
-        self.worker.send((SOCKET_SENT_BY, self.id, 0, self._held))
-        self._held = ()
+        assert self.hand_over is not None
+        self.worker.send((SOCKET_SENT_BY, self.id, 0, self.hand_over.take_held()))
         return true_resume(self)
 
     true_yielded, true_resume = Connection.yielded, Connection.resume
@@ -223,26 +233,25 @@ def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
 
 def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> None:
     def close(self: Connection) -> Effects:
-        return () if self._recalled else true_close(self)
+        return () if is_recalled(self) else true_close(self)
 
     true_close = Connection.close
     patch.setattr(Connection, "close", close)
 
 
 def a_recall_is_over_when_the_taker_dies(patch: Patch) -> None:
-    def worker_died(self: Connection, dead: WorkerPort) -> bool:
-        closes = true_holder_died(self, dead)
-        self._recalled &= bool(self._claims)
-        return closes
+    def worker_died(self: HandOver, dead: WorkerPort) -> None:
+        true_worker_died(self, dead)
+        self.recalled &= bool(self._takers)
 
-    true_holder_died = Connection.worker_died
-    patch.setattr(Connection, "worker_died", worker_died)
+    true_worker_died = HandOver.worker_died
+    patch.setattr(HandOver, "worker_died", worker_died)
 
 
 def a_flushed_connection_ends_during_a_recall(patch: Patch) -> None:
     def wrote(self: Connection, count: int) -> Effects:
         effects = true_wrote(self, count)
-        return self._apply(Input.FLUSHED) if self._recalled and not self.queue.size else effects
+        return self.apply(Input.FLUSHED) if is_recalled(self) and not self.queue.size else effects
 
     true_wrote = Connection.wrote
     patch.setattr(Connection, "wrote", wrote)
@@ -250,9 +259,12 @@ def a_flushed_connection_ends_during_a_recall(patch: Patch) -> None:
 
 def a_shutdown_is_carried_out_during_a_recall(patch: Patch) -> None:
     def shutdown(self: Connection, how: str) -> Effects:
-        recalled, self._recalled = self._recalled, False
+        if not is_recalled(self):
+            return true_shutdown(self, how)
+        assert self.hand_over is not None
+        self.hand_over.recalled = False
         effects = true_shutdown(self, how)
-        self._recalled = recalled
+        self.hand_over.recalled = True
         return effects
 
     true_shutdown = Connection.shutdown
@@ -270,12 +282,12 @@ def the_new_owner_of_a_half_closed_socket_grants_no_credit(patch: Patch) -> None
 
 
 def writers_are_not_told_of_the_end(patch: Patch) -> None:
-    def dismiss_others(self: Connection) -> None:
+    def dismiss(self: HandOver, state: State) -> None:
         self._writers = ()
-        true_dismiss_others(self)
+        true_dismiss(self, state)
 
-    true_dismiss_others = Connection._dismiss_others
-    patch.setattr(Connection, "_dismiss_others", dismiss_others)
+    true_dismiss = HandOver.dismiss
+    patch.setattr(HandOver, "dismiss", dismiss)
 
 
 WRONG: Final[list[Callable[[Patch], None]]] = [

@@ -21,7 +21,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.read_half import ReadState
-from skypy.core.tcp.state import DELIVERING, Effect, State
+from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
 from skypy.core.wire.socket_lane import HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_FORGET, SOCKET_MORE, Message
@@ -113,7 +113,7 @@ class BothEnds:
             yield self.serve
         if self.freed:
             return
-        if self.connection.wants_write:
+        if self.connection.queue.size:
             yield self.write_queued
         if self.connection.wants_read and self.kernel.readable:
             yield self.read_arrived
@@ -197,7 +197,7 @@ class BothEnds:
 
     def serve(self, _: int) -> None:
         kind, _id, *fields = self.requests.popleft()
-        if self.connection.owned:  # else it crossed the end
+        if self.connection.state in OWNED:  # else it crossed the end
             self.perform(self.served[kind](*fields) or ())
 
     def write_queued(self, _: int) -> None:
@@ -212,14 +212,14 @@ class BothEnds:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.read_size)
+            data = self.kernel.receive(self.connection.input.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
         if not data:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
-            self.connection.deliver(data, more=n % 2 == 1)
+            self.connection.input.deliver(self.connection.worker, data, more=n % 2 == 1)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -235,7 +235,7 @@ class BothEnds:
                     assert not self.kernel.fin_sent
                     assert self.kernel.reset or self.peer.has_everything, "a clean end, but something is missing"
                     self.kernel.fin_sent = True
-                case Effect.RESET:
+                case Effect.FORCE_RESET:
                     self.kernel.reset = True
                 case Effect.AWAIT_ANSWER:
                     pass  # no owner takes that long here

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -13,9 +15,12 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.read_half import ReadState
 from skypy.core.wire.socket_lane import BREAK, HALF_SENT, HIGH, LOW, RETURN, SHUTDOWN, WRITE
+from skypy.system.kernel import LINUX
+from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.stream_socket import LARGEST_DIRECT_READ, StreamSocket
 from tests.core.ends import DESCRIPTOR, ID, OWNER, Heard
+from tests.worker.steps import run_iterations
 
 pytestmark = pytest.mark.interpreted
 
@@ -202,82 +207,21 @@ def test_finishing_comes_behind_the_corked_bytes() -> None:
 # -- direct input --
 
 
-class Poller:
-    """Readiness as a test sets it, and a list of the watched descriptors."""
-
-    def __init__(self) -> None:
-        self.watched: list[int] = []
-        self.add: Callable[[int, int], None] = lambda descriptor, _: self.watched.append(descriptor)
-        self.remove = self.watched.remove
-
-    def fileno(self) -> int:
-        return 4
-
-    def wait(self, seconds: float) -> list[tuple[int, int]]:
-        assert not seconds
-        return [(descriptor, 1) for descriptor in self.watched]
-
-
-class Turns:
-    """A scheduler, and a loop, that let the test call what is to be called when there is input."""
-
-    def __init__(self) -> None:
-        self.loop = self
-        self.wakeups = self.forks = ()
-        self.ready: Callable[[], None]
-
-    def add_reader(self, _: int, ready: Callable[[], None]) -> None:
-        self.ready = ready
-
-    def begin_turn(self) -> None:
-        pass
-
-    def end_turn(self) -> None:
-        pass
-
-
-def watching() -> tuple[DirectInput, Poller, Turns]:
-    poller, turns = Poller(), Turns()
-    kernel = cast(Any, type("Pollers", (), {"poller": lambda _: poller})())
-    return DirectInput(kernel, cast(Any, turns)), poller, turns
-
-
-def test_a_socket_is_watched_while_its_reading_is_lent() -> None:
-    direct_input, poller, turns = watching()
-    made, kernel, _ = lent()
-    direct_input.watch(made)
-    kernel.outcomes += [b"abc", b""]
-    turns.ready()
-    assert (poller.watched, made.read_half.buffer.size) == ([DESCRIPTOR], 3)
-    turns.ready()
-    assert poller.watched == []
-
-
-def test_a_socket_whose_reading_was_returned_is_dropped_at_its_next_event() -> None:
-    direct_input, poller, turns = watching()
-    made, kernel, _ = lent()
-    direct_input.watch(made)
-    made.lease.pause()
-    assert poller.watched == [DESCRIPTOR]
-    turns.ready()
-    assert (poller.watched, kernel.sizes) == ([], [])
-
-
-def test_a_socket_that_is_lent_again_before_it_was_dropped_is_watched_once() -> None:
-    direct_input, poller, _ = watching()
-    made, _, _ = lent()
-    direct_input.watch(made)
-    made.lease.pause()
-    made.lease.resume()
-    assert made.lease.lent()
-    direct_input.watch(made)
-    assert poller.watched == [DESCRIPTOR]
-
-
-def test_ignoring_a_socket_twice_is_harmless() -> None:
-    direct_input, poller, _ = watching()
-    made, _, _ = lent()
-    direct_input.watch(made)
-    direct_input.ignore(made)
-    direct_input.ignore(made)
-    assert poller.watched == []
+def test_a_socket_is_watched_while_its_reading_is_lent(loop: asyncio.AbstractEventLoop) -> None:
+    heard, nothing = Heard(), cast(Any, None)
+    direct_input = DirectInput(LINUX, Scheduler(loop, LINUX.now, deque(), 1000))
+    ours, peer = socket.socketpair()
+    ours.setblocking(False)
+    with ours, peer:
+        made = StreamSocket(ID, ours.fileno(), 100, heard.append, loop, nothing, SocketAddress("127.0.0.1", 1), LINUX)
+        made.lease.start(OWNER)
+        heard.clear()
+        assert made.lease.lent()
+        direct_input.watch(made)
+        peer.send(b"abc")
+        run_iterations(loop)
+        assert (made.read_half.buffer.size, heard) == (3, [])
+        peer.shutdown(socket.SHUT_WR)
+        run_iterations(loop)
+        assert heard == [(RETURN, ID, 3, 100, 0)]
+        direct_input.ignore(made)  # harmless: the end has dropped the socket already

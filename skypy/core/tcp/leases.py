@@ -63,7 +63,7 @@ class Leases(Generic[S, W]):
     def __init__(
         self,
         send: Callable[[Message], None],
-        request_turn: Callable[[], None],
+        wants_flush: Callable[[], None],
         wake: Callable[[Wakeable], None],
         high_water: int,
         low_water: int,
@@ -74,12 +74,12 @@ class Leases(Generic[S, W]):
     ) -> None:
         """Begin with no connection.
 
-        `send` puts a message onto the lane to the socket service, `request_turn` asks for a turn, at whose end the
-        sockets of `take_dirty` are flushed, `wake` ends a wait. `warn(socket, bytes)` hears of output that the peer
-        does not take, and of its end (0).
+        `send` puts a message onto the lane to the socket service. `wants_flush` asks for a flush of `take_dirty()`
+        and of `foreign` at the end of the turn. `wake` ends a wait. `warn(socket, bytes)` hears of
+        output that the peer does not take, and of its end (0).
         """
         self._send = send
-        self._request_turn = request_turn
+        self._wants_flush = wants_flush
         self._wake = wake
         self._high_water = high_water
         self._low_water = min(low_water, high_water)
@@ -99,7 +99,8 @@ class Leases(Generic[S, W]):
         """Cork a message until the end of the turn. Return False when nothing can be written."""
         socket = self.own.get(id_)
         if socket is None:
-            self._request_turn()
+            if not self.foreign.corked:
+                self._wants_flush()
             return self.foreign.write(id_, data, priority)
         half = socket.write_half
         if not half.writable:
@@ -108,7 +109,7 @@ class Leases(Generic[S, W]):
             corked = half.corked
             if not corked.size:
                 if not self.dirty:
-                    self._request_turn()
+                    self._wants_flush()
                 self.dirty.append(socket)
             corked.append(data, priority)
             if half.out - half.sent + corked.size > self._write_limit:

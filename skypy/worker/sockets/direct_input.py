@@ -38,20 +38,9 @@ class DirectInput:
             self._poller.remove(descriptor)
 
     def _ready(self) -> None:
-        scheduler = self._scheduler
-        sockets = self._sockets
-        scheduler.begin_turn()
-        left = iter(self._poller.wait(0))
-        while True:
-            try:
-                for descriptor, _ in left:
-                    socket = sockets.get(descriptor)  # None if it was dropped a moment ago
-                    if socket is not None:
-                        if not socket.take_input():
-                            self.ignore(socket)
-                        if scheduler.wakeups or scheduler.forks:
-                            scheduler.settle()
-                break
-            except (SystemExit, KeyboardInterrupt):
-                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
-        scheduler.end_turn()
+        self._scheduler.handle_all(self._take_input, self._poller.wait(0))
+
+    def _take_input(self, event: tuple[int, int]) -> None:
+        socket = self._sockets.get(event[0])  # None if it was dropped a moment ago
+        if socket is not None and not socket.take_input():
+            self.ignore(socket)

@@ -40,38 +40,28 @@ class SocketLane:
 
     def send(self, message: Message) -> None:
         """Send a message with the batch of this turn."""
+        if self._lane.idle:  # else a flush is due already, or comes when there is room
+            self._scheduler.send_at_end(self.flush)
         self._lane.send(message)
-        self._scheduler.request_turn()
 
     def _readable(self) -> None:
-        scheduler = self._scheduler
         try:
             received = self._lane.receive()
         except (LaneEnded, MalformedFrame):
             self._end()
             return
-        if not received:
-            return
-        handlers = self.handlers
-        scheduler.begin_turn()
-        left = iter(received)
-        while True:
-            try:
-                for message in left:
-                    handlers[message[0]](message)
-                    if scheduler.unsettled:
-                        scheduler.settle()
-                break
-            except (SystemExit, KeyboardInterrupt):
-                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
-        scheduler.end_turn()
+        if received:
+            self._scheduler.handle_all(self._handle, received)
+
+    def _handle(self, message: Sequence[Any]) -> None:
+        self.handlers[message[0]](message)
 
     def flush(self) -> None:
         """Send the batch of this turn."""
         if not self._lane.idle and self._lane.flush() == self._writing:
             self._writing = not self._writing
             if self._writing:
-                self._loop.add_writer(self._lane.fileno(), self._scheduler.end_turn)
+                self._loop.add_writer(self._lane.fileno(), self.flush)
             else:
                 self._loop.remove_writer(self._lane.fileno())
         if self._flushed is not None and self._lane.idle and not self._flushed.done():
@@ -80,7 +70,7 @@ class SocketLane:
     async def flushed(self) -> None:
         """Wait until every message has left this process."""
         self._flushed = self._loop.create_future()
-        self._scheduler.request_turn()
+        self._scheduler.send_at_end(self.flush)
         await self._flushed
 
     def _end(self) -> None:

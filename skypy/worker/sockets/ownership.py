@@ -71,7 +71,7 @@ class Ownership:
         self._notices = notices
         self.leases: Leases[StreamSocket, Taker] = Leases(
             lane.send,
-            scheduler.request_turn,
+            lambda: scheduler.write_at_end(self.flush),
             scheduler.wake,
             settings.high_water,
             settings.low_water,
@@ -86,6 +86,17 @@ class Ownership:
         """Closed listeners, whose descriptors wait for SOCKET_FORGET."""
         self.unclaimed = Unclaimed(scheduler.loop, settings.claim_timeout, self.close)
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+
+    def flush(self) -> None:
+        """Give the output of this turn away: one write for every socket that has some, then the messages for others."""
+        leases = self.leases
+        for socket in leases.take_dirty():
+            socket.flush()
+            half = socket.write_half
+            if half.drainers or half.sent != half.out:
+                leases.flushed(socket)
+        if leases.foreign.corked:
+            leases.foreign.flush()
 
     # -- which sockets are here --
 

@@ -72,32 +72,16 @@ class Sockets:
         self.get = self.ownership.get
         self.write = self._leases.write
         self.flushed = self.lane.flushed
-        scheduler.end_of_turn_hooks.append(self.flush)
-
-    # -- the end of a turn --
-
-    def flush(self) -> None:
-        """Give the messages of this turn away: one write for every socket, one send for the lane."""
-        leases = self._leases
-        if leases.dirty:
-            for socket in leases.take_dirty():
-                socket.flush()
-                half = socket.write_half
-                if half.drainers or half.sent != half.out:
-                    leases.flushed(socket)
-        if leases.foreign.corked:
-            leases.foreign.flush()
-        self.lane.flush()
 
     def _lane_ended(self) -> None:
         """End every connection: the socket service is gone, and all of them with it."""
         for socket in list(self.own.values()):
             self.ownership.forget(socket.id)
             socket.lease.closed(SOCKET_SERVICE_GONE)
-            self.notices.ended(socket, CloseReason.SERVICE_GONE)
+            self.notices.ended(socket, CloseReason.SOCKET_SERVICE_GONE)
             self.ownership.wake_reader(socket)
             self._leases.wake_drainers(socket)
-        self._scheduler.end_turn()
+        self._scheduler.take_turn()
         self._service_gone()
 
     # -- making sockets --

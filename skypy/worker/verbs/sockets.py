@@ -20,10 +20,10 @@ from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.read_half import LENT, OPEN
 from skypy.core.wire.socket_lane import HIGH, LOW, WRITE_SIZE_LIMIT
-from skypy.worker.actors.actor import Actor, current_actor
 from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.stream_socket import StreamSocket
 from skypy.worker.verbs.watching import connection
+from skypy.worker.worker import WorkerActor, current_actor
 
 _LARGEST_BACKLOG: Final = 65535
 
@@ -103,7 +103,7 @@ async def open(host: str, port: int, timeout: float | None = None) -> int:  # no
         raise type(error)(error.errno, f"cannot connect to {host}:{port}: {error.strerror}") from error
 
 
-async def _resolve(actor: Actor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
+async def _resolve(actor: WorkerActor, host: str, port: int, flags: int) -> list[tuple[int, str, int]]:
     if not 0 <= operator.index(port) <= 65535:
         raise ValueError(f"{port} is not a port: a port is a number from 0 to 65535")
     for family in (os_socket.AF_INET, os_socket.AF_INET6):  # a numeric address needs no look-up, which costs a thread

@@ -8,14 +8,13 @@ from typing import Any
 
 from skypy.core.errors import SocketClosed
 from skypy.core.socket_address import SocketAddress
-from skypy.core.socket_info import SocketInfo
+from skypy.core.socket_info import TCP_INFO_SIZE, SocketInfo, TcpInfo
 from skypy.core.tcp.lease import OWNED
 from skypy.core.tcp.read_half import LENT, OPEN
-from skypy.core.tcp_info import SIZE, TcpInfo
-from skypy.worker.actors.actor import current_actor
 from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.ownership import AnySocket
 from skypy.worker.sockets.stream_socket import NO_LIMIT, StreamSocket
+from skypy.worker.worker import current_actor
 
 # -- addresses and states --
 
@@ -118,7 +117,7 @@ async def counters() -> dict[str, int]:
 def _ask_kernel_of(socket: StreamSocket) -> TcpInfo | None:
     if socket.descriptor is None:
         return None
-    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, SIZE))
+    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, TCP_INFO_SIZE))
 
 
 def _state(socket: StreamSocket) -> str:

@@ -1,0 +1,33 @@
+"""The ways in which a service does not start. These errors are ServiceError to services, and more to skypy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skypy.core.errors import ListenError, ServiceError
+
+
+class StartFailed(ServiceError):
+    """A service raised while it was loaded or started; `error` is its exception."""
+
+    def __init__(self, text: str, error: BaseException) -> None:
+        super().__init__(text)
+        self.error = error
+
+
+class ExitedWhileStarting(ServiceError):
+    """A service has ended before its start function had finished, perhaps because its work is done."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'service "{name}" has ended before its start function had finished')
+
+
+def address_in_use_hint(error: BaseException, env: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the config key at fault and a text with a remedy when an address cannot be listened on, else None."""
+    if not isinstance(error, ListenError):
+        return None
+    keys = [key for key, value in env.items() if value == str(error.port)]
+    if not keys:
+        return "start", str(error)
+    free = error.port + 1 if 0 < error.port < 65535 else 8888
+    return f"env.{keys[0]}", f"{error}; choose another, for example --set env.{keys[0]}={free}"
