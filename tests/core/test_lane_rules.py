@@ -41,14 +41,14 @@ Step = Callable[[int], None]
 
 
 class BothEnds:
-    """A worker and a service with one connection, the lanes between them, and the peer."""
+    """A worker and the socket service with one connection, the lanes between them, and the peer."""
 
     def __init__(self) -> None:
         self.peer = Peer()
         self.kernel = Kernel(self.peer)
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
-        self.said: list[int] = []  # kinds of the reports, in order
+        self.reported: list[int] = []  # kinds of the reports, in order
         self.connection = Connection(7, OneWorker(self.report))
         self.lease = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
         self.read_half, self.write_half = self.lease.read_half, self.lease.write_half
@@ -68,7 +68,7 @@ class BothEnds:
             socket_lane.ABORT: lambda by_reset, *_: self.connection.abort(by_reset=by_reset),
             socket_lane.BREAK: lambda error, reason: self.connection.break_off(error, CloseReason(reason)),
         }
-        self.input = b""  # what the actor has read
+        self.input = b""  # all bytes that the actor has read
         self.read_stopped = False
         self.broken_off = False
         self.impatient = False  # a deadline runs
@@ -76,7 +76,7 @@ class BothEnds:
         self.lease.start(0x0100000A)
 
     def steps(self, n: int) -> Iterator[Step]:
-        """What may happen now; what ends something only for some of the numbers, or little would happen before."""
+        """Yield the possible steps; those that end something only for some numbers, or little would happen before."""
         yield from self.steps_of_the_actor(n)
         yield from self.pending()
         if self.impatient and not self.freed and n % ENDINGS == 0:
@@ -106,7 +106,7 @@ class BothEnds:
                 yield self.peer_finishes
 
     def pending(self) -> Iterator[Step]:
-        """What happens sooner or later even if the actor and the peer begin nothing new."""
+        """Yield the steps that come sooner or later even if the actor and the peer begin nothing new."""
         if self.reports:
             yield self.hear
         if self.requests:
@@ -162,7 +162,7 @@ class BothEnds:
     def end(self, n: int) -> None:
         how = ("finish writing", "stop reading", "close", "abort", "abort by reset")[n // ENDINGS % 5]
         if how not in ("abort", "abort by reset"):
-            self.end_turn()  # what was written goes before
+            self.end_turn()  # written messages go before
         match how:
             case "finish writing":
                 self.lease.shutdown_write()
@@ -185,14 +185,14 @@ class BothEnds:
             assert self.read_half.read == len(self.kernel.arrived), "the end before the last byte"
             assert self.kernel.fin_received or self.read_half.state is ReadState.BROKEN, "end-of-file without a FIN"
 
-    # -- the service --
+    # -- the socket service --
 
     def report(self, message: Message) -> None:
         kind = message[0]
-        assert SOCKET_FORGET not in self.said, f"{message} after SOCKET_FORGET"
+        assert SOCKET_FORGET not in self.reported, f"{message} after SOCKET_FORGET"
         if kind in (SOCKET_DATA, SOCKET_MORE, SOCKET_CLOSE):
-            assert SOCKET_CLOSE not in self.said, f"{message} after CLOSE"
-        self.said.append(kind)
+            assert SOCKET_CLOSE not in self.reported, f"{message} after CLOSE"
+        self.reported.append(kind)
         self.reports.append(unpack(pack(message)))
 
     def serve(self, _: int) -> None:
@@ -278,7 +278,7 @@ class BothEnds:
         raise AssertionError("it never comes to rest")
 
     def finish(self) -> None:
-        """The peer reads on and finishes, the actor reads to the end and closes: nothing may be left, or missing."""
+        """Let the peer read on and finish, and the actor read to the end and close: nothing may be left, or missing."""
         self.come_to_rest()
         assert self.peer.has_everything or self.kernel.reset
         assert not self.write_half.unsent or not self.write_half.writable
@@ -296,7 +296,7 @@ class BothEnds:
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
-        assert self.said.count(SOCKET_FORGET) == 1
+        assert self.reported.count(SOCKET_FORGET) == 1
         assert self.lease.descriptor is None
         assert self.peer.has_everything or self.kernel.reset
 

@@ -1,4 +1,4 @@
-"""A connection in its worker: the system calls that it makes, and what it tells its lease of them."""
+"""A connection in its worker: its system calls, and the news of them for its lease."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Outcome = Any  # of a system call: what it returns, or an OSError that it raises
 
 
 class Kernel:
-    """System calls whose outcomes a test has set; without one they would block."""
+    """System calls with outcomes that a test has set; a call without an outcome would block."""
 
     def __init__(self) -> None:
         self.outcomes: deque[Outcome] = deque()
-        self.sizes: list[int] = []  # what each read asked for
+        self.sizes: list[int] = []  # the size of each read
         self.written: list[Any] = []
 
     def read(self, descriptor: int, size: int) -> bytes:
@@ -204,7 +204,7 @@ def test_finishing_comes_behind_the_corked_bytes() -> None:
     assert heard.kinds() == [WRITE, SHUTDOWN]
 
 
-# -- who is watched --
+# -- direct input --
 
 
 def test_a_socket_is_watched_while_its_reading_is_lent(loop: asyncio.AbstractEventLoop) -> None:

@@ -18,8 +18,8 @@ end of input is always left to the service, which meets it again when it reads o
 - CLOSE, ABORT or BREAK, after which the service takes the reading back by itself, so LEND is ignored here;
 - SHUTDOWN of the read half, or a buffer that is full: LEND is answered by RETURN at once.
 
-A descriptor is given up on FORGET alone. Until then the socket service may still be working on what this side said
-last, and a duplicate that is closed too early could be the last one.
+A descriptor is given up on FORGET alone: until then the socket service must not be the only process that holds the
+connection.
 """
 
 from __future__ import annotations

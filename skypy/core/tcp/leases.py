@@ -1,6 +1,7 @@
 """The connections of one worker: those that its actors own, those that are parting, and those of other workers.
 
-A connection that is closed or yielded is kept until FORGET: until then its descriptor must not be the last one.
+A connection that is closed or yielded is kept until FORGET: until then the socket service must not be the only process
+that holds it.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class ListenerSocket:
         self.accept: Callable[[int, SocketAddress], Any] | None = None
         """The owner's function for a new client, or None before `start`."""
         self.accepted = 0
-        """How many clients have come."""
+        """The number of clients that have come."""
         self.state = OWNED
         self._limit = 0
         self._window = window

@@ -33,8 +33,8 @@ _JOIN_BELOW_BYTES: Final = 65536
 class StreamSocket:
     """A TCP connection.
 
-    `owner` and `started` say who has it: an actor that started it; or, while `started` is False, no actor yet, and
-    the reports go to `owner`, whose listener has accepted it or which has abandoned it.
+    While `started` is True, `owner` is the actor that may read. Before, the connection is unclaimed: any actor may
+    start it, and `owner`, which has accepted or abandoned it, is the one that its log lines name.
     """
 
     __slots__ = (
@@ -84,9 +84,9 @@ class StreamSocket:
         self.wakes_at = 1
         """The number of buffered bytes that the waiting reader needs."""
         self.sized = False
-        """True if the reader has asked for exactly `wakes_at` bytes, which may then lie unread beyond the limit."""
+        """True if the reader waits for exactly `wakes_at` bytes: they may lie unread although they exceed the limit."""
         self.close_reason: CloseReason | None = None
-        """Why the connection has ended; EOF when only the peer has finished; None before."""
+        """The reason why the connection has ended; EOF when only the peer has finished; None before."""
         self.on_close: Callable[[int, str], Any] | None = None
         self.on_warning: Callable[[int, int], Any] | None = None
         self.unread_limit = NO_LIMIT
