@@ -1,4 +1,4 @@
-"""The rules of the layout: the imports of each layer and process, the calls to the system, sizes, docstrings."""
+"""The rules of the layout: the imports of each layer and process, and the calls to the operating system."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "skypy"
-SERVICES = [*(ROOT / "services").rglob("*.py"), *(PACKAGE / "testing" / "services").rglob("*.py")]
-MODULES = sorted(set(PACKAGE.rglob("*.py")) - set(SERVICES))
+from tests.sources import MODULES, PACKAGE, ROOT, SERVICES, name_of
+
 FACADES = {"skypy", "skypy.socket", "skypy.testing"}
 RANK = {
     "version": 0,
@@ -58,13 +56,6 @@ SYSTEM_MODULES: dict[str, set[str]] = {
 }
 NEVER_CALLED = {"socket.socket", "socket.SocketType"}  # classes that annotations name
 NOT_IN_CORE = {"asyncio", "ctypes", "os", "select", "signal", "socket", "subprocess", "threading", "time"}
-LONGEST_FILE_LINES = 500
-LONGEST_FUNCTION_LINES = 80
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def runtime_imports(tree: ast.Module) -> Iterator[str]:
@@ -86,12 +77,66 @@ def runtime_imports(tree: ast.Module) -> Iterator[str]:
 IMPORTS = {path: set(runtime_imports(ast.parse(path.read_text()))) for path in MODULES}
 
 
+def all_imports(path: Path) -> Iterator[str]:
+    """Yield the modules of skypy that a module imports, those for the type checker alone included."""
+    names = {name_of(other) for other in MODULES}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            if node.module in names:
+                yield node.module
+            yield from (full for alias in node.names if (full := f"{node.module}.{alias.name}") in names)
+
+
+def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import each other, directly or through others (Tarjan's algorithm)."""
+    found: list[list[str]] = []
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for other in sorted(graph[name]):
+            if other not in order:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], order[other])
+        if lowest[name] == order[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1 or name in graph[name]:
+                found.append(sorted(group))
+
+    for name in sorted(graph):
+        if name not in order:
+            visit(name)
+    return found
+
+
+def test_no_modules_import_each_other_not_even_for_the_type_checker() -> None:
+    graph = {name_of(path): set(all_imports(path)) for path in MODULES if name_of(path) not in FACADES}
+    graph = {name: {other for other in imports if other in graph} for name, imports in graph.items()}
+    listed = [
+        f"{name} imports {', '.join(sorted(graph[name] & set(group)))}" for group in cycles(graph) for name in group
+    ]
+    assert not listed, "modules import each other:\n" + "\n".join(listed)
+
+
+def test_cycles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": {"e"}, "f": set()}
+    assert cycles(graph) == [["a", "b", "c"], ["e"]]
+
+
 def test_layers_import_downwards_only_and_siblings_not_at_all() -> None:
-    for path, imports in IMPORTS.items():
+    for path in MODULES:
         if name_of(path) in FACADES:
             continue
         own = name_of(path).split(".")[1]
-        for imported in imports:
+        for imported in all_imports(path):
             if imported.startswith("skypy."):
                 other = imported.split(".")[1]
                 assert other == own or RANK[other] < RANK[own], f"{path} imports {imported}"
@@ -181,16 +226,6 @@ def test_shipped_services_use_the_public_modules_only() -> None:
             assert imported in allowed or imported.split(".")[0] in sys.stdlib_module_names, f"{path}: {imported}"
 
 
-def test_files_and_functions_stay_small() -> None:
-    for path in MODULES:
-        text = path.read_text()
-        assert len(text.splitlines()) <= LONGEST_FILE_LINES, path
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno is not None
-                assert node.end_lineno - node.lineno < LONGEST_FUNCTION_LINES, f"{path}: {node.name}"
-
-
 @pytest.mark.parametrize("facade", sorted(FACADES))
 def test_every_public_name_is_there(facade: str) -> None:
     module = importlib.import_module(facade)
@@ -218,7 +253,7 @@ def test_public_functions_have_docstrings() -> None:
 LOADED_BY = {
     "skypy": {"asyncio", "msgpack", "click", "logging"},
     "skypy.testing.plugin": {"msgpack", "click"},
-    "skypy.node.socket_process": {"asyncio", "click", "concurrent"},
+    "skypy.node.socket_process": {"asyncio", "click", "concurrent", "subprocess"},
     "skypy.node.worker_process": {"click"},
     "skypy.node.node": {"click"},
 }
