@@ -14,7 +14,7 @@ import pytest
 
 from tests.sources import MODULES, PACKAGE, ROOT, SERVICES, name_of
 
-FACADES = {"skypy", "skypy.api", "skypy.socket", "skypy.testing"}
+FACADES = {"skypy", "skypy.api", "skypy.socket", "skypy.testing", "skypy.testing.api"}
 RANK = {
     "version": 0,
     "core": 0,

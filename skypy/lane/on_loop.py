@@ -20,8 +20,10 @@ class LoopLane:
     __slots__ = (
         "_descriptor",
         "_ended",
+        "_flush_lane",
         "_lane",
         "_loop",
+        "_receive",
         "_received",
         "_room",
         "closed",
@@ -51,6 +53,8 @@ class LoopLane:
         self._ended = ended
         self._room = room or self.flush
         self._descriptor = lane.fileno()
+        self._receive = lane.receive
+        self._flush_lane = lane.flush
         self.closed = False
         self.writing = False
         """True while there is unsent output, so that the loop watches for room."""
@@ -67,7 +71,7 @@ class LoopLane:
 
     def flush(self) -> None:
         """Send as much as the lane takes now; the rest follows when there is room."""
-        if self._lane.flush() == self.writing:
+        if self._flush_lane() == self.writing:
             self.writing = not self.writing
             if self.writing:
                 self._loop.add_writer(self._descriptor, self._room)
@@ -76,17 +80,17 @@ class LoopLane:
 
     def read(self) -> bool:
         """Pass the messages that have arrived to `received`; return False if there are none, or the lane has ended."""
-        if self.closed:
-            return False
         try:
-            messages = self._lane.receive()
+            messages = self._receive()
         except (LaneEnded, MalformedFrame) as error:
-            self.close()
-            self._ended(error)
+            if not self.closed:
+                self.close()
+                self._ended(error)
             return False
-        if messages:
-            self._received(messages)
-        return bool(messages)
+        if not messages:
+            return False
+        self._received(messages)
+        return True
 
     def close(self) -> None:
         """Stop watching the lane and close it; a second call does nothing."""
