@@ -72,9 +72,9 @@ compiled: ## a wheel with what is hot as machine code, in dist, and tests of it 
 	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --group dev
 	@# From a copy: the compiler leaves its modules beside the sources, where they would be taken for them.
-	source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && cp -r pyproject.toml README.md skypy "$$source" && \
+	source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && cp -r pyproject.toml README.md LICENSE skypy "$$source" && \
 	    HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist "$$source"
-	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy-*.whl | head -1)"
+	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy_runtime-*.whl | head -1)"
 	@# The tests come from here, skypy from there.
 	$(COMPILED)/bin/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/tests.pth", "w").write(os.getcwd())'
 	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -m "not soak and not interpreted" $(TESTS_OF_COMPILED)
@@ -99,7 +99,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	    echo "make: $(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Making the virtual environment $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable . --group dev
 	@touch $@

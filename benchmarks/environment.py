@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import rivals
 from benchmarks.processes import ROOT
 
-PACKAGES = ("skypy", "msgpack", "uvloop")
+PACKAGES = ("skypy-runtime", "msgpack", "uvloop")
 
 
 def first_line(*command: str) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -53,7 +52,7 @@ class SocketService:
         self._lanes: list[WorkerLane] = []
         self._sockets: dict[int, ConnectedSocket] = {}
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}  # by the worker and its ticket
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
         self._requests: dict[int, Serve] = {
             **dict.fromkeys(OWNER_REQUESTS, self._about_socket),
             socket_lane.LISTEN: self._listen,

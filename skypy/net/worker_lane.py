@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from skypy.core.errors import MalformedFrame
 from skypy.core.tcp.worker_port import NOBODY, Reader
-from skypy.core.wire.codec import MalformedFrame
 from skypy.core.wire.socket_lane import Message
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.net.listener import Listener

@@ -52,9 +52,9 @@ class Inventory:
 
 def sockets_of(worker: Worker) -> set[int]:
     """The descriptors that a worker holds for its actors' sockets, those whose end it has not heard of yet included."""
-    sockets = worker.sockets
-    listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
-    connections = (*sockets.own.values(), *sockets.leases.parting.values())
+    ownership = worker.sockets.ownership
+    listeners = (*ownership.listeners.values(), *ownership.parting_listeners.values())
+    connections = (*ownership.own.values(), *ownership.leases.parting.values())
     held = {one.descriptor for one in listeners} | {one.descriptor for one in connections}
     return {descriptor for descriptor in held if descriptor is not None}
 

@@ -7,6 +7,7 @@ and, as it leaves out most rules of each, meets the rare crossings ten times les
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,12 +21,15 @@ from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.connection_input import ConnectionInput
 from skypy.core.tcp.foreign import ForeignSockets
 from skypy.core.tcp.hand_over import HandOver
-from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.output_queue import OutputQueue
+from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, DISCARDING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import WorkerPort
-from skypy.core.wire.socket_lane import CREDIT, HIGH, RETURN, SEND, SOCKET_DRAIN_BY, SOCKET_SENT_BY
-from tests.core.hand_over_world import HeldSocket, play
+from skypy.core.tcp.write_half import WriteHalf
+from skypy.core.wire.socket_lane import CREDIT, HIGH, SEND, SOCKET_DRAIN_BY, SOCKET_SENT_BY
+from skypy.worker.sockets.stream_socket import StreamSocket
+from tests.core.hand_over_world import play
 
 pytestmark = pytest.mark.interpreted
 
@@ -60,11 +64,11 @@ def test_a_socket_changes_hands_without_loss_a_hundred_thousand_times() -> None:
 # -- tempting, and wrong -----------------------------------------------------------------------------------------------
 
 
-def a_claiming_worker_goes_on_sending(patch: Patch) -> None:
+def a_worker_goes_on_sending_while_it_takes_over(patch: Patch) -> None:
     def write(self: ForeignSockets[Any], id_: int, data: bytes, priority: int) -> bool:
         if id_ in self._gone:
             return False
-        self._corked.setdefault(id_, OutputQueue()).append(data, priority)
+        self.corked.setdefault(id_, OutputQueue()).append(data, priority)
         return True
 
     patch.setattr(ForeignSockets, "write", write)
@@ -97,13 +101,16 @@ def the_reading_is_lent_before_the_last_data_is_delivered(patch: Patch) -> None:
 
 
 def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
-    def give_back(self: Lease, error: int = 0) -> None:
-        if self.reads_directly:
-            self.reads_directly = False
-            self.send((RETURN, self.id, self.received, self.limit, error))
+    def take_input(self: StreamSocket) -> bool:
+        half = self.read_half
+        if half.state is not ReadState.OPEN or half.read == half.limit:
+            return true_take_input(self)
+        with contextlib.suppress(OSError):
+            half.received(self.kernel.read(3, half.limit - half.read))
+        return True
 
-    patch.setattr(Lease, "give_back", give_back)
-    patch.setattr(HeldSocket, "_watch_input", lambda self: setattr(self, "watched", True))
+    true_take_input = StreamSocket.take_input
+    patch.setattr(StreamSocket, "take_input", take_input)
 
 
 def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
@@ -116,9 +123,8 @@ def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
 
 def yield_comes_without_what_was_read(patch: Patch) -> None:
     def recalled(self: Lease) -> None:
-        if self.reads_directly:
-            self.reads_directly = False
-            self._ignore_input()
+        if self.read_half.state is ReadState.LENT:
+            self.read_half.state = ReadState.OPEN
         true_recalled(self)
 
     true_recalled = Lease.recalled
@@ -132,18 +138,17 @@ def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
         self.input.lent = lent and self.state in OWNED
         return effects
 
-    def lend(self: Lease) -> None:
-        if self.reading is Reading.OPEN:
-            true_lend(self)
+    def lent(self: Lease) -> bool:
+        return self.read_half.state is ReadState.OPEN and true_lent(self)
 
-    true_shutdown, true_lend = Connection.shutdown, Lease.lend
+    true_shutdown, true_lent = Connection.shutdown, Lease.lent
     patch.setattr(Connection, "shutdown", shutdown)
-    patch.setattr(Lease, "lend", lend)
+    patch.setattr(Lease, "lent", lent)
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
     def recalled(self: Lease) -> None:
-        self.corked.clear()
+        self.write_half.corked.clear()
         true_recalled(self)
 
     true_recalled = Lease.recalled
@@ -162,10 +167,10 @@ def high_priority_goes_before_a_half_sent_message(patch: Patch) -> None:
 
 
 def the_right_to_write_comes_back_by_a_flag(patch: Patch) -> None:
-    def progressed(self: Lease, position: int) -> None:
+    def progressed(self: WriteHalf, position: int) -> None:
         self.sent = self.out
 
-    patch.setattr(Lease, "progressed", progressed)
+    patch.setattr(WriteHalf, "progressed", progressed)
 
 
 def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> None:
@@ -234,7 +239,7 @@ def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> N
     patch.setattr(Connection, "close", close)
 
 
-def a_recall_is_over_when_the_claimant_dies(patch: Patch) -> None:
+def a_recall_is_over_when_the_taker_dies(patch: Patch) -> None:
     def worker_died(self: HandOver, dead: WorkerPort) -> None:
         true_worker_died(self, dead)
         self.recalled &= bool(self._takers)
@@ -268,9 +273,10 @@ def a_shutdown_is_carried_out_during_a_recall(patch: Patch) -> None:
 
 def the_new_owner_of_a_half_closed_socket_grants_no_credit(patch: Patch) -> None:
     def start(self: Lease, owner: int) -> None:
-        self._set_limit(max(self.limit, self.received + self.window))
-        if self.reading is Reading.OPEN and self.state is LeaseState.OWNED:
-            self.send((CREDIT, self.id, self.limit, owner))
+        half = self.read_half
+        half.grant(half.read + half.window)
+        if half.state is ReadState.OPEN and self.state is LeaseState.OWNED:
+            self.send((CREDIT, self.id, half.limit, owner))
 
     patch.setattr(Lease, "start", start)
 
@@ -285,7 +291,7 @@ def writers_are_not_told_of_the_end(patch: Patch) -> None:
 
 
 WRONG: Final[list[Callable[[Patch], None]]] = [
-    a_claiming_worker_goes_on_sending,
+    a_worker_goes_on_sending_while_it_takes_over,
     the_service_reads_on_during_a_recall,
     the_service_reads_on_while_the_reading_is_lent,
     the_reading_is_lent_before_the_last_data_is_delivered,
@@ -301,7 +307,7 @@ WRONG: Final[list[Callable[[Patch], None]]] = [
     output_for_a_recalled_owner_is_not_held,
     what_was_held_follows_own_instead_of_coming_with_it,
     the_service_waits_for_yield_although_close_crossed_recall,
-    a_recall_is_over_when_the_claimant_dies,
+    a_recall_is_over_when_the_taker_dies,
     a_flushed_connection_ends_during_a_recall,
     a_shutdown_is_carried_out_during_a_recall,
     the_new_owner_of_a_half_closed_socket_grants_no_credit,

@@ -1,7 +1,7 @@
-"""Both real ends of one socket, the worker's and the service's, under every timing.
+"""Both real ends of one connection, the worker's and the socket service's, under every timing.
 
-Around them is only a model of the kernel and the peer, and two lanes in which messages wait for any time. What a step
-does is what the shells of the two ends do with the kernel, and nothing more.
+Around them is only a model of the kernel and the peer, and two lanes in which messages wait for any time. A step does
+with the kernel the same as the shells of the two ends, and nothing more.
 
 The steps are drawn as plain bytes and not by a RuleBasedStateMachine, which takes twenty times as long for an example
 and, as it leaves out most rules of each, meets the rare crossings ten times less often.
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.lease import Lease, LeaseState
+from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
@@ -49,14 +50,15 @@ class BothEnds:
         self.reports: deque[Any] = deque()
         self.said: list[int] = []  # kinds of the reports, in order
         self.connection = Connection(7, OneWorker(self.report))
-        self.duplicate = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
+        self.lease = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
+        self.read_half, self.write_half = self.lease.read_half, self.lease.write_half
         self.heard: dict[int, Callable[..., object]] = {
-            socket_lane.SOCKET_DATA: self.duplicate.data_received,
-            socket_lane.SOCKET_MORE: self.duplicate.data_received,
-            socket_lane.SOCKET_CLOSE: lambda error, *_: self.duplicate.input_ended(error),
-            socket_lane.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
-            socket_lane.SOCKET_SENT: self.duplicate.progressed,
-            socket_lane.SOCKET_FORGET: self.duplicate.forgotten,
+            socket_lane.SOCKET_DATA: self.read_half.received,
+            socket_lane.SOCKET_MORE: self.read_half.received,
+            socket_lane.SOCKET_CLOSE: lambda error, *_: self.lease.closed(error),
+            socket_lane.SOCKET_ERROR: lambda error, *_: self.lease.broken(error),
+            socket_lane.SOCKET_SENT: self.write_half.progressed,
+            socket_lane.SOCKET_FORGET: self.lease.forgotten,
         }
         self.served: dict[int, Callable[..., tuple[Effect, ...] | None]] = {
             socket_lane.CREDIT: self.connection.credit,
@@ -71,7 +73,7 @@ class BothEnds:
         self.broken_off = False
         self.impatient = False  # a deadline runs
         self.freed = False
-        self.duplicate.start(0x0100000A)
+        self.lease.start(0x0100000A)
 
     def steps(self, n: int) -> Iterator[Step]:
         """What may happen now; what ends something only for some of the numbers, or little would happen before."""
@@ -83,15 +85,15 @@ class BothEnds:
             yield from self.steps_of_the_peer(n)
 
     def steps_of_the_actor(self, n: int) -> Iterator[Step]:
-        if self.duplicate.writable:
+        if self.write_half.writable:
             yield self.write
-        if self.duplicate.corked.size:
+        if self.write_half.corked.size:
             yield self.end_turn
-        if self.duplicate.state is not LeaseState.CLOSING:
+        if self.lease.state is not LeaseState.CLOSING:
             yield from (self.read, self.pause, self.resume)
             if n % ENDINGS == 0:
                 yield self.end
-            if n % RESETS == 0 and (self.duplicate.writable or self.duplicate.reading is Reading.OPEN):
+            if n % RESETS == 0 and (self.write_half.writable or self.read_half.state is ReadState.OPEN):
                 yield self.pass_a_limit
 
     def steps_of_the_peer(self, n: int) -> Iterator[Step]:
@@ -123,65 +125,65 @@ class BothEnds:
     def write(self, n: int) -> None:
         size = 70_000 if n > 240 else 6 + n // 4
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
-        self.duplicate.corked.append(self.peer.message(letter, size), priority)
+        self.write_half.corked.append(self.peer.message(letter, size), priority)
 
     def end_turn(self, _: int = 0) -> None:
-        duplicate = self.duplicate
-        while duplicate.corked.size:
-            if not duplicate.may_write_directly:
-                duplicate.hand_over()
+        corked = self.write_half.corked
+        while corked.size:
+            if not self.lease.may_write_directly:
+                self.lease.forward_output()
                 return
-            buffers = duplicate.corked.first(BUFFERS)
+            buffers = corked.first(BUFFERS)
             try:
-                duplicate.wrote_directly(self.kernel.send(buffers), sum(map(len, buffers)))
+                self.lease.wrote(self.kernel.send(buffers), sum(map(len, buffers)))
             except BlockingIOError:
-                duplicate.hand_over()
+                self.lease.forward_output()
             except OSError as error:
-                duplicate.hand_over(error.errno or 0)
+                self.lease.write_failed(error.errno or 0)
 
     def read(self, n: int) -> None:
-        duplicate = self.duplicate
-        if duplicate.buffer.size < n * 2 and duplicate.reading is Reading.OPEN:
-            duplicate.want(n * 2)  # the reader waits
+        buffer = self.read_half.buffer
+        if buffer.size < n * 2 and self.read_half.state is ReadState.OPEN:
+            self.lease.want(n * 2)  # the reader waits
             return
-        self.input += duplicate.buffer.read(min(n * 2, duplicate.buffer.size)) or b""
-        duplicate.want()
+        self.input += buffer.read(min(n * 2, buffer.size)) or b""
+        self.lease.want()
 
     def pause(self, _: int) -> None:
-        self.duplicate.pause()
+        self.lease.pause()
 
     def resume(self, _: int) -> None:
-        self.duplicate.resume()
+        self.lease.resume()
 
     def pass_a_limit(self, _: int) -> None:
-        self.duplicate.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+        self.lease.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
         self.broken_off = True
 
     def end(self, n: int) -> None:
-        how = ("finish writing", "stop reading", "close", "shutdown", "abort")[n // ENDINGS % 5]
-        if how not in ("shutdown", "abort"):
+        how = ("finish writing", "stop reading", "close", "abort", "abort by reset")[n // ENDINGS % 5]
+        if how not in ("abort", "abort by reset"):
             self.end_turn()  # what was written goes before
         match how:
             case "finish writing":
-                self.duplicate.shutdown_write()
+                self.lease.shutdown_write()
                 return
             case "stop reading":
-                self.duplicate.shutdown_read()
+                self.lease.shutdown_read()
             case "close":
-                self.duplicate.close()
-            case "shutdown":
-                self.duplicate.shutdown()
+                self.lease.close()
+            case "abort":
+                self.lease.abort()
             case _:
-                self.duplicate.abort()
+                self.lease.abort(by_reset=True)
         self.read_stopped = True
 
     def hear(self, _: int) -> None:
         kind, _id, *fields = self.reports.popleft()
         self.heard[kind](*fields)
-        assert self.duplicate.received <= self.duplicate.limit, "input beyond the credit"
+        assert self.read_half.read <= self.read_half.limit, "input beyond the credit"
         if kind == SOCKET_CLOSE and not self.read_stopped and not self.broken_off:
-            assert self.duplicate.received == len(self.kernel.arrived), "the end before the last byte"
-            assert self.kernel.fin_received or self.duplicate.reading is Reading.BROKEN, "end-of-file without a FIN"
+            assert self.read_half.read == len(self.kernel.arrived), "the end before the last byte"
+            assert self.kernel.fin_received or self.read_half.state is ReadState.BROKEN, "end-of-file without a FIN"
 
     # -- the service --
 
@@ -279,23 +281,23 @@ class BothEnds:
         """The peer reads on and finishes, the actor reads to the end and closes: nothing may be left, or missing."""
         self.come_to_rest()
         assert self.peer.has_everything or self.kernel.reset
-        assert not self.duplicate.unsent or not self.duplicate.writable
+        assert not self.write_half.unsent or not self.write_half.writable
         self.kernel.fin_received |= not self.kernel.reset
         for _ in range(LONGEST_REST):
-            if self.duplicate.state is LeaseState.CLOSING or self.duplicate.reading is not Reading.OPEN:
+            if self.lease.state is LeaseState.CLOSING or self.read_half.state is not ReadState.OPEN:
                 break
             self.read(WINDOW)
             self.come_to_rest()
-        assert self.duplicate.reading is not Reading.OPEN, "the reader never meets the end"
+        assert self.read_half.state is not ReadState.OPEN, "the reader never meets the end"
         assert (
-            self.input + self.duplicate.buffer.read_all() == self.kernel.arrived or self.read_stopped or self.broken_off
+            self.input + self.read_half.buffer.read_all() == self.kernel.arrived or self.read_stopped or self.broken_off
         )
-        self.duplicate.close()
+        self.lease.close()
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
         assert self.said.count(SOCKET_FORGET) == 1
-        assert self.duplicate.descriptor is None
+        assert self.lease.descriptor is None
         assert self.peer.has_everything or self.kernel.reset
 
 

@@ -23,12 +23,12 @@ from skypy.core.wire.socket_lane import (
     SOCKET_ERROR,
     SOCKET_FAILED,
     SOCKET_FORGET,
+    SOCKET_HANDED_OVER,
     SOCKET_HANGUP,
     SOCKET_LEND,
     SOCKET_MORE,
     SOCKET_OPEN,
     SOCKET_SENT,
-    WITH_DESCRIPTOR,
     WRITE,
 )
 from skypy.lane.lane import Lane, LaneEnded, lane_pair
@@ -44,6 +44,8 @@ OWNER: Final = 0x01000008
 PLENTY: Final = bytes(range(256)) * 2048
 """Far more than a tight connection holds while its peer does not read."""
 CREDIT_FOR_ALL: Final = 1 << 30
+WITH_DESCRIPTOR: Final = {SOCKET_OPEN, SOCKET_ACCEPT, SOCKET_HANDED_OVER}
+"""The reports that take a descriptor."""
 
 
 class Held:

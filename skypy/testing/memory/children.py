@@ -28,13 +28,13 @@ class MemoryChild(Child):
 
     program: WorkerProcess | SocketProcess
 
-    def __init__(self, node: MemoryNode, title: str, module: str, said: Callable[[Child, Any], None]) -> None:
+    def __init__(self, node: MemoryNode, title: str, module: str, received: Callable[[Child, Any], None]) -> None:
         self._node = node
         ours, theirs = node.kernel.lane_pair()
         self.process = VirtualProcess(title)
         number = install(description_of(theirs.fileno()), self.process)
         theirs.close()
-        super().__init__(title, Lane(ours, node.kernel), said, node.loop)
+        super().__init__(title, Lane(ours, node.kernel), received, node.loop)
         self.pidfd = install(ProcessHandle(self.kill, self.process))
         self._node_context = node.process.context
         node.kernel.responders[description_of(ours.fileno())] = self._answer
@@ -55,10 +55,10 @@ class MemoryChild(Child):
 
         def first() -> None:
             if messages := control.receive():
-                self._loop.remove_reader(number)
+                self._node.loop.remove_reader(number)
                 main(control, messages)
 
-        self._loop.add_reader(number, first)
+        self._node.loop.add_reader(number, first)
 
     def _be_a_worker(self, control: Lane, messages: list[Any]) -> None:
         def ended() -> None:
@@ -86,7 +86,7 @@ class MemoryChild(Child):
         def turn() -> None:
             nonlocal requested, timer
             requested = False
-            program.service.reactor.turn(0)
+            program.socket_service.reactor.turn(0)
             if program.ended:
                 self._exit(0)
                 return
@@ -94,7 +94,7 @@ class MemoryChild(Child):
                 request()
             if timer is not None:
                 timer.cancel()
-            due = program.service.reactor.next_deadline
+            due = program.socket_service.reactor.next_deadline
             timer = None if due is None else node.loop.call_at(due, request, context=context)
 
         poller.readiness.wake = request
@@ -137,6 +137,8 @@ class MemoryChild(Child):
 class MemoryNode(TestedNode):
     """The real node, with children in memory."""
 
+    kernel: MemoryKernel
+
     def __init__(
         self,
         settings: Any,
@@ -158,32 +160,32 @@ class MemoryNode(TestedNode):
 
     def child(self, index: int) -> MemoryChild:
         """The worker with an index."""
-        child = self._workers[self._indexes[index]]
+        child = self.workers[self.process_numbers[index]]
         assert isinstance(child, MemoryChild)
         return child
 
     @property
     def service(self) -> MemoryChild:
         """The socket service."""
-        assert isinstance(self._service, MemoryChild)
-        return self._service
+        assert isinstance(self.socket_service, MemoryChild)
+        return self.socket_service
 
     @property
     def connections(self) -> list[Connection]:
         """Every connection that its socket service has."""
         program = self.service.program
         assert isinstance(program, SocketProcess)
-        return program.service.connections
+        return program.socket_service.connections
 
     def lives(self, number: int) -> bool:
         """Whether the process with a number has not ended."""
-        return number in self._workers
+        return number in self.workers
 
-    def _start_child(
-        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    def start_child(
+        self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
     ) -> Child:
         del arguments
-        return MemoryChild(self, title, module, said)
+        return MemoryChild(self, title, module, received)
 
-    def _handle_signals(self) -> None:
+    def handle_signals(self) -> None:
         """They are the test runner's."""

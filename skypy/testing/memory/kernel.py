@@ -87,18 +87,18 @@ class MemoryKernel(SocketKernel):
         end, address = listening.accept()
         return end, address
 
-    def force_reset(self, end: socket.SocketType) -> None:
+    def force_reset(self, socket_: socket.SocketType) -> None:
         """End a connection with RST at once."""
-        self._end(end.fileno()).force_reset()
+        self._end(socket_.fileno()).force_reset()
 
-    def unacknowledged(self, end: socket.SocketType) -> int:
+    def unacknowledged(self, socket_: socket.SocketType) -> int:
         """What the peer has not got yet."""
-        count: int = self._end(end.fileno()).unacknowledged()
+        count: int = self._end(socket_.fileno()).unacknowledged()
         return count
 
-    def unread(self, end: socket.SocketType) -> int:
+    def unread(self, socket_: socket.SocketType) -> int:
         """What has arrived and was not read."""
-        return len(self._end(end.fileno()).arrived)
+        return len(self._end(socket_.fileno()).arrived)
 
     def reserve(self) -> int:
         """A descriptor that stands for nothing."""

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from skypy.core.address import Address
-from skypy.worker.actors.request import Request
-from skypy.worker.messages.messenger import Messenger
+from skypy.worker.actors.actor import Request
+from skypy.worker.messages.from_bus import FromBus
+from skypy.worker.messages.replies import Replies
 
 Waiting = tuple[Callable[[Any], None], Any]
 Route = tuple[Address, Address]
 """From whom to whom."""
 
-_ANSWERS: Final = (Messenger._deliver, Messenger._deliver_error)  # noqa: SLF001
+_ANSWERS: Final = (Replies.deliver, Replies.deliver_error)
 _OVERTAKE: Final = 0.3
 """How often the message that has waited longest is not the next one."""
 _WINDOW: Final = 16
@@ -66,7 +67,7 @@ def route_of(handle: Callable[[Any], None], message: Any) -> Route | None:
     if function in _ANSWERS:
         request, _ = message
         return request.actor.address, request.source
-    if function is Messenger.received:
+    if function is FromBus.handle_message:
         _, target, source, *_ = message
         return source, target
     return None

@@ -29,7 +29,7 @@ from skypy.testing.memory.sockets import MemorySocket
 from skypy.testing.probe import Probe
 from skypy.testing.tested_node import NotStarted, check_worker
 from skypy.worker.actors.actor import Actor
-from skypy.worker.verbs import messages
+from skypy.worker.verbs import messages, services
 from skypy.worker.worker import Worker
 
 
@@ -197,7 +197,7 @@ class System:
         self._test = test
         await self.loop.wait_idle()
         worker = self.worker_of(self._test)
-        address = await self._in(self._test, worker.launch, "skypy_test", _NO_ARGUMENTS)
+        address = await self._in(self._test, worker.launching.launch, "skypy_test", _NO_ARGUMENTS)
         self._actor = worker.actors[address]
         self._has_started = True
 
@@ -226,15 +226,15 @@ class System:
 
     async def newservice(self, name: str, /, *args: Any, worker: int | None = None) -> Address:
         """Start a service; see `skypy.newservice`."""
-        return await messages.newservice(name, *args, worker=worker)
+        return await services.newservice(name, *args, worker=worker)
 
     async def uniqueservice(self, name: str, /, *args: Any) -> Address:
         """The one instance of a service; see `skypy.uniqueservice`."""
-        return await messages.uniqueservice(name, *args)
+        return await services.uniqueservice(name, *args)
 
     async def queryservice(self, name: str, /) -> Address:
         """The one instance of a service, once it exists; see `skypy.queryservice`."""
-        return await messages.queryservice(name)
+        return await services.queryservice(name)
 
     async def call(self, address: Address | str, command: str, /, *args: Any, **kwargs: Any) -> Any:
         """The reply; see `skypy.call`."""
@@ -246,11 +246,11 @@ class System:
 
     async def kill(self, address: Address | str) -> None:
         """End an actor; see `skypy.kill`."""
-        await messages.kill(address)
+        await services.kill(address)
 
     def query(self, name: str) -> Address | None:
         """Who has a name; see `skypy.query`."""
-        return messages.query(name)
+        return services.query(name)
 
     # -- what only a test does --
 
@@ -283,7 +283,7 @@ class System:
 
     async def probe(self) -> Probe:
         """An actor that records what it is sent, and answers as it is told."""
-        address = await messages.newservice("skypy_probe", worker="here")
+        address = await services.newservice("skypy_probe", worker="here")
         return Probe(address, self.worker_of(self._test).actors[address].module, self.loop)
 
     def expect_error(self, pattern: str) -> None:

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 
-from skypy.system.poller import spin
-
-
-class SpinningSelector(selectors.EpollSelector):
-    """Spins before it sleeps."""
-
-    def __init__(self, spin_seconds: float) -> None:
-        super().__init__()
-        self._spin_seconds = spin_seconds
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready, after at most `timeout` seconds (None: however long it takes)."""
-        if timeout is None or timeout > self._spin_seconds:
-            ready = spin(super().select, self._spin_seconds)
-            if ready:
-                return ready
-        return super().select(timeout)
+from skypy.system.poller import SpinningSelector
 
 
 def new_loop(spin_microseconds: int) -> asyncio.AbstractEventLoop:
-    """A loop that spins for so long before it sleeps."""
+    """Return a loop that spins for `spin_microseconds` before it sleeps; 0: asyncio's default loop."""
     if spin_microseconds:
         return asyncio.SelectorEventLoop(SpinningSelector(spin_microseconds / 1e6))
     return asyncio.new_event_loop()

@@ -9,7 +9,7 @@ from skypy import socket
 from tests.node.scenarios import connection, offer
 
 LARGE = bytes(range(256)) * (1 << 16)
-"""16 MiB: far more than the kernel takes for a peer who does not read."""
+"""16 MiB: far more than the kernel takes for a peer that does not read."""
 
 
 @skypy.start
