@@ -29,6 +29,16 @@ RANK = {
     "testing": 5,
     "__main__": 6,
 }
+WORKER_RANK = {
+    "tasks": 0,
+    "actors": 1,
+    "node_link": 2,
+    "messages": 3,
+    "services": 3,
+    "sockets": 3,
+    "worker": 4,
+    "verbs": 5,
+}
 ONLY_IMPORTER = {
     "msgpack": {"skypy/core/wire/codec.py"},
     "setproctitle": {"skypy/system/this_process.py"},
@@ -140,6 +150,20 @@ def test_layers_import_downwards_only_and_siblings_not_at_all() -> None:
             if imported.startswith("skypy."):
                 other = imported.split(".")[1]
                 assert other == own or RANK[other] < RANK[own], f"{path} imports {imported}"
+
+
+def test_the_parts_of_a_worker_import_downwards_only_and_siblings_not_at_all() -> None:
+    for path, imports in IMPORTS.items():
+        own = part_of_worker(name_of(path))
+        for imported in imports:
+            other = part_of_worker(imported)
+            if own and other and own != other:
+                assert WORKER_RANK[other] < WORKER_RANK[own], f"{path} imports {imported}"
+
+
+def part_of_worker(module: str) -> str:
+    """Return the folder or file of `skypy.worker` that a module belongs to, or "" for a module of another layer."""
+    return module.split(".")[2] if module.startswith("skypy.worker.") else ""
 
 
 def test_no_module_inside_names_the_facades() -> None:
