@@ -93,7 +93,8 @@ class Worker:
         self._last_index = 0
         self._ends: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()  # for tasks that belong to no actor
-        loop.set_task_factory(self.scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
+        task_factory: Any = self.scheduler.create_task  # for coroutines only, as the types have it from 3.12 on
+        loop.set_task_factory(task_factory)
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Those of the actors, those that start actors for other workers, and those that end actors."""

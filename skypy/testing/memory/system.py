@@ -310,6 +310,8 @@ _NO_ARGUMENTS: Final = b"\x92\x90\x80"
 def _dissolve(task: asyncio.Task[Any]) -> None:
     """Close what a killed process has left, so that it can be freed; nobody hears what its `finally` says."""
     coroutine = task.get_coro()
+    if coroutine is None:  # its first step was its last one
+        return
     for _ in range(_LONGEST_FAREWELL):
         with contextlib.suppress(BaseException):  # RuntimeError: it has awaited something instead of ending
             coroutine.close()

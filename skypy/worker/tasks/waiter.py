@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from skypy.worker.tasks.first_step import current_task
+from skypy.worker.tasks.current_task import current_task
 
 T = TypeVar("T")
 
