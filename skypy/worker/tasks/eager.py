@@ -16,6 +16,7 @@ if sys.version_info < (3, 12):
     from skypy.worker.tasks.latent_task import LatentTask, first_outcome
     from skypy.worker.tasks.latent_task import start_eagerly as start_eagerly
 else:
+    LatentTask, first_outcome = type(None), None  # no task is one
     _new: Final = asyncio.Task.__new__
     _initialise: Final = asyncio.Task.__init__
 
@@ -36,7 +37,7 @@ else:
 
 def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] | None:
     """Return result and exception of a task that has been started eagerly; None as long as it goes on."""
-    if sys.version_info < (3, 12) and type(task) is LatentTask:
+    if type(task) is LatentTask:
         outcome: tuple[T | None, BaseException | None] = first_outcome(task)
         return outcome
     if not task.done():
@@ -55,6 +56,6 @@ def cancellations(loop: asyncio.AbstractEventLoop) -> int:
     opposite: a TaskGroup whose child has failed may leave one behind, up to Python 3.12.
     """
     task = current_task(loop)
-    if task is None or (sys.version_info < (3, 12) and type(task) is LatentTask):
+    if task is None or type(task) is LatentTask:
         return 0
     return task.cancelling()
