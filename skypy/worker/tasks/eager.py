@@ -16,7 +16,8 @@ if sys.version_info < (3, 12):
     from skypy.worker.tasks.latent_task import LatentTask, first_outcome
     from skypy.worker.tasks.latent_task import start_eagerly as start_eagerly
 else:
-    LatentTask, first_outcome = type(None), None  # no task is one
+    LatentTask: Any = type(None)  # no task is one
+    first_outcome: Any = None
     _new: Final = asyncio.Task.__new__
     _initialise: Final = asyncio.Task.__init__
 
@@ -42,10 +43,9 @@ def outcome_of(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] |
         return outcome
     if not task.done():
         return None
-    try:
-        error = task.exception()
-    except asyncio.CancelledError:
+    if task.cancelled():
         return None, asyncio.CancelledError()
+    error = task.exception()
     return (task.result(), None) if error is None else (None, error)
 
 
