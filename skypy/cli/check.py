@@ -11,14 +11,16 @@ from skypy.config import load
 from skypy.core.errors import ConfigError, ServiceError
 from skypy.core.settings import Settings
 from skypy.worker.services.loader import compile_service, find_service
+from skypy.worker.tasks.assumptions import UnsupportedInterpreter, check_interpreter
 
 
 def load_config(config: str, overrides: Sequence[str]) -> tuple[Settings, str]:
     """Return the settings of a config file, and the file of its start service. Raises BadInput."""
     try:
+        check_interpreter()
         settings = load(config, overrides)
         return settings, _find_start(settings)
-    except ConfigError as error:
+    except (ConfigError, UnsupportedInterpreter) as error:
         raise BadInput(str(error)) from None
 
 

@@ -120,7 +120,8 @@ class Worker:
             process_number, settings.service_path, loop, node_link, self.endings, self._new_actor
         )
         self.root.commands[START_SERVICE] = self.launching.launch
-        loop.set_task_factory(scheduler.create_task)  # type: ignore[arg-type]  # coroutines only, as in 3.12
+        task_factory: Any = scheduler.create_task  # for coroutines only, as the types have it from 3.12 on
+        loop.set_task_factory(task_factory)
 
     def __repr__(self) -> str:
         return f"<worker {self.process_number}: {', '.join(map(format_address, self.actors))}>"

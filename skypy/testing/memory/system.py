@@ -230,6 +230,8 @@ def worker_of(child: MemoryChild) -> Worker:
 def _dissolve(task: asyncio.Task[Any]) -> None:
     """Close the coroutine of a killed task, so that it can be freed; errors of its `finally` blocks are dropped."""
     coroutine = task.get_coro()
+    if coroutine is None:  # its first step was its last one
+        return
     for _ in range(_LONGEST_FAREWELL):
         with contextlib.suppress(BaseException):  # RuntimeError: it has awaited something instead of ending
             coroutine.close()

@@ -9,7 +9,6 @@ own in the loop's next iteration.
 from __future__ import annotations
 
 import asyncio
-from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from types import CoroutineType
@@ -17,8 +16,9 @@ from typing import Any, Final, TypeVar
 
 from skypy.core.waiting import Wakeable
 from skypy.worker.actors.actor import Actor, Life, actor_of
+from skypy.worker.tasks.current_task import current_task, enter_task, leave_task
 from skypy.worker.tasks.eager import outcome_of, start_eagerly
-from skypy.worker.tasks.first_step import create_unstarted, current_task
+from skypy.worker.tasks.first_step import create_unstarted
 
 T = TypeVar("T")
 Flush = Callable[[], object]
@@ -168,12 +168,12 @@ class Scheduler:
         loop = self.loop
         task = current_task(loop)
         if task is not None:
-            _leave_task(loop, task)
+            leave_task(loop, task)
         try:
             handle(message)
         finally:
             if task is not None:
-                _enter_task(loop, task)
+                enter_task(loop, task)
             self._nesting -= 1
         return True
 
