@@ -26,13 +26,13 @@ LATE = 30.0
 
 
 class Start(Protocol):
-    """How a check starts more tasks of the kind that runs itself."""
+    """The function by which a check starts more tasks of its own kind."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, T], /, *, name: str | None = None) -> asyncio.Task[T]: ...
 
 
 class Driver(Protocol):
-    """How a task is started."""
+    """The way in which a task is started."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""How a task ends, and how it is cancelled."""
+"""The ends of a task, and its cancellation."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.worker.compatibility.checks import Failure, T, running_loop, settle
 
 
 def run_in_callback(callback: Callable[[asyncio.AbstractEventLoop], T]) -> T:
-    """What a plain callback of a running loop returns, when all that it has started has come to rest."""
+    """Return the result of a plain callback of a running loop, once everything that it has started has come to rest."""
     with running_loop() as loop:
         returned: asyncio.Future[T] = loop.create_future()
         loop.call_soon(lambda: returned.set_result(callback(loop)))
