@@ -1,0 +1,1 @@
+"""The command line: `skypy run`, `check`, `client` and `bench`."""

@@ -115,7 +115,7 @@ class ConnectedSocket:
             events = 0
         if connection.queue.size:
             events |= WRITABLE
-        if not events and (self._hung_up or self._half_closed_lately or connection.input.lent):
+        if not events and (self._hung_up or self._half_closed_lately or connection.read_half.lent):
             # A hang-up cannot be masked. One that was noted already would be reported for ever, and one of a socket
             # that is lent is met by the worker.
             self._shared.reactor.ignore(self)
@@ -147,7 +147,7 @@ class ConnectedSocket:
 
     def _read(self) -> None:
         connection = self.connection
-        input_ = connection.input
+        input_ = connection.read_half
         worker = connection.worker
         pending = b""
         left = _READ_BUDGET_BYTES
@@ -201,7 +201,7 @@ class ConnectedSocket:
             if not waiting:
                 self._end_of_input(0)
                 return
-            connection.input.hang_up(connection.worker)
+            connection.read_half.hang_up(connection.worker)
         if connection.state in DELIVERING:
             self._hung_up = True
             return

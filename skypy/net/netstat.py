@@ -34,7 +34,7 @@ def row_of_connection(connected: ConnectedSocket, kernel: SocketKernel) -> tuple
     info = tcp_info(connected.socket)
     in_kernel = connected.outstanding()
     unread = kernel.unread(connected.socket)
-    lent = connection.input.lent
+    lent = connection.read_half.lent
     return SocketInfo(
         id=connection.id,
         kind="connection",
@@ -42,7 +42,7 @@ def row_of_connection(connected: ConnectedSocket, kernel: SocketKernel) -> tuple
         owner=connection.owner,
         local=format_endpoint(*local_address(connected.socket)),
         peer=format_endpoint(*peer_address(connected.socket)),
-        received=info.received - unread if lent else connection.input.read,  # a FIN counts as received
+        received=info.received - unread if lent else connection.read_half.read,  # a FIN counts as received
         sent=info.acknowledged + in_kernel - connected.control_bytes,
         queued=in_kernel + connection.queue.size,
         unread=unread,

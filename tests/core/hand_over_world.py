@@ -419,7 +419,7 @@ class World:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.input.read_size)
+            data = self.kernel.receive(self.connection.read_half.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
@@ -427,9 +427,9 @@ class World:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
             worker = self.connection.worker
-            self.connection.input.deliver(worker, data, more=n % 2 == 1)
+            self.connection.read_half.deliver(worker, data, more=n % 2 == 1)
             if n < 160 and self.connection.state in DELIVERING and self.connection.wants_read:
-                self.connection.input.lend(worker)
+                self.connection.read_half.lend(worker)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -472,7 +472,7 @@ class World:
         self.kernel.fin_received = n < 90
 
     def peer_resets(self, n: int) -> None:
-        if n < (40 if self.connection.input.lent else 8):  # seldom, but often enough while a worker reads by itself
+        if n < (40 if self.connection.read_half.lent else 8):  # seldom, but often enough while a worker reads by itself
             self.kernel.be_reset()
 
     # -- and in the end --

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from skypy.core.errors import InternalError, SkypyError
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.connection_input import ConnectionInput
+from skypy.core.tcp.connection_read_half import ConnectionReadHalf
 from skypy.core.tcp.foreign import ForeignSockets
 from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.lease import Lease, LeaseState
@@ -76,7 +76,7 @@ def a_worker_goes_on_sending_while_it_takes_over(patch: Patch) -> None:
 
 def the_service_reads_on_during_a_recall(patch: Patch) -> None:
     def wants_read(self: Connection) -> bool:
-        return self.input.wanted if self.state in DELIVERING else self.state in DISCARDING
+        return self.read_half.wanted if self.state in DELIVERING else self.state in DISCARDING
 
     patch.setattr(Connection, "wants_read", property(wants_read))
 
@@ -84,20 +84,22 @@ def the_service_reads_on_during_a_recall(patch: Patch) -> None:
 def the_service_reads_on_while_the_reading_is_lent(patch: Patch) -> None:
     def wants_read(self: Connection) -> bool:
         if self.state in DELIVERING:
-            return self.input.read < self.input.limit and (self.hand_over is None or not self.hand_over.recalled)
+            return self.read_half.read < self.read_half.limit and (
+                self.hand_over is None or not self.hand_over.recalled
+            )
         return self.state in DISCARDING
 
     patch.setattr(Connection, "wants_read", property(wants_read))
 
 
 def the_reading_is_lent_before_the_last_data_is_delivered(patch: Patch) -> None:
-    def deliver(self: ConnectionInput, worker: WorkerPort, data: bytes, *, more: bool = False) -> None:
+    def deliver(self: ConnectionReadHalf, worker: WorkerPort, data: bytes, *, more: bool = False) -> None:
         if self._deliveries + 1 == self._lend_after and self.wanted:
             self.lend(worker)
         true_deliver(self, worker, data, more=more)
 
-    true_deliver = ConnectionInput.deliver
-    patch.setattr(ConnectionInput, "deliver", deliver)
+    true_deliver = ConnectionReadHalf.deliver
+    patch.setattr(ConnectionReadHalf, "deliver", deliver)
 
 
 def the_worker_reads_on_after_it_has_returned_the_reading(patch: Patch) -> None:
@@ -133,9 +135,9 @@ def yield_comes_without_what_was_read(patch: Patch) -> None:
 
 def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
     def shutdown(self: Connection, how: str) -> Effects:
-        lent = self.input.lent
+        lent = self.read_half.lent
         effects = true_shutdown(self, how)
-        self.input.lent = lent and self.state in OWNED
+        self.read_half.lent = lent and self.state in OWNED
         return effects
 
     def lent(self: Lease) -> bool:

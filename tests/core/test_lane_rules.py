@@ -212,14 +212,14 @@ class BothEnds:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.input.read_size)
+            data = self.kernel.receive(self.connection.read_half.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
         if not data:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
-            self.connection.input.deliver(self.connection.worker, data, more=n % 2 == 1)
+            self.connection.read_half.deliver(self.connection.worker, data, more=n % 2 == 1)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.interpreted
 
 def lent_connection(state: State = State.OPEN, *, limit: int = 1000) -> tuple[Connection, Heard]:
     made, heard = connection(state, limit=limit)
-    made.input.lend(made.worker)
+    made.read_half.lend(made.worker)
     heard.clear()
     return made, heard
 
@@ -42,30 +42,30 @@ def lent_connection(state: State = State.OPEN, *, limit: int = 1000) -> tuple[Co
 def deliver(made: Connection, times: int) -> None:
     for _ in range(times):
         made.received(1)
-        made.input.deliver(made.worker, b"x")
+        made.read_half.deliver(made.worker, b"x")
 
 
 def test_a_connection_that_is_heard_of_again_is_busy() -> None:
     made, _ = connection()
     deliver(made, LEND_AFTER - 1)
-    assert not made.input.busy
+    assert not made.read_half.busy
     deliver(made, 1)
-    assert made.input.busy
+    assert made.read_half.busy
 
 
 def test_one_whose_owner_has_enough_is_not() -> None:
     made, _ = connection(limit=LEND_AFTER)
     deliver(made, LEND_AFTER)
-    assert not made.input.busy
+    assert not made.read_half.busy
 
 
 def test_every_return_makes_it_stay_on_the_lane_for_twice_as_long() -> None:
     made, _ = lent_connection()
     made.returned(0, 1000, 0)
     deliver(made, 2 * LEND_AFTER - 1)
-    assert not made.input.busy
+    assert not made.read_half.busy
     deliver(made, 1)
-    assert made.input.busy
+    assert made.read_half.busy
 
 
 def test_while_it_is_lent_the_service_reads_nothing_and_looks_for_no_end() -> None:
@@ -77,7 +77,7 @@ def test_while_it_is_lent_the_service_reads_nothing_and_looks_for_no_end() -> No
 def test_what_comes_back_is_read_from_where_the_worker_is() -> None:
     made, heard = lent_connection()
     made.returned(600, 700, 0)
-    assert (made.input.read, made.input.limit, made.wants_read) == (600, 1000, True)
+    assert (made.read_half.read, made.read_half.limit, made.wants_read) == (600, 1000, True)
     assert heard == []
 
 
@@ -97,7 +97,7 @@ def test_an_errno_that_the_worker_has_met_breaks_the_write_half_at_once() -> Non
 def test_a_worker_that_has_read_less_than_it_was_given_is_a_bug() -> None:
     made, _ = connection()
     deliver(made, 5)
-    made.input.lend(made.worker)
+    made.read_half.lend(made.worker)
     with pytest.raises(InternalError, match="RETURN at 4, read up to 5"):
         made.returned(4, 1000, 0)
 
@@ -107,7 +107,7 @@ def test_what_crossed_a_shutdown_of_the_reading_half_changes_nothing() -> None:
     made.shutdown("r")
     made.received(50)
     made.returned(0, 1000, 0)
-    assert (made.input.read, made.wants_read) == (50, True)
+    assert (made.read_half.read, made.wants_read) == (50, True)
 
 
 def test_when_the_owners_worker_has_died_the_rest_is_discarded() -> None:
@@ -245,5 +245,5 @@ def test_forget_ends_the_reading_without_a_word() -> None:
 
 def test_lend_is_sent_once() -> None:
     made, heard = connection()
-    made.input.lend(made.worker)
+    made.read_half.lend(made.worker)
     assert heard == [(SOCKET_LEND, ID)]

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from skypy.core.tcp.connection_input import LARGEST_READ
+from skypy.core.tcp.connection_read_half import LARGEST_READ
 from skypy.core.wire.socket_lane import SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
@@ -140,9 +140,9 @@ def test_a_fast_peer_gets_only_so_much_of_a_turn(stage: Stage) -> None:
         with contextlib.suppress(BlockingIOError):
             while sent < 8 << 20:
                 sent += peer.send(PLENTY)
-        before = connection.input.read
+        before = connection.read_half.read
         stage.turn(0.01)
-        most = max(most, connection.input.read - before)
+        most = max(most, connection.read_half.read - before)
     stage.until(lambda: sum(sizes(held)) == sent, "all bytes")
     assert most <= 2 * 262144
 

@@ -1,8 +1,8 @@
 """The socket service's end of a TCP connection: facts and requests in, reports to the owner and effects out.
 
 The owner's worker keeps the other end (`lease.py`). Positions are bytes since the connection was made. The read half is
-an object of its own (`connection_input.py`), and so are other workers, once there are any (`hand_over.py`). The write
-half is a queue and the position of its front, `sent`: what the kernel has taken.
+an object of its own (`connection_read_half.py`), and so are other workers, once there are any (`hand_over.py`). The
+write half is a queue and the position of its front, `sent`: so far the kernel has taken the output.
 
 The socket service alone decides what an end of input means. A worker that reads by itself gives the reading back at the
 end and at an error, and the socket service meets them again.
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
-from skypy.core.tcp.connection_input import ConnectionInput
+from skypy.core.tcp.connection_read_half import ConnectionReadHalf
 from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.state import (
@@ -81,9 +81,9 @@ class Connection:
         "half_close",
         "hand_over",
         "id",
-        "input",
         "owner",
         "queue",
+        "read_half",
         "reason",
         "sent",
         "state",
@@ -99,7 +99,7 @@ class Connection:
         """The other workers; None until one appears."""
         self.owner = 0
         """The address of the actor that started the connection, for log lines; 0 before."""
-        self.input = ConnectionInput(id, LEND_AFTER)
+        self.read_half = ConnectionReadHalf(id, LEND_AFTER)
         self.queue = OutputQueue()
         self.sent = 0
         self.error = 0
@@ -113,7 +113,7 @@ class Connection:
     def wants_read(self) -> bool:
         """True if input may be read now: for the owner, within its credit, or to be discarded."""
         if self.state in DELIVERING:
-            return self.input.wanted and (self.hand_over is None or not self.hand_over.recalled)
+            return self.read_half.wanted and (self.hand_over is None or not self.hand_over.recalled)
         return self.state in DISCARDING
 
     @property
@@ -121,7 +121,7 @@ class Connection:
         """True if the end of input may be reported now although nothing may be read: it needs no credit."""
         if self.hand_over is not None and self.hand_over.recalled:
             return False
-        return self.state in DELIVERING and not self.input.lent
+        return self.state in DELIVERING and not self.read_half.lent
 
     # -- news from the kernel and the clock --
 
@@ -156,7 +156,7 @@ class Connection:
     def received(self, size: int) -> bool:
         """Note that `size` bytes were read. Returns True if they are to be delivered, False to discard them."""
         effects, self.state = step(self.state, DATA)
-        self.input.received(size)
+        self.read_half.received(size)
         return bool(effects)
 
     def end_of_input(self, error: int = 0, *, undelivered: bool = False) -> tuple[Effect, ...]:
@@ -211,7 +211,7 @@ class Connection:
 
     def credit(self, limit: int, owner: int = 0) -> None:
         """Allow input up to `limit`; `owner` is the address of the actor, where it is a new one."""
-        self.input.credit(limit)
+        self.read_half.credit(limit)
         self.owner = owner or self.owner
         if self.hand_over is not None:
             self.hand_over.confirmed()
@@ -222,7 +222,7 @@ class Connection:
         Nothing can be written to a connection behind an errno, which is told at once; the reader meets it at the end.
         Raises InternalError when `position` is before what was delivered.
         """
-        self.input.returned(position, limit)
+        self.read_half.returned(position, limit)
         self.met(error)
         return self.write_failed(error) if error and self.state in WRITABLE else ()
 
@@ -248,7 +248,7 @@ class Connection:
             self.hand_over.postpone(how, self.state)
             return ()
         if how == "r":
-            self.input.discard()
+            self.read_half.discard()
             return self.apply(Input.STOP_READING)
         return self.apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
@@ -301,11 +301,11 @@ class Connection:
         if not self.queue.size:
             self.sent = out
         self.met(error)
-        self.input.limit = self.input.read
+        self.read_half.limit = self.read_half.read
         self.worker = hand_over.next_owner(self.worker)
         if self.worker is NOBODY:
             return None
-        position = (self.input.read, out, self.sent)
+        position = (self.read_half.read, out, self.sent)
         told = self.error if self.state is State.WRITE_BROKEN else 0  # an errno met by a reader comes with the end
         condition = (reading, told, writable and hand_over.accepts(self.state))
         return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held())
@@ -315,7 +315,7 @@ class Connection:
         hand_over = self.hand_over
         assert hand_over is not None
         hand_over.ask_again(self.worker)
-        if self.input.hung_up:
+        if self.read_half.hung_up:
             self.worker.send((SOCKET_HANGUP, self.id))
         effects = self._settle(hand_over)
         hand_over.recall(self.worker)
@@ -332,7 +332,7 @@ class Connection:
 
     def _end(self, given: Input) -> tuple[Effect, ...]:
         """Let the owner go for good; a request that crossed SOCKET_RECALL is the answer to it."""
-        self.input.discard()
+        self.read_half.discard()
         hand_over = self.hand_over
         effects = self._settle(hand_over) if hand_over is not None and hand_over.recalled else ()
         return effects + self.apply(given) if self.state in OWNED else effects

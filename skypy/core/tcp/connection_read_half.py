@@ -12,7 +12,7 @@ SMALLEST_READ: Final = 64  # skynet's: doubled when a read fills it, halved when
 LARGEST_READ: Final = 262144
 
 
-class ConnectionInput:
+class ConnectionReadHalf:
     """Positions, credit and the loan of the reading. Positions count bytes since the connection was made.
 
     Input of a connection that is seldom heard of goes to the owner's worker over the lane. The reading of a busy one is
