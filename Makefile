@@ -8,10 +8,13 @@ IN_MEMORY := tests/actors/test_in_memory.py tests/services tests/testing
 COMPILED := .venv-compiled
 TESTS_OF_COMPILED := tests/core tests/worker tests/bus tests/net tests/test_lane.py tests/test_lane_descriptors.py
 NODES_OF_COMPILED := tests/node tests/actors tests/contract tests/conformance --ignore=tests/actors/test_in_memory.py
+VERSIONS := 3.11 3.12 3.13 3.14 3.15
+PYTHONS = $(shell .ci/pythons $(VERSIONS))
+SUITES := unit memory sockets nodes conformance
 RUN_OPTIONS := $(if $(PORT),--set env.port=$(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run client test lint types unit memory sockets nodes conformance soak bench bench-quick bench-all bench-guard compiled format diagram clean
+.PHONY: help run client test versions lint types unit memory sockets nodes conformance soak bench bench-quick bench-all bench-guard compiled format diagram clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +29,16 @@ client: $(INSTALLED) ## talk to the echo (PORT=9000 for another port)
 	@exec $(BIN)/skypy client 127.0.0.1:$(or $(PORT),8888)
 
 test: lint types unit memory sockets nodes conformance ## everything that must pass
+
+versions: $(INSTALLED) ## types and suites on every interpreter of 3.11 to 3.15 (of PATH and pyenv; PYTHONS="..." names others)
+	@failed= passed=; for python in $(PYTHONS); do \
+	    version=$$($$python -c 'import platform; print(platform.python_version())') || exit 1; \
+	    echo "== Python $$version: $$python"; \
+	    { $(BIN)/mypy --python-version $$(echo $$version | cut -d. -f1,2) && \
+	        $(MAKE) --no-print-directory --keep-going VENV=.venv-$$version PYTHON=$$python $(SUITES); } && \
+	        passed="$$passed $$version" || failed="$$failed $$version"; \
+	done; \
+	echo "Passed on:$${passed:- none}. Failed on:$${failed:- none}."; [ -n "$$passed" ] && [ -z "$$failed" ]
 
 lint: $(INSTALLED) ## style and formatting
 	$(BIN)/ruff check .
@@ -72,9 +85,9 @@ compiled: ## a wheel with what is hot as machine code, in dist, and tests of it 
 	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --group dev
 	@# From a copy: the compiler leaves its modules beside the sources, where they would be taken for them.
-	source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && cp -r pyproject.toml README.md skypy "$$source" && \
+	source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && cp -r pyproject.toml README.md LICENSE skypy "$$source" && \
 	    HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist "$$source"
-	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy-*.whl | head -1)"
+	$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls -t dist/skypy_runtime-*.whl | head -1)"
 	@# The tests come from here, skypy from there.
 	$(COMPILED)/bin/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/tests.pth", "w").write(os.getcwd())'
 	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -q -m "not soak and not interpreted" $(TESTS_OF_COMPILED)
@@ -88,7 +101,7 @@ diagram: $(INSTALLED) ## draw the state diagram of ARCHITECTURE.md anew from the
 	$(BIN)/python -m tests.diagram
 
 clean: ## remove what was made
-	rm -rf $(VENV) $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv dist
+	rm -rf $(VENV) $(VENV)-3.* $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/build benchmarks/.venv dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
@@ -99,7 +112,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	    echo "make: $(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Making the virtual environment $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable . --group dev
 	@touch $@

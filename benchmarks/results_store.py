@@ -68,8 +68,11 @@ def draw(stored: dict[str, Any], cases: Sequence[Case]) -> None:
 def origin(entry: dict[str, Any]) -> str:
     machine, versions = entry["machine"], entry["versions"]
     commit = (entry["git"]["commit"] or "unknown")[:10] + (" with changes" if entry["git"]["modified"] else "")
+    python = versions["python"]
+    if "python_build" in versions:  # older results do not tell
+        python += f" ({versions['python_build']})"
     load_average = machine["load_average_before"]
     return (
-        f"Measured {entry['started'][:16]} at commit {commit}, {versions['python']}, {machine['cores']} cores of "
+        f"Measured {entry['started'][:16]} at commit {commit}, {python}, {machine['cores']} cores of "
         f"{machine['cpu']}, load average before: {load_average:.1f}.\n"
     )

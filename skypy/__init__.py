@@ -1,186 +1,46 @@
 """An actor runtime for Python in the style of skynet: services in several processes, and sockets that half-close right.
 
-Inside a service: `skypy.start`, `stop`, `fork`, `sleep`, `timeout`, `wait`, `wakeup`, `getenv`, `self`, `exit`, `log`,
-and the sockets in `skypy.socket`. The errors are below `skypy.SkypyError`.
+The names are listed in `skypy/api.py`, those of sockets in `skypy/socket.py`. In a service file:
 
-This module runs in every process of a node before anything else does, so it loads nothing: names come on first use.
+    start, stop, command, dispatch      declare the functions that skypy runs and that other actors call
+    newservice, uniqueservice, ...      start other services and find them
+    call, send, response, source        messages between actors
+    fork, timeout, sleep, wait, ...     tasks and time
+    getenv, log, exit, ...              the actor and its node
+    skypy.socket                        TCP
+    SkypyError                          the base of all errors
+
+This module runs in every process of a node before any other one of skypy, so it loads nothing itself.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from skypy.version import __version__
+from skypy.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from skypy.core.address import Address
-    from skypy.core.errors import (
-        ActorDead,
-        BufferLimit,
-        CallError,
-        ConfigError,
-        ListenError,
-        MailboxFull,
-        NameTaken,
-        RemoteError,
-        ServiceError,
-        SkypyError,
-        SocketBroken,
-        SocketBusy,
-        SocketClosed,
-        SocketError,
-    )
-    from skypy.core.wire.values import register_type
-    from skypy.worker.verbs.actors import (
-        exit,  # noqa: A004 - the verb of skynet
-        fork,
-        getenv,
-        log,
-        now,
-        self,
-        setenv,
-        shutdown_node,
-        sleep,
-        start,
-        starttime,
-        stop,
-        timeout,
-        wait,
-        wakeup,
-    )
-    from skypy.worker.verbs.messages import (
-        address,
-        call,
-        command,
-        dispatch,
-        kill,
-        newservice,
-        query,
-        queryservice,
-        queue,
-        register,
-        response,
-        send,
-        source,
-        uniqueservice,
-    )
+    from skypy import socket as socket
+    from skypy.api import *
+else:
+    import importlib
 
-__all__ = [
-    "ActorDead",
-    "Address",
-    "BufferLimit",
-    "CallError",
-    "ConfigError",
-    "ListenError",
-    "MailboxFull",
-    "NameTaken",
-    "RemoteError",
-    "ServiceError",
-    "SkypyError",
-    "SocketBroken",
-    "SocketBusy",
-    "SocketClosed",
-    "SocketError",
-    "__version__",
-    "address",
-    "call",
-    "command",
-    "dispatch",
-    "exit",
-    "fork",
-    "getenv",
-    "kill",
-    "log",
-    "newservice",
-    "now",
-    "query",
-    "queryservice",
-    "queue",
-    "register",
-    "register_type",
-    "response",
-    "self",
-    "send",
-    "setenv",
-    "shutdown_node",
-    "sleep",
-    "source",
-    "start",
-    "starttime",
-    "stop",
-    "timeout",
-    "uniqueservice",
-    "wait",
-    "wakeup",
-]
+    def __getattr__(name: str) -> object:
+        """Load the public names when one of them is used first."""
+        if name == "socket":  # `import skypy` alone is enough for skypy.socket
+            return importlib.import_module("skypy.socket")
+        private = name.startswith("_") and name != "__all__"  # a debugger's question is no reason to load anything
+        if private or (name not in _load() and name != "__all__"):
+            raise AttributeError(f"module 'skypy' has no attribute {name!r}")
+        return globals()[name]
 
-_WHERE = {
-    "skypy.core.address": ("Address",),
-    "skypy.core.errors": (
-        "BufferLimit",
-        "RemoteError",
-        "NameTaken",
-        "MailboxFull",
-        "CallError",
-        "ActorDead",
-        "ConfigError",
-        "ListenError",
-        "ServiceError",
-        "SkypyError",
-        "SocketBroken",
-        "SocketBusy",
-        "SocketClosed",
-        "SocketError",
-    ),
-    "skypy.core.wire.values": ("register_type",),
-    "skypy.worker.verbs.messages": (
-        "address",
-        "call",
-        "command",
-        "dispatch",
-        "kill",
-        "newservice",
-        "query",
-        "queryservice",
-        "queue",
-        "register",
-        "response",
-        "send",
-        "source",
-        "uniqueservice",
-    ),
-    "skypy.worker.verbs.actors": (
-        "exit",
-        "fork",
-        "getenv",
-        "log",
-        "now",
-        "self",
-        "setenv",
-        "shutdown_node",
-        "sleep",
-        "start",
-        "starttime",
-        "stop",
-        "timeout",
-        "wait",
-        "wakeup",
-    ),
-}
-_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+    def __dir__() -> list[str]:
+        return [*_load(), "socket"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "socket":  # `import skypy` alone is enough for skypy.socket
-        return importlib.import_module("skypy.socket")
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'skypy' has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    def _load() -> list[str]:
+        """Take the public names over from `skypy.api`. Return them, sorted."""
+        if "__all__" not in globals():
+            api = importlib.import_module("skypy.api")
+            names = sorted(name for name in vars(api) if not name.startswith("_"))
+            globals().update({name: getattr(api, name) for name in names}, __all__=["__version__", *names])
+        return __all__

@@ -1,4 +1,4 @@
-"""What the tests of the lane share: the two ends, and files that can be told apart."""
+"""Helpers for the tests of the lane: the two ends, and files that can be told apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skypy.lane.lane import Lane, LaneEnded, lane_pair
 from tests.net.descriptors import open_descriptors
 
 BIG = bytes(range(256)) * 16384
-"""More than the kernel buffers for a lane."""
+"""More bytes than the kernel buffers for a lane."""
 
 
 Files = Callable[[int], list[int]]
@@ -27,7 +27,7 @@ class Ends(NamedTuple):
 
 @contextlib.contextmanager
 def lane_ends() -> Iterator[Ends]:
-    """A lane; no descriptor is left behind."""
+    """Make a lane, and check that no descriptor is left behind."""
     before = open_descriptors()
     ends = Ends(*map(Lane, lane_pair()))
     yield ends
@@ -38,7 +38,7 @@ def lane_ends() -> Iterator[Ends]:
 
 @contextlib.contextmanager
 def numbered_files() -> Iterator[Files]:
-    """Makes descriptors of files that hold their own numbers, from 0."""
+    """Give a function that makes descriptors of files which hold their own numbers, from 0."""
     made: list[int] = []
 
     def make(count: int) -> list[int]:
@@ -53,7 +53,7 @@ def numbered_files() -> Iterator[Files]:
 
 
 def everything(sender: Lane, receiver: Lane) -> list[Any]:
-    """Move all messages that are on their way."""
+    """Move all messages that are in transit; return them."""
     messages: list[Any] = []
     while not sender.flush() or select.select([receiver], [], [], 0)[0]:
         messages += receiver.receive()
@@ -61,7 +61,7 @@ def everything(sender: Lane, receiver: Lane) -> list[Any]:
 
 
 def to_the_end(receiver: Lane) -> list[Any]:
-    """The messages that come before the end of the lane."""
+    """Return the messages that come before the end of the lane."""
     messages: list[Any] = []
     while True:
         try:
@@ -71,7 +71,7 @@ def to_the_end(receiver: Lane) -> list[Any]:
 
 
 def content(descriptor: int | None) -> int | None:
-    """What a file holds; closes it."""
+    """Return the number in a file, and close the file."""
     if descriptor is None:
         return None
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame
 from skypy.core.wire.frames import HEADER, encode
 from skypy.lane.lane import Lane, LaneEnded, lane_pair
 from tests.lanes import BIG, Ends, everything, lane_ends, to_the_end

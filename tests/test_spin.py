@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypy.system.poller import READABLE, Poller, spin
-from skypy.worker.tasks.loop import SpinningSelector, new_loop
+from skypy.system.poller import READABLE, Poller, SpinningSelector, spin
+from skypy.worker.tasks.loop import new_loop
 
 LONG_SECONDS = 60.0
-"""More than a test may take: whoever waits for it to pass has failed."""
+"""More than a test may take: a test that waits for it to pass has failed."""
 
 
 @pytest.fixture

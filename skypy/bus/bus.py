@@ -1,8 +1,8 @@
-"""One worker's mouth on the bus: a lane to each other worker, one batch per peer and turn.
+"""The bus: a worker's lanes to the other workers, with one batch for each peer and turn.
 
-The node makes the lanes and gives each worker its ends: nobody else can reach them, and what a dead process was sent
-reaches no other. A long turn sends before it ends, so that two workers that answer each other work at the same time.
-What a peer has not handled is counted, so who cannot keep up is sent no more than it can hold.
+The node makes the lanes and gives each worker its ends, so no other process can reach them, and a message to a process
+that has died reaches no successor. A long turn sends before it ends, so that two workers that answer each other work at
+the same time. The bytes that a peer has not handled are counted: a peer that cannot keep up gets no more than a budget.
 """
 
 from __future__ import annotations
@@ -13,63 +13,62 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from skypy.core.errors import MailboxFull
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MailboxFull, MalformedFrame
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 
 BUDGET_BYTES: Final = 67108864
-"""Bytes that may be under way to one peer; beyond it messages are refused at the sender."""
+"""The bytes that may be under way to one peer; more is refused at the sender."""
 _RECEIPT_BYTES: Final = 4194304
-"""After so many the peer is asked to say when it has handled them."""
+"""The bytes after which the peer is asked for a receipt."""
 _SMALL_BYTES: Final = 256
-"""What a message that passes in any case is taken for."""
+"""The size that is counted for a message of size 0, which is never refused."""
 _FIRST_BATCH_MESSAGES: Final = 16
-"""A turn sends after so many messages to a peer, then after twice as many, and so on: the peer has something to do
-early, and what a long turn says still leaves in few batches."""
+"""The number of messages to a peer after which a turn sends for the first time, and then after twice as many, and so
+on: the peer has something to do early, and even a long turn sends few batches."""
 
 
 class _Peer:
-    """Another worker: the lane to it once there is one, what waits to be sent, and the bytes under way.
+    """Another worker: the lane to it once there is one, the messages that wait, and the bytes under way.
 
-    An int among the messages says how many bytes were posted before it; it comes back, negative, once they are handled.
+    An int among the messages asks for a receipt: it is the number of bytes sent before it. The peer returns it as a
+    negative number once those bytes are handled.
     """
 
-    __slots__ = ("asked", "batch", "enough", "handled", "lane", "posted", "returned", "seen", "writing")
+    __slots__ = ("asked", "batch", "enough", "handled", "lane", "returned", "seen", "sent")
 
     def __init__(self) -> None:
-        self.lane: Lane | None = None
+        self.lane: LoopLane | None = None
         self.batch: list[Any] = []
         self.enough = _FIRST_BATCH_MESSAGES
-        """How many messages are sent before the turn ends."""
-        self.posted = 0  # bytes, roughly
-        self.handled = 0  # of them there, as far as it has said
-        self.asked = 0  # how many were posted when it was asked last
-        self.seen = 0  # the last that it has asked
-        self.returned = 0
-        self.writing = False
-        """Whether the loop tells when the lane has room again."""
+        """The number of messages that are sent before the turn ends."""
+        self.sent = 0  # bytes, roughly
+        self.handled = 0  # of these, as far as receipts have come back
+        self.asked = 0  # position of the last receipt that was asked for here
+        self.seen = 0  # position of the last receipt that the peer has asked for
+        self.returned = 0  # position of the last receipt that was returned
 
 
 class Bus:
-    """Posts messages to other workers and receives theirs."""
+    """Sends messages to other workers and receives theirs."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         received: Callable[[list[Any], Callable[[], None]], None],
-        posted: Callable[[], None],
+        wants_flush: Callable[[], None],
         unmet: Callable[[int], None],
         broken: Callable[[], None],
     ) -> None:
-        """What it calls.
+        """Start without any peer.
 
-        `received(messages, handled)` gets a batch, and calls `handled()` when it is through with it: until then it is
-        under way. `posted()`: something waits for `flush`. `unmet(number)`: something is posted to a process to which
-        there is no lane yet. `broken()`: a peer has sent what is no batch.
+        `received(messages, handled)` gets a batch, and calls `handled()` when it has dealt with the batch, which is
+        under way until then. `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a
+        process to which there is no lane yet. `broken()`: a peer has sent bytes that are no batch.
         """
         self._loop = loop
         self._received = received
-        self._posted = posted
+        self._wants_flush = wants_flush
         self._unmet = unmet
         self._broken = broken
         self._peers: dict[int, _Peer] = {}
@@ -78,69 +77,75 @@ class Bus:
         self._room: asyncio.Future[None] = loop.create_future()
         """Done when a lane that was full has taken something."""
 
-    def join(self, number: int, lane: Lane) -> None:
-        """There is a lane to that worker."""
-        peer = self._peers.setdefault(number, _Peer())
-        peer.lane = lane
-        self._loop.add_reader(lane.fileno(), self._readable, peer, lane)
+    def join(self, process_number: int, lane: Lane) -> None:
+        """Use `lane` to reach a worker, and send the messages that have waited."""
+        peer = self._peers.setdefault(process_number, _Peer())
+        peer.lane = LoopLane(
+            lane,
+            self._loop,
+            partial(self._receive, peer),
+            partial(self._lane_ended, peer),
+            partial(self._send_the_rest, peer),
+        )
         self._send(peer)
 
-    def send(self, number: int, message: Sequence[Any], size: int) -> bool:
-        """Send a message of about `size` bytes with the next flush; False when that worker is known to be dead.
+    def send(self, process_number: int, message: Sequence[Any], size: int) -> bool:
+        """Send a message of about `size` bytes with the next flush; return False if that worker is known to be dead.
 
-        Raises MailboxFull when too much is under way to it. A message of size 0 is small and passes in any case.
+        Raises MailboxFull when too much is under way to that worker. A message of size 0 is never refused.
         """
-        peer = self._peers.get(number)
+        peer = self._peers.get(process_number)
         if peer is None:
-            if number in self._dead:
+            if process_number in self._dead:
                 return False
-            peer = self._peers[number] = _Peer()
-            self._unmet(number)
-        if size and peer.posted - peer.handled + size > BUDGET_BYTES:
-            raise MailboxFull(f"{BUDGET_BYTES} bytes are under way to worker process {number}")
-        peer.posted += size or _SMALL_BYTES
+            peer = self._peers[process_number] = _Peer()
+            self._unmet(process_number)
+        if size and peer.sent - peer.handled + size > BUDGET_BYTES:
+            raise MailboxFull(f"{BUDGET_BYTES} bytes are under way to worker process {process_number}")
+        peer.sent += size or _SMALL_BYTES
         self._add(peer, message)
-        if peer.posted - peer.asked >= _RECEIPT_BYTES:
-            peer.asked = peer.posted
-            self._add(peer, peer.posted)
+        if peer.sent - peer.asked >= _RECEIPT_BYTES:
+            peer.asked = peer.sent
+            self._add(peer, peer.sent)
         return True
 
     def flush(self) -> None:
-        """The end of a turn: what waits is sent."""
+        """Send the messages that wait, at the end of a turn."""
         waiting, self._waiting = self._waiting, []
         for peer in waiting:
             self._send(peer)
             peer.enough = _FIRST_BATCH_MESSAGES
 
-    def died(self, number: int) -> None:
-        """That worker is dead: nothing more goes to it, what waited is dropped."""
-        self._dead.add(number)
-        peer = self._peers.pop(number, None)
+    def died(self, process_number: int) -> None:
+        """Drop the messages for a worker that has died; from now on `send` returns False for that worker."""
+        self._dead.add(process_number)
+        peer = self._peers.pop(process_number, None)
         if peer is not None:
             self._close(peer)
 
-    def unborn(self, number: int) -> None:
-        """That number has not been given out: what was sent there is dropped. It may be a worker's later."""
-        peer = self._peers.get(number)
+    def unknown(self, process_number: int) -> None:
+        """Drop the messages for a process number that has not been given out; a worker may have that number later."""
+        peer = self._peers.get(process_number)
         if peer is not None and peer.lane is None:
-            del self._peers[number]
+            del self._peers[process_number]
 
     async def close(self, linger_seconds: float) -> None:
-        """The end of this worker: gives what was sent so long to leave."""
+        """Send the messages that wait, for at most so many seconds, and close every lane."""
         self.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger_seconds):
-                while any(peer.writing for peer in self._peers.values()):
+                while any(peer.lane is not None and peer.lane.writing for peer in self._peers.values()):
                     self._room = self._loop.create_future()
                     await self._room
-        for number in list(self._peers):
-            self.died(number)
+        for process_number in list(self._peers):
+            self.died(process_number)
 
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
         if not batch:
+            if not self._waiting:
+                self._wants_flush()
             self._waiting.append(peer)
-            self._posted()
         batch.append(message)
         if len(batch) == peer.enough:
             peer.enough *= 2
@@ -151,28 +156,14 @@ class Bus:
         if lane is not None:
             lane.send_all(peer.batch)
             peer.batch.clear()
-            if lane.flush() == peer.writing:
-                peer.writing = not peer.writing
-                if peer.writing:
-                    self._loop.add_writer(lane.fileno(), self._writable, peer)
-                else:
-                    self._loop.remove_writer(lane.fileno())
+            lane.flush()
 
-    def _writable(self, peer: _Peer) -> None:
+    def _send_the_rest(self, peer: _Peer) -> None:
         self._send(peer)
         if not self._room.done():
             self._room.set_result(None)
 
-    def _readable(self, peer: _Peer, lane: Lane) -> None:
-        try:
-            messages = lane.receive()
-        except LaneEnded:
-            self._close(peer)  # the node says of its death, and how it came about
-            return
-        except MalformedFrame:
-            self._close(peer)
-            self._broken()
-            return
+    def _receive(self, peer: _Peer, messages: list[Any]) -> None:
         if int in map(type, messages):
             receipts = [message for message in messages if type(message) is int]
             peer.handled = max(peer.handled, -min(receipts))
@@ -186,10 +177,12 @@ class Bus:
             peer.returned = position
             self._add(peer, -position)
 
+    def _lane_ended(self, peer: _Peer, error: LaneEnded | MalformedFrame) -> None:
+        peer.lane = None  # of a peer that has died, the node tells the reason
+        if isinstance(error, MalformedFrame):
+            self._broken()
+
     def _close(self, peer: _Peer) -> None:
         lane, peer.lane = peer.lane, None
         if lane is not None:
-            self._loop.remove_reader(lane.fileno())
-            self._loop.remove_writer(lane.fileno())
             lane.close()
-            peer.writing = False

@@ -1,7 +1,7 @@
-"""`skypy bench`: how many lines a second does an echo server give back, and how long does each take?
+"""`skypy bench`: the lines that an echo server returns in a second, and their latency.
 
-The load comes from a small C program, compiled when the command runs; where there is no compiler, from Python, which is
-slower than many a server. The report says which it was, and when the generator itself was the limit.
+The load comes from a small C program, which is compiled when the command runs; without a compiler it comes from Python,
+which is slower than many servers. The report names the generator, and warns if the generator itself was the limit.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from skypy.cli.failure import BadInput, Failure
 SOURCES = Path(__file__).parent / "load"
 COMPILERS = ("cc", "gcc", "clang")
 BUSY_SHARE = 0.85
-"""Share of one core from which on the generator may be what was measured."""
+"""The share of one core from which on the generator itself may have been the limit."""
 
 Generator = Literal["auto", "c", "python"]
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is put on the server."""
+    """The load for the server."""
 
     connections: int
     in_flight: int
@@ -58,12 +58,12 @@ def bench(address: str, load: Load, generator: Generator, as_json: bool) -> None
 
 
 def find_compiler() -> str | None:
-    """The first C compiler on the path."""
+    """Return the first C compiler on the path."""
     return next((found for name in COMPILERS if (found := shutil.which(name))), None)
 
 
 def c_result(compiler: str, host: str, port: int, load: Load) -> dict[str, float]:
-    """What the C generator measured. Raises Failure."""
+    """Return the measurements of the C generator. Raises Failure."""
     with tempfile.TemporaryDirectory(prefix="skypy-bench-") as folder:
         program = f"{folder}/line_echo"
         command = [compiler, "-O2", "-o", program, str(SOURCES / "line_echo.c")]
@@ -79,7 +79,7 @@ def c_result(compiler: str, host: str, port: int, load: Load) -> dict[str, float
 
 
 def python_result(host: str, port: int, load: Load) -> dict[str, float]:
-    """What the Python generator measured. Raises Failure."""
+    """Return the measurements of the Python generator. Raises Failure."""
     try:
         return python_load.run(
             host, port, load.connections, load.in_flight, load.line_bytes, load.seconds, load.warmup_seconds
@@ -89,7 +89,7 @@ def python_result(host: str, port: int, load: Load) -> dict[str, float]:
 
 
 def report(result: dict[str, float | str]) -> str:
-    """The result for people."""
+    """Return the result as readable text."""
     name = "C" if result["generator"] == "c" else "Python (no C compiler was used)"
     share = float(result["generator_cpu_fraction"])
     median, p99, largest = (float(result[f"latency_{key}_microseconds"]) for key in ("p50", "p99", "max"))

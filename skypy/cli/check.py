@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before a node starts, and the summary when nothing is."""
+"""The checks before a node starts, and the summary of `skypy check`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from skypy.config import load
 from skypy.core.errors import ConfigError, ServiceError
 from skypy.core.settings import Settings
 from skypy.worker.services.loader import compile_service, find_service
+from skypy.worker.tasks.assumptions import UnsupportedInterpreter, check_interpreter
 
 
 def load_config(config: str, overrides: Sequence[str]) -> tuple[Settings, str]:
-    """The settings of a config file, and the file of its start service. Raises BadInput."""
+    """Return the settings of a config file, and the file of its start service. Raises BadInput."""
     try:
+        check_interpreter()
         settings = load(config, overrides)
         return settings, _find_start(settings)
-    except ConfigError as error:
+    except (ConfigError, UnsupportedInterpreter) as error:
         raise BadInput(str(error)) from None
 
 
 def compile_start(service_file: str) -> None:
-    """Compile the start service, which finds its syntax errors. Raises BadInput."""
+    """Compile the start service, to find its syntax errors. Raises BadInput."""
     try:
         compile_service(service_file, os.stat(service_file))
     except SyntaxError as error:
@@ -34,7 +36,7 @@ def compile_start(service_file: str) -> None:
 
 
 def summary(settings: Settings, service_file: str) -> str:
-    """What `skypy run` would run, for people."""
+    """Return a readable summary of the node that `skypy run` would start."""
     sections = {
         "start": [f"{settings.start} ({service_file})"],
         "workers": [str(settings.workers)],
@@ -65,7 +67,7 @@ def _aligned(sections: dict[str, Sequence[str]]) -> Iterator[str]:
 
 
 def _quantity(limit: float | str) -> str:
-    """Limits in seconds are floats, those in bytes are whole numbers, choices are words."""
+    """Return a limit with its unit: seconds are floats, bytes are whole numbers, choices are words."""
     if isinstance(limit, str):
         return f'"{limit}"'
     return f"{limit:g} s" if isinstance(limit, float) else f"{limit} bytes"

@@ -1,7 +1,7 @@
 """`skypy client`: lines from standard input to a server, bytes from the server to standard output.
 
-One poll loop serves both directions, so neither side ever waits for the other to read: what is typed is only read
-when everything before it has been sent, and the server is read all the time.
+One poll loop serves both directions, so neither side ever waits for the other to read: standard input is read only when
+everything before has been sent, and the server is read all the time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def talk(address: str) -> None:
     try:
         with _end_by_signal():
             connection = socket.create_connection((host, port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name that could be looked up
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a host name
         raise Failure(f"cannot connect to {address}: {getattr(error, 'strerror', None) or error}") from None
     if os.isatty(STDIN):
         _note(f"connected to {address}: type lines, or quit, shut_r, shut_w; Ctrl-D finishes, Ctrl-C ends")
@@ -48,7 +48,7 @@ def talk(address: str) -> None:
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT` or `[IPv6]:PORT`. Raises BadInput."""
+    """Return the host and port of `HOST:PORT` or `[IPv6]:PORT`. Raises BadInput."""
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match[3]) < 65536:
         raise BadInput(f'"{address}" is not HOST:PORT, like 127.0.0.1:8888 or [::1]:8888')
@@ -56,23 +56,23 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 class Conversation:
-    """One connection: what has been typed, what of it is still to be sent, and what is to be shut after that."""
+    """One connection, the typed bytes that are still to be sent, and the sides that are to be shut after them."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._connection = connection
         self._typing = True  # standard input has not ended
-        self._held = b""  # the start of a line that may still become a command
+        self._held = b""  # the beginning of a line that may still become a command
         self._at_line_start = True
         self._unsent = bytearray()
-        self._finishing = False  # the writing side is shut, or will be once everything has been sent
+        self._finishing = False  # True if the writing side is to be shut once everything has been sent
         self._finished = False
-        self._leaving = False  # the same for the reading side, which ends the conversation
+        self._leaving = False  # True if the reading side is to be shut, which ends the conversation
         self._ended = False
         self._broken: OSError | None = None
 
     def run(self) -> None:
-        """Talk to the end. Raises OSError; its `filename` is set where it is not the connection that failed."""
+        """Talk until the end. Raises OSError; its `filename` is set if a standard stream failed, not the connection."""
         while not self._ended:
             ready = self._wait()
             if ready.get(self._connection.fileno(), 0) & EVENT_READ:
@@ -82,7 +82,7 @@ class Conversation:
             self._send()
 
     def _wait(self) -> dict[int, int]:
-        with selectors.PollSelector() as selector:  # has no state in the kernel: a new one costs nothing
+        with selectors.PollSelector() as selector:  # it has no state in the kernel, so a new one is cheap
             selector.register(self._connection, EVENT_READ | EVENT_WRITE if self._unsent else EVENT_READ)
             if self._typing and not self._unsent:
                 selector.register(STDIN, EVENT_READ)
@@ -95,7 +95,7 @@ class Conversation:
             data = self._connection.recv(CHUNK)
         except BlockingIOError:
             return
-        if not data and self._broken:  # a reset is told once, and sending may have been first to ask
+        if not data and self._broken:  # the kernel reports a reset once, perhaps to send
             raise self._broken
         self._ended = not data
         while data:
@@ -116,7 +116,7 @@ class Conversation:
         self._finishing = True
 
     def _type(self, data: bytes) -> None:
-        """Act on whole lines. Of an unfinished one keep only what may become a command: lines may be of any length."""
+        """Act on whole lines. An unfinished line is held back only if it may become a command: lines have no limit."""
         *lines, rest = (self._held + data).split(b"\n")
         for line in lines:
             if self._at_line_start:
@@ -154,16 +154,17 @@ class Conversation:
                 self._shut()
         except BlockingIOError:
             return
-        except OSError as error:  # what the server sent before it broke is still to be read
+        except OSError as error:  # the server may have sent more before it broke
             self._broken = self._broken or error
             self._unsent.clear()
             self._typing = False
 
     def _shut(self) -> None:
-        """Shut what the user wants shut, now that everything typed before has been sent."""
+        """Shut the side that the user wants shut, now that everything typed before has been sent."""
         if self._leaving:
-            self._connection.shutdown(socket.SHUT_RD)  # tells the server nothing: what it still sends is answered
-            self._ended = True  # with a reset, since nobody is left to read it
+            # The server learns nothing of this. More data from it is answered with a reset, as no reader is left.
+            self._connection.shutdown(socket.SHUT_RD)
+            self._ended = True
         elif self._finishing and not self._finished:
             self._finished = True
             self._connection.shutdown(socket.SHUT_WR)
@@ -174,7 +175,7 @@ def _note(text: str) -> None:
 
 
 def _fill_standard_descriptors() -> None:
-    """Put the null device where a standard descriptor is closed (`<&-`), or the connection would get its number."""
+    """Open the null device for each closed standard descriptor (`<&-`): the connection must not get its number."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
@@ -182,7 +183,7 @@ def _fill_standard_descriptors() -> None:
 
 @contextmanager
 def _end_by_signal() -> Iterator[None]:
-    """Let Ctrl-C end the process itself: Python would only look at it after a name lookup, seconds later."""
+    """Let Ctrl-C end the process at once: Python would handle it only after a name look-up, seconds later."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:  # and not ignored, as in the background jobs of a script
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -194,7 +195,7 @@ def _end_by_signal() -> Iterator[None]:
 
 @contextmanager
 def _naming(stream: str) -> Iterator[None]:
-    """Say in an OSError which stream has failed."""
+    """Set the name of the stream in an OSError."""
     try:
         yield
     except OSError as error:

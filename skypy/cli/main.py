@@ -45,7 +45,7 @@ Exit codes:
 """
 
 _CLIENT = """\b
-Lines that mean something:
+Commands among the lines:
   quit    is sent like any other; the echo server then closes
   shut_r  shut the reading side, which ends the client
   shut_w  send the lines shut_w1 to shut_w4, shut the writing side, go on reading
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _takes_config(command: Callable[..., None]) -> Callable[..., Any]:
-    """The argument and the option that `run` and `check` share."""
+    """Add the argument and the option that `run` and `check` share."""
     set_option = click.option(
         "--set",
         "overrides",
@@ -139,7 +139,7 @@ def check(config: str, overrides: tuple[str, ...]) -> None:
 @main.command(epilog=_CLIENT, short_help="Talk to a server by hand, line by line.")
 @click.argument("address", metavar="HOST:PORT")
 def client(address: str) -> None:
-    """Talk to the server at HOST:PORT: the lines that you type are sent, what comes back is printed.
+    """Talk to the server at HOST:PORT: the lines that you type are sent, and the answers are printed.
 
     At the end of the input (Ctrl-D) the writing side is shut and the rest of the answer is still printed, so nothing
     is lost in a pipe. Ctrl-C ends at once.
@@ -179,9 +179,9 @@ def bench(
     generator: Literal["auto", "c", "python"],
     as_json: bool,
 ) -> None:
-    """Send lines to the echo server at HOST:PORT and measure how many come back, and how soon.
+    """Send lines to the echo server at HOST:PORT, and measure lines per second and latency.
 
-    Every connection keeps a fixed number of lines outstanding. Every byte that comes back is compared.
+    Every connection keeps a fixed number of lines outstanding. Every byte of the echo is compared.
     """
     from skypy.cli.bench import Load
     from skypy.cli.bench import bench as measure

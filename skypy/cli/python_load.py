@@ -1,4 +1,4 @@
-"""The load generator of `skypy bench` where there is no C compiler: the same load, the same figures, one thread."""
+"""The load generator of `skypy bench` without a C compiler: one thread, the load and figures of the C program."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ RECEIVE_BYTES = 262144
 
 
 class WrongEchoError(Exception):
-    """The server closed a connection, or gave back something else than it was sent."""
+    """The server closed a connection, or returned other bytes than it was sent."""
 
 
 class Connection:
-    """One connection: a line repeated, so what must come back is known in advance."""
+    """One connection that sends a line repeatedly, so the echo is known in advance."""
 
     def __init__(self, host: str, port: int, line: bytes) -> None:
         self.socket = socket.create_connection((host, port))
@@ -28,13 +28,13 @@ class Connection:
         self.sent_at: deque[float] = deque()
 
     def send(self, count: int) -> None:
-        """Queue lines, and send what the kernel takes of all that is queued."""
+        """Queue so many lines, and send as much of the queue as the kernel takes."""
         self.sent_at.extend([time.perf_counter()] * count)
         self._unsent += self._line * count
         self.flush()
 
     def flush(self) -> None:
-        """Send what the kernel takes."""
+        """Send as much of the queue as the kernel takes."""
         if self._unsent:
             try:
                 self._unsent = self._unsent[self.socket.send(self._unsent) :]
@@ -43,11 +43,11 @@ class Connection:
 
     @property
     def has_unsent(self) -> bool:
-        """Whether the kernel has not taken everything."""
+        """True if the kernel has not taken everything."""
         return bool(self._unsent)
 
     def receive(self) -> list[float]:
-        """The latencies of the lines that have come back whole, in seconds. Raises WrongEchoError, OSError."""
+        """Return the latencies of the lines that have come back whole, in seconds. Raises WrongEchoError, OSError."""
         try:
             data = self._partial + self.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -67,7 +67,7 @@ class Connection:
 def run(
     host: str, port: int, connections: int, in_flight: int, line_bytes: int, seconds: float, warmup_seconds: float
 ) -> dict[str, float]:
-    """Keep `in_flight` lines outstanding on each connection. Raises WrongEchoError, OSError."""
+    """Keep `in_flight` lines outstanding on each connection; return the figures. Raises WrongEchoError, OSError."""
     line = bytes(97 + index % 26 for index in range(line_bytes - 1)) + b"\n"
     latencies: list[float] = []
     with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""One value of a config, the place where it was written, and the environment variables that it names."""
+"""One value of a config, its place, and the environment variables that it names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from skypy.core.errors import ConfigError
 
 COMMAND_LINE = "--set"
-"""The name that messages give to the command line instead of a file."""
+"""The name of the command line in messages, in place of a file."""
 
 _REFERENCE = re.compile(
     r"\$(?:(?P<escape>\$)\{|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^{}]*))?\}|(?P<broken>\{))"
@@ -20,9 +20,9 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value, its name in a table ("" is the top), and the file in which it was written, as the user named it.
+    """A value, its name in a table ("" is the top), and its file as the user named it.
 
-    A table has a Table as its value, one level deep.
+    The value of an entry that is a table is a Table, one level deep.
     """
 
     file: str
@@ -32,20 +32,20 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """The dotted key, as TOML spells it."""
+        """The dotted key as in TOML."""
         return f"{self.table}.{toml_key(self.name)}" if self.table else toml_key(self.name)
 
     @property
     def folder(self) -> str:
-        """Where relative paths start: the folder of the file, or the current one for the command line."""
+        """The start of relative paths: the folder of the file, or the current one for the command line."""
         return os.path.dirname(self.file)
 
     def error(self, problem: str) -> ConfigError:
-        """The error that names this value and where it was written."""
+        """Return the error that names this value and its place."""
         return ConfigError(self.file, self.key, problem)
 
     def expand(self, text: str) -> str:
-        """The text with `${NAME}` and `${NAME:-default}` read from the environment; `$${` stands for a plain `${`.
+        """Return a text with `${NAME}` and `${NAME:-default}` read from the environment; `$${` stands for a plain `${`.
 
         As in the shell, the default also replaces an empty variable. Raises ConfigError.
         """
@@ -71,5 +71,5 @@ Table: TypeAlias = dict[str, Entry]
 
 
 def toml_key(name: str) -> str:
-    """A name as a TOML key: quoted where a bare one would be read as something else."""
+    """Return a name as a TOML key, quoted if it has to be."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

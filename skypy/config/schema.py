@@ -1,4 +1,4 @@
-"""What a config may say: keys and types come from the Settings classes, so a new limit needs no second place."""
+"""The keys and types of a config. They come from the Settings classes, so a new limit needs no second place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Key:
 
 
 def _keys(settings: Any, table: str = "") -> dict[str, _Key]:
-    """The dotted keys of a Settings class and of those inside it."""
+    """Return the dotted keys of a Settings class and of the classes inside it."""
     kinds = get_type_hints(settings)
     keys: dict[str, _Key] = {}
     for field in fields(settings):
@@ -37,7 +37,7 @@ def _keys(settings: Any, table: str = "") -> dict[str, _Key]:
 
 
 _KEYS = _keys(Settings)
-del _KEYS["config_file"]  # the command line says it
+del _KEYS["config_file"]  # an argument of the command line, no key
 
 _PLACES = {key.rpartition(".")[2]: key for key in ("include", *_KEYS)}
 
@@ -51,8 +51,8 @@ _EXAMPLES = {
 
 _LARGEST = {
     "workers": 64,
-    int: 2**40,  # bytes: more is a slip of the keyboard
-    "socket.spin": 1_000_000,  # microseconds: who is idle for longer may sleep
+    int: 2**40,  # bytes: more is a typing mistake
+    "socket.spin": 1_000_000,  # microseconds: a process that is idle for longer may sleep
     float: 1_000_000,  # seconds: poll(2) counts milliseconds in 32 bits
 }
 
@@ -61,7 +61,7 @@ _SMALLEST = {"socket.spin": 0}
 
 
 def build(config_file: str, table: Table) -> Settings:
-    """The settings that a merged table describes. Raises ConfigError for the first value at fault."""
+    """Return the settings that a merged table describes. Raises ConfigError for the first value at fault."""
     values = {name: _read(entry) for name, entry in table.items()}
     for name, key in _KEYS.items():
         if key.required and name not in values:
@@ -70,7 +70,7 @@ def build(config_file: str, table: Table) -> Settings:
 
 
 def is_text(key: str) -> bool:
-    """Whether the value of a dotted key is a string, so that the command line needs no quotes."""
+    """Return True if the value of a dotted key is a string, so that the command line needs no quotes."""
     table, dot, _ = key.partition(".")
     if key in _KEYS:
         return _KEYS[key].kind is str or get_origin(_KEYS[key].kind) is Literal
@@ -78,7 +78,7 @@ def is_text(key: str) -> bool:
 
 
 def read_texts(entry: Entry) -> tuple[str, ...]:
-    """A list of non-empty strings, expanded. Raises ConfigError."""
+    """Return a list of non-empty strings, expanded. Raises ConfigError."""
     if not isinstance(entry.value, list) or not all(isinstance(item, str) and item for item in entry.value):
         raise _mistyped(entry, "a list of strings, none of them empty")
     return tuple(_expanded(entry, item) for item in entry.value)
@@ -135,7 +135,7 @@ def _read_strings(entry: Entry) -> dict[str, str]:
 
 
 def _read_string(entry: Entry) -> str:
-    """A string whose name is the user's own: the message spells out the line to write."""
+    """Return a string whose name is the user's own; the error spells out the line to write."""
     if not entry.name:
         raise entry.error("a key cannot be empty")
     if isinstance(entry.value, str):
@@ -156,7 +156,7 @@ _READERS: Mapping[Any, Callable[[Entry], Any]] = {
 }
 
 
-# -- what a type cannot say --------------------------------------------------------------------------------------------
+# -- rules beyond types ------------------------------------------------------------------------------------------------
 
 
 def _start(entry: Entry, text: str) -> str:
@@ -205,7 +205,7 @@ def _expanded(entry: Entry, text: str) -> str:
 
 
 def _utf8(entry: Entry, text: str) -> str:
-    """The text, if it is one: the environment, the command line and names of files may hold any bytes."""
+    """Return the text if it is UTF-8: the environment, the command line and names of files may hold any bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -233,7 +233,7 @@ def _example(key: str) -> str:
 
 
 def _found(value: Any) -> str:
-    """A value as its writer knows it, cut where it is long."""
+    """Return a value as its writer knows it, shortened if it is long."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _plain(value)

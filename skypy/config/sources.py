@@ -1,4 +1,4 @@
-"""Where values come from: config files, the files these include, and `--set`."""
+"""The sources of values: config files, the files that these include, and `--set`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from skypy.core.errors import ConfigError
 
 
 def read_file(path: str, chain: Sequence[str] = ()) -> Table:
-    """The table of a file, on top of what it includes. `chain` are the files that led here. Raises ConfigError."""
+    """Return the table of a file on top of those that it includes. `chain`: the files before it. Raises ConfigError."""
     return _with_included(entries(_parse(path, chain), path), (*chain, path))
 
 
 def read_overrides(overrides: Sequence[str]) -> Table:
-    """The table that `KEY=VALUE` texts make, later ones on top. Raises ConfigError."""
+    """Return the table of `KEY=VALUE` texts, later ones on top. Raises ConfigError."""
     table: Table = {}
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -32,7 +32,7 @@ def read_overrides(overrides: Sequence[str]) -> Table:
 
 
 def merge(below: Table, above: Table) -> Table:
-    """Both tables in one: tables in them are merged as well, everything else above replaces what is below."""
+    """Return both tables in one: tables in them are merged as well; other values above replace those below."""
     merged = dict(below)
     for name, entry in above.items():
         hidden = merged.get(name)
@@ -61,15 +61,15 @@ def _parse(path: str, chain: Sequence[str]) -> dict[str, Any]:
         with open(path, "rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        if chain:  # the file to correct is the one that names this one
+        if chain:  # the file to correct is the one that includes this one
             raise ConfigError(chain[-1], "include", f"{path}: {error.strerror}") from None
         raise ConfigError(path, "", str(error.strerror)) from None
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, no UTF-8, or a number of 5000 digits
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, not UTF-8, or a number of 5000 digits
         raise ConfigError(path, "", f"this is not TOML: {error}") from None
 
 
 def entries(plain: Mapping[str, Any], file: str, table: str = "") -> Table:
-    """Plain values as a table, written in `file`."""
+    """Return plain values as a table, written in `file`."""
     return {
         name: Entry(file, table, name, entries(value, file, name) if isinstance(value, dict) and not table else value)
         for name, value in plain.items()
@@ -77,7 +77,7 @@ def entries(plain: Mapping[str, Any], file: str, table: str = "") -> Table:
 
 
 def _toml_value(text: str) -> Any:
-    """The text as a TOML value; what is none stays a string, which the schema then refuses with an example."""
+    """Return a text as a TOML value. Other text stays a string, which the schema then refuses with an example."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

@@ -1,21 +1,25 @@
-"""The errors of skypy, and who is at fault.
+"""The errors of skypy, and the party at fault.
 
     SkypyError
-    ├── ConfigError            the config file: names the file and the key
-    ├── ServiceError           a service could not be found, loaded or started
-    ├── NameTaken              the name belongs to another actor
-    ├── CallError              a message could not be answered
-    │   ├── RemoteError        the callee raised: type, text and traceback of its exception
-    │   ├── ActorDead          the callee has ended, or its process has died; says why
-    │   └── MailboxFull        too much is waiting for the callee already
-    └── SocketError
-        ├── SocketClosed       you: the socket is closed, or not this actor's
-        ├── SocketBroken       the peer or the network; an OSError with its errno
-        ├── SocketBusy         two readers on one socket
-        ├── BufferLimit        the peer sent more than the reader allows
-        └── ListenError        an address cannot be listened on; an OSError with its errno
+    ├── ConfigError                 the config file; names the file and the key
+    ├── ServiceError                a service could not be found, loaded or started
+    │   ├── StartFailed             (internal) its code raised an exception
+    │   └── ExitedWhileStarting     (internal) it ended before its start function had finished
+    ├── NameTaken                   the name belongs to another actor
+    ├── CallError                   a message could not be answered
+    │   ├── RemoteError             the callee raised: type, text and traceback of its exception
+    │   ├── ActorDead               the callee has ended, or its process has died; gives the reason
+    │   └── MailboxFull             too much is waiting for the callee already
+    ├── SocketError
+    │   ├── SocketClosed            the caller: the socket is closed, or not this actor's
+    │   ├── SocketBroken            the peer or the network; an OSError with its errno
+    │   ├── SocketBusy              the caller: two readers on one socket
+    │   ├── BufferLimit             the peer sent more than the reader allows
+    │   └── ListenError             an address cannot be listened on; an OSError with its errno
+    └── MalformedFrame              (internal) another process sent bytes that are no message
 
-InternalError stands outside of the tree: an invariant of skypy itself is broken.
+InternalError stands outside of the tree: an invariant of skypy itself is broken. The errors marked as internal have no
+public name; programs catch them by their base.
 """
 
 from __future__ import annotations
@@ -45,12 +49,27 @@ class ServiceError(SkypyError):
     """A service could not be found, loaded or started; the text says why."""
 
 
+class StartFailed(ServiceError):
+    """The code of a service raised while it was loaded or started; `error` is that exception."""
+
+    def __init__(self, text: str, error: BaseException) -> None:
+        super().__init__(text)
+        self.error = error
+
+
+class ExitedWhileStarting(ServiceError):
+    """A service ended before its start function had finished, perhaps because its work was done."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'service "{name}" has ended before its start function had finished')
+
+
 class NameTaken(SkypyError):
     """A name belongs to another actor."""
 
 
 class CallError(SkypyError):
-    """The base of what `call` raises."""
+    """The base of the errors that `call` raises."""
 
 
 class RemoteError(CallError):
@@ -67,7 +86,7 @@ class RemoteError(CallError):
 
 
 class ActorDead(CallError):
-    """The callee has ended, or its process has died. `address` is whom was asked, `reason` says how it ended."""
+    """The callee has ended, or its process has died. `address` is the callee's, `reason` says how it ended."""
 
     def __init__(self, address: int, reason: str) -> None:
         super().__init__(address, reason)
@@ -87,7 +106,7 @@ class SocketError(SkypyError):
 
 
 class SocketClosed(SocketError):
-    """You closed this socket, or it was never this actor's."""
+    """The socket was closed by this program, or never belonged to this actor."""
 
 
 class SocketBroken(SocketError, OSError):
@@ -114,11 +133,17 @@ class ListenError(SocketError, OSError):
         return f"cannot listen on {self.host}:{self.port}: {self.strerror}"
 
 
+class MalformedFrame(SkypyError):
+    """Bytes from another process are not allowed by their protocol; that process cannot be trusted any further."""
+
+
 class InternalError(Exception):
     """An invariant of skypy is broken: a bug in skypy, please report it."""
 
 
+_INTERNAL = (StartFailed, ExitedWhileStarting, MalformedFrame)
+
 for _error in list(globals().values()):
-    if isinstance(_error, type) and issubclass(_error, SkypyError):
-        _error.__module__ = "skypy"  # where users import them from, and what tracebacks should say
+    if isinstance(_error, type) and issubclass(_error, SkypyError) and _error not in _INTERNAL:
+        _error.__module__ = "skypy"  # the module that programs import it from, which tracebacks should name
 del _error

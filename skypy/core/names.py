@@ -1,4 +1,4 @@
-"""The names of a node: who has which, and unique services with those who wait for them."""
+"""The names of the actors of a node, and its unique services with the questions that wait for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ W = TypeVar("W")
 
 
 def check_name(name: str) -> None:
-    """Raises ValueError for what cannot be the name of an actor, TypeError for what is no text."""
+    """Raise ValueError if `name` cannot be the name of an actor, TypeError if it is no text."""
     if not isinstance(name, str):
         raise TypeError(f"a name is a str, not {type(name).__name__}")
     if not (name.startswith(".") and len(name) > 1 and name.isprintable()):
@@ -20,7 +20,7 @@ def check_name(name: str) -> None:
 
 
 class Names(Generic[W]):
-    """`.name` → address. Names go with their actor."""
+    """The address of each `.name` and of each unique service; W: a question that waits for a unique service."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, Address] = {}
@@ -28,52 +28,52 @@ class Names(Generic[W]):
         self._waiting: dict[str, list[W]] = {}
 
     def register(self, name: str, address: Address) -> None:
-        """Raises NameTaken when another actor has it."""
-        holder = self._addresses.setdefault(name, address)
-        if holder != address:
-            raise NameTaken(f'the name "{name}" belongs to :{holder:08x}')
+        """Give a name to an actor. Raises NameTaken if another actor has it."""
+        known = self._addresses.setdefault(name, address)
+        if known != address:
+            raise NameTaken(f'the name "{name}" belongs to :{known:08x}')
 
     def find(self, name: str) -> Address | None:
-        """Who has the name."""
+        """Return the address that has a name."""
         return self._addresses.get(name)
 
     def begin_unique(self, name: str) -> bool:
-        """Whether the caller is the first to ask for this unique service, and so has to start it."""
+        """Return True if the caller is the first to ask for this unique service, and so has to start it."""
         if name in self._unique:
             return False
         self._unique[name] = None
         return True
 
     def find_unique(self, name: str) -> Address | None:
-        """The unique service, once it has started."""
+        """Return the address of a unique service, once it has started."""
         return self._unique.get(name)
 
-    def wait_for_unique(self, name: str, waits: W) -> None:
-        """`waits` is given back by `unique_started` or `unique_failed`."""
-        self._waiting.setdefault(name, []).append(waits)
+    def wait_for_unique(self, name: str, question: W) -> None:
+        """Keep a question until `unique_started` or `unique_failed` returns it."""
+        self._waiting.setdefault(name, []).append(question)
 
     def unique_started(self, name: str, address: Address) -> list[W]:
-        """Who has waited for it."""
+        """Note the address of a unique service; return the questions that have waited for it."""
         self._unique[name] = address
         return self._waiting.pop(name, [])
 
     def unique_failed(self, name: str) -> list[W]:
-        """Who has waited for it; the next one to ask starts it again."""
+        """Return the questions that have waited for a unique service; the next question starts it again."""
         self._unique.pop(name, None)
         return self._waiting.pop(name, [])
 
-    def forget(self, address: Address) -> list[str]:
-        """An actor has ended: the names that are free now."""
-        return self._drop(lambda holder: holder == address)
+    def free(self, address: Address) -> list[str]:
+        """Free the names of an actor that has ended, and return them."""
+        return self._free(lambda other: other == address)
 
-    def forget_process(self, number: int) -> list[str]:
-        """A worker has died: the names that are free now."""
-        return self._drop(lambda holder: process_number(holder) == number)
+    def free_process(self, number: int) -> list[str]:
+        """Free the names of a worker that has died, and return them."""
+        return self._free(lambda other: process_number(other) == number)
 
-    def _drop(self, gone: Callable[[Address], bool]) -> list[str]:
-        for name in [name for name, holder in self._unique.items() if holder is not None and gone(holder)]:
+    def _free(self, gone: Callable[[Address], bool]) -> list[str]:
+        for name in [name for name, address in self._unique.items() if address is not None and gone(address)]:
             del self._unique[name]
-        free = [name for name, holder in self._addresses.items() if gone(holder)]
+        free = [name for name, address in self._addresses.items() if gone(address)]
         for name in free:
             del self._addresses[name]
         return free

@@ -1,4 +1,4 @@
-"""When a process that keeps dying is not replaced any more. Time is handed in."""
+"""A limit for the replacement of processes that keep dying. The caller passes the time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class RestartIntensity:
-    """At most `count` restarts within any `seconds`, as an Erlang supervisor's intensity and period."""
+    """Allows at most `count` restarts within any `seconds`, like the intensity and period of Erlang/OTP."""
 
     def __init__(self, count: int, seconds: float) -> None:
         self.count = count
@@ -14,7 +14,7 @@ class RestartIntensity:
         self._restarts: deque[float] = deque()
 
     def allows(self, now: float) -> bool:
-        """Note a restart at `now`; False when it is one too many."""
+        """Note a restart at `now`, in seconds; return False if it is one too many."""
         while self._restarts and now - self._restarts[0] > self.seconds:
             self._restarts.popleft()
         self._restarts.append(now)

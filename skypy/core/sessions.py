@@ -1,9 +1,9 @@
-"""Calls in flight: each ends once, by the answer of the very actor that was asked, by a death, or by giving up."""
+"""Calls in flight. Each ends once: by the answer of the actor that was asked, by its death, or by giving up."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from skypy.core.address import Address, process_number
@@ -12,7 +12,10 @@ W = TypeVar("W")
 
 
 class Sessions(Generic[W]):
-    """Session number → (whom it asks, what waits). A number is given out once in a process's life."""
+    """The calls in flight to other workers: for each session number, the actor that was asked and the caller's wait.
+
+    A number is given out once in a process's life.
+    """
 
     __slots__ = ("_numbers", "_waiting", "late")
 
@@ -20,7 +23,7 @@ class Sessions(Generic[W]):
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[Address, W]] = {}
         self.late = 0
-        """Answers that came when nobody waited any more, or from somebody who was not asked."""
+        """The number of answers that came when the caller waited no more, or from an actor that was not asked."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -29,17 +32,17 @@ class Sessions(Generic[W]):
         return session in self._waiting
 
     def open(self, peer: Address, waits: W) -> int:
-        """A new session with `peer`."""
+        """Return the number of a new session with the actor `peer`, for the wait `waits`."""
         session = next(self._numbers)
         self._waiting[session] = (peer, waits)
         return session
 
     def close(self, session: int) -> None:
-        """Give up: an answer will be late. Harmless when it has been answered."""
+        """Give up: an answer will be late. Does nothing when the session has been answered."""
         self._waiting.pop(session, None)
 
     def answered(self, session: int, peer: Address) -> W | None:
-        """What waits for this answer, once; None (and counted) when nobody does."""
+        """End a session and return the wait for its answer; None, and counted as late, when there is no such wait."""
         known = self._waiting.get(session)
         if known is None or known[0] != peer:
             self.late += 1
@@ -48,11 +51,8 @@ class Sessions(Generic[W]):
         return known[1]
 
     def of_process(self, number: int) -> Iterator[tuple[Address, W]]:
-        """End every session with a process that has died: whom each asked, and what waits."""
-        return self._taken(lambda peer: process_number(peer) == number)
-
-    def _taken(self, concerns: Callable[[Address], bool]) -> Iterator[tuple[Address, W]]:
-        for session in [session for session, (peer, _) in self._waiting.items() if concerns(peer)]:
+        """End every session with a process that has died, and yield the actor that was asked and the wait of each."""
+        for session in [session for session, (peer, _) in self._waiting.items() if process_number(peer) == number]:
             known = self._waiting.pop(session, None)
-            if known is not None:  # not given up by who was told before
+            if known is not None:  # else a task that was told before has given it up
                 yield known

@@ -1,4 +1,4 @@
-"""The address of a peer, as text that has parts."""
+"""The address of a peer: a text with parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SocketAddress(str):
     __slots__ = ()
 
     def __new__(cls, host: str, port: int) -> SocketAddress:
-        """The text of an address."""
+        """Format an address."""
         return str.__new__(cls, format_endpoint(host, port))
 
     @property

@@ -1,4 +1,4 @@
-"""Who waits, as far as the core knows: it says when a wait is over, and a worker's tasks do the waiting."""
+"""Waits as the core knows them: the core says when a wait is over, and a worker's tasks do the waiting."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any, Protocol
 
 
 class Wakeable(Protocol):
-    """What can be resumed once: a Waiter, and what stands for one."""
+    """A wait, or a message to another worker in place of one."""
 
     def done(self) -> bool:
-        """Whether it has been resumed."""
+        """Return True if the wait is over."""
 
     def set_result(self, value: Any, /) -> None:
-        """Resume it."""
+        """End the wait."""
 
 
 class Waiting(Wakeable, Protocol):
-    """A wait that can also be in vain."""
+    """A wait that may be in vain."""
 
     def set_exception(self, exception: BaseException, /) -> None:
-        """Resume it with an exception."""
+        """End the wait with an exception."""

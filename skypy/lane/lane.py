@@ -1,7 +1,7 @@
 """The lane: ordered messages, batched, with descriptors beside them, over a Unix-domain stream socket.
 
-Both ends of every lane use this class; it never blocks, and it knows neither an event loop nor what the messages mean.
-Messages collect in a batch until `flush`. Reading never waits for one's own output to leave, so lanes cannot deadlock.
+Both ends of every lane use the class Lane, which knows neither an event loop nor the meaning of the messages. Messages
+collect in a batch until `flush`. Reading never waits for unsent output to leave, so lanes cannot deadlock.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from skypy.core.wire.socket_lane import Message
 from skypy.system.kernel import LINUX, Kernel
 
 _SEND_BUFFER_BYTES: Final = 1048576
-"""Asked of the kernel, so that a burst of data does not cost a wake-up per 100 KiB."""
+"""The size of the send buffer, so that a burst of data does not cost a wake-up per 100 KiB."""
 _DESCRIPTORS_PER_CALL: Final = 253
-"""What Linux passes with one sendmsg (SCM_MAX_FD)."""
-_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})  # the last: closed here
+"""The most that Linux passes with one sendmsg (SCM_MAX_FD)."""
+_ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})
+"""Errors of a write to a lane that has ended; EBADF: it was closed in this process."""
 _TRUNCATED: Final = int(socket.MSG_CTRUNC)  # an operator of a member of IntFlag is a function in Python
 _CLOSE_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
 
 
 class LaneEnded(Exception):
-    """The other end is gone and its last message has been read."""
+    """The other process has closed the lane, and its last message has been read."""
 
 
 def lane_pair() -> tuple[socket.socket, socket.socket]:
-    """The two ends of a new lane."""
+    """Return the sockets of the two ends of a new lane."""
     return LINUX.lane_pair()
 
 
 class _Outgoing:
-    """A sealed batch on its way; its descriptors go with its first byte."""
+    """A sealed batch that waits to be sent; its descriptors go with its first byte."""
 
     __slots__ = ("data", "descriptors", "kept", "kernel")
 
@@ -49,23 +50,24 @@ class _Outgoing:
         self.kept = False
 
     def keep_descriptors(self) -> None:
-        """Copy them: their owner may close them before a full lane lets the batch through."""
+        """Duplicate the descriptors: their owner may close them before a full lane lets the batch through."""
         if self.descriptors and not self.kept:
             self.kept = True
             copies: list[int] = []
-            with contextlib.suppress(OSError):  # this process is at its limit
+            with contextlib.suppress(OSError):  # EMFILE: this process is at its limit
                 for descriptor in self.descriptors:
-                    copies.append(self.kernel.duplicate(descriptor))  # noqa: PERF401 - those before the limit count
+                    copies.append(self.kernel.duplicate(descriptor))  # noqa: PERF401 - keeps the ones before the error
             if len(copies) < len(self.descriptors):
                 self.data = memoryview(with_attached(self.data, len(copies)))
             self.descriptors = copies
 
     def detach_descriptors(self) -> None:
-        """Let the batch go without them, as if the receiver were at its limit."""
+        """Let the batch go without its descriptors, as if the receiver were at its limit."""
         self.data = memoryview(with_attached(self.data, 0))
         self.release_descriptors()
 
     def release_descriptors(self) -> None:
+        """Close the duplicates that `keep_descriptors` has made."""
         if self.kept:
             for descriptor in self.descriptors:
                 self.kernel.close(descriptor)
@@ -73,12 +75,12 @@ class _Outgoing:
 
 
 class Lane:
-    """One end of a lane. Owns its socket, and the descriptors that have arrived and not been taken yet."""
+    """One end of a lane. It owns its socket, and the descriptors that have arrived and have not been taken yet."""
 
-    def __init__(self, end: socket.socket, kernel: Kernel = LINUX) -> None:
-        end.setblocking(False)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        self._socket = end
+    def __init__(self, socket_: socket.socket, kernel: Kernel = LINUX) -> None:
+        socket_.setblocking(False)
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self._socket = socket_
         self._kernel = kernel
         self._batch: list[Message] = []
         self._batch_descriptors: list[int] = []
@@ -90,34 +92,35 @@ class Lane:
         self.unsent = 0
         """Bytes of sealed batches that the kernel has not taken yet."""
         self.send = self._batch.append
-        """Adds a message to the batch; `flush` sends it."""
+        """Add a message to the batch, which `flush` sends."""
 
     def send_all(self, messages: Iterable[Message]) -> None:
-        """Adds messages to the batch."""
+        """Add messages to the batch."""
         self._batch.extend(messages)
 
     def fileno(self) -> int:
-        """The descriptor, for an event loop to watch."""
+        """Return the descriptor of the socket, for an event loop to watch."""
         return self._socket.fileno()
 
     def wait(self) -> None:
-        """Block until something has arrived or, where output is left, there is room for it."""
-        self._kernel.wait(self._socket.fileno(), writable=not self.idle)
+        """Block until input has arrived, or there is room for unsent output; not at all once the lane is closed."""
+        if self._socket.fileno() >= 0:
+            self._kernel.wait(self._socket.fileno(), writable=not self.idle)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits to be sent."""
+        """True if nothing waits to be sent."""
         return not self._batch and not self._outgoing
 
     def send_with_descriptor(self, message: Message, descriptor: int) -> None:
-        """Adds a message whose receiver gets a duplicate of `descriptor`, which must stay open until `flush`."""
+        """Add a message whose receiver gets a duplicate of `descriptor`, which must stay open until `flush`."""
         self._batch.append(message)
         self._batch_descriptors.append(descriptor)
         if len(self._batch_descriptors) == _DESCRIPTORS_PER_CALL:
             self._seal()
 
     def flush(self) -> bool:
-        """Sends what the kernel takes now; True when nothing is left. A lane that has ended takes everything."""
+        """Send as much as the kernel takes; return True if nothing is left. A lane that has ended takes everything."""
         if self._batch:
             self._seal()
         while self._outgoing:
@@ -125,10 +128,10 @@ class Lane:
             try:
                 sent = self._send(first)
             except OSError as error:
-                if error.errno in _ENDED:  # acted on where it is read, after its last message
+                if error.errno in _ENDED:  # the end is acted on by the reader, after the last message
                     self._drop_output()
                     return True
-                if error.errno == errno.ETOOMANYREFS:  # too many descriptors of this user are on their way
+                if error.errno == errno.ETOOMANYREFS:  # too many descriptors of this user are in transit
                     first.detach_descriptors()
                     continue
                 for outgoing in self._outgoing:
@@ -143,12 +146,12 @@ class Lane:
         return True
 
     def receive(self) -> list[Any]:
-        """The messages that have arrived whole; often none. Raises LaneEnded, MalformedFrame."""
+        """Return the messages that have arrived whole, often none. Raises LaneEnded, MalformedFrame."""
         try:
             count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return []
-        except OSError as error:  # the peer died with our messages unread: what it had sent was read before this
+        except OSError as error:  # the peer died with messages unread; all that it had sent was read before
             raise LaneEnded from error
         if not count:
             raise LaneEnded
@@ -164,11 +167,11 @@ class Lane:
         return messages
 
     def take_descriptor(self) -> int | None:
-        """The descriptor of the next +fd message; None when this process was at its limit and the kernel dropped it."""
+        """Return the descriptor of the next +fd message; None if a process was at its limit and it is missing."""
         return self._descriptors.popleft() if self._descriptors else None
 
     def close(self) -> None:
-        """Closes the lane and the descriptors that nobody took."""
+        """Close the socket, and the descriptors that have not been taken."""
         self._drop_output()
         for descriptor in [*self._descriptors, *(one for group in self._groups for one in group)]:
             if descriptor is not None:
@@ -183,7 +186,7 @@ class Lane:
         self._batch.clear()
         try:
             frames = [encode(batch, len(descriptors))]
-        except FrameTooLarge:  # output of a worker, which sends no descriptors; each message alone fits
+        except FrameTooLarge:  # a worker's output, which has no descriptors; each message alone fits
             frames = [encode([message]) for message in batch]
         for data in frames:
             self._outgoing.append(_Outgoing(data, descriptors, self._kernel))

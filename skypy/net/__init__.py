@@ -1,1 +1,1 @@
-"""The socket service: the only importer of epoll, and the only place that reads from TCP sockets."""
+"""The socket service: the process that owns every TCP socket of a node, on an event loop of its own."""

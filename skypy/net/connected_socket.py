@@ -1,218 +1,160 @@
-"""One TCP connection in the socket service: every recv and send of the service, and the effects on the kernel."""
+"""One TCP connection in the socket service: its reads and writes of the kernel's socket, and the effects on it."""
 
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.patience import Patience
-from skypy.core.tcp.state import DELIVERING, Effect, State
-from skypy.core.tcp_info import SIZE as TCP_INFO_SIZE
-from skypy.core.tcp_info import TcpInfo
-from skypy.net.reactor import Reactor, Timer
+from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input
+from skypy.net.deadlines import AnswerDeadline, EndDeadline
+from skypy.net.kernel_facts import take_error
+from skypy.net.reactor import Timer
+from skypy.net.shared import Shared
 from skypy.system.poller import HANG_UP, PEER_FINISHED, READABLE, WRITABLE
 from skypy.system.refuse_fin import refuse_fin
-from skypy.system.socket_kernel import SocketKernel
 
-_CLOSED: Final = State.CLOSED  # Python 3.11 takes its time to find a member of an Enum, and each event asks for these
-_LINGERING: Final = State.LINGERING
 _INPUT: Final = ~WRITABLE
 _READ_BUDGET_BYTES: Final = 262144
-"""What one socket may read in a turn, so that a fast peer does not starve the others."""
-_BUFFERS_PER_SEND: Final = 512
-"""Well below what Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
+"""The input of one socket in a turn is at most this and one read, so that a fast peer does not starve the others."""
 _CLOSED_SOON_SECONDS: Final = 0.05
 """An owner that has not closed by then when its peer has finished goes on with the half that is open."""
-_SHORTEST_LOOK_SECONDS: Final = 0.005
-"""How soon to ask whether the peer has acknowledged our FIN; then ever more seldom."""
+_BUFFERS_PER_SEND: Final = 512
+"""Well below the number that Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
 
 
-class Outlet(Protocol):
-    """The lane towards the owner of a connection, as far as reading depends on it."""
+class ConnectedSocket:
+    """The kernel's socket of a connection, its Connection, and the way between them.
 
-    @property
-    def full(self) -> bool:
-        """Whether it holds more than its mark: then nothing more is read for it."""
-
-    def stall(self, stream: Stream) -> None:
-        """`stream` is to be resumed when it is no longer full."""
-
-
-class Home(Protocol):
-    """Where streams live: what they need of the service."""
-
-    reactor: Reactor
-    settings: SocketSettings
-    kernel: SocketKernel
-
-    def freed(self, stream: Stream) -> None:
-        """The stream is gone."""
-
-    def log_of(self, owner: int, text: str) -> None:
-        """Say something for the actor that owned a socket."""
-
-
-class Stream:
-    """A connected socket, its Connection, and the way between them."""
+    The state of the connection is the Connection's. The flags here are facts about the kernel's socket, which the
+    kernel tells only by an event or not at all: a hang-up was reported, our FIN was sent, the peer's FIN is refused.
+    """
 
     __slots__ = (
         "_connected_by_us",
         "_fin_sent",
         "_half_closed_lately",
-        "_home",
         "_hung_up",
         "_refuses_fin",
-        "_socket",
+        "_shared",
         "_timer",
         "_watched",
         "avoid_time_wait",
         "connection",
-        "outlet",
+        "socket",
     )
 
     def __init__(
         self,
         connection: Connection,
-        end: socket.SocketType,
-        outlet: Outlet,
-        home: Home,
+        socket_: socket.SocketType,
+        shared: Shared,
         *,
         avoid_time_wait: bool,
         connected_by_us: bool,
     ) -> None:
         self.connection = connection
+        self.socket = socket_
         self.avoid_time_wait = avoid_time_wait
-        self.outlet = outlet
-        self._socket = end
-        self._home = home
+        self._shared = shared
         self._hung_up = False
         self._half_closed_lately = False
         self._fin_sent = False
         self._refuses_fin = False
         self._connected_by_us = connected_by_us
-        self._timer: Timer | None = None  # the one thing it waits for
-        self._watched: int | None = None  # for what the reactor watches it
+        self._timer: Timer | None = None  # of the one deadline that is waited for
+        self._watched: int | None = None  # the events that the reactor watches the socket for
 
     def fileno(self) -> int:
-        """The kernel's number."""
-        return self._socket.fileno()
-
-    def peer_address(self) -> tuple[str, int]:
-        """Where the peer is; ("", 0) when the connection has ended already."""
-        try:
-            host, port = self._socket.getpeername()[:2]
-        except OSError:
-            return "", 0
-        return host, port
-
-    def local_address(self) -> tuple[str, int]:
-        """Where our end is."""
-        host, port = self._socket.getsockname()[:2]
-        return host, port
+        """Return the kernel's number."""
+        return self.socket.fileno()
 
     @property
     def control_bytes(self) -> int:
-        """What TCP counts as sent besides our bytes: our SYN and our FIN."""
+        """The number of bytes that TCP counts as sent besides ours: one for our SYN, one for our FIN."""
         return self._connected_by_us + self._fin_sent
 
-    def tcp_info(self) -> TcpInfo:
-        """What the kernel knows of it."""
-        return TcpInfo.parse(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE))
+    def outstanding(self) -> int:
+        """Return the number of bytes in the kernel that the peer has not acknowledged; our FIN counts as one."""
+        return self._shared.kernel.unacknowledged(self.socket)
 
     def handle(self, events: int) -> None:
-        """The socket is ready: write first (it makes room), then read; a hang-up is told by reading where we read."""
+        """Write first (it makes room), then read. A hang-up is met by reading, where reading is allowed."""
         connection = self.connection
-        if events & WRITABLE and connection.wants_write:
+        if events & WRITABLE and connection.queue.size:
             self._write()
-        if events & _INPUT and connection.state is not _CLOSED:
-            if self._may_read():
+        if events & _INPUT and connection.state is not CLOSED:
+            # Every change of the connection ends in update_interest. So a socket that is watched for input may be read,
+            # and the connection need not be asked again; only the lane may have become full since.
+            watched = self._watched
+            wants_read = (watched is not None and watched & READABLE) or connection.wants_read
+            if wants_read and (not connection.worker.full or connection.state in DISCARDING):
                 self._read()
             elif events & (HANG_UP | PEER_FINISHED):
                 self._hang_up()
         self.update_interest()
 
     def update_interest(self) -> None:
-        """Watch for what the connection can use now."""
+        """Watch for the events that the connection can use now."""
         connection = self.connection
-        if connection.state is _CLOSED:
+        if connection.state is CLOSED:
             return
         wants_read = connection.wants_read
-        full = wants_read and self.outlet.full
-        if full:
-            self.outlet.stall(self)
-        if wants_read and not (full and connection.state in DELIVERING):
+        if wants_read and connection.worker.full:
+            connection.worker.stall(self)
+            wants_read = connection.state in DISCARDING
+        if wants_read:
             events = READABLE
-        elif connection.may_meet_end and not self._hung_up:
+        elif not self._hung_up and connection.may_meet_end:
             events = PEER_FINISHED  # the end is noticed at once, also while nothing is read
         else:
             events = 0
-        if connection.wants_write:
+        if connection.queue.size:
             events |= WRITABLE
-        if not events and (self._hung_up or self._half_closed_lately or connection.lent):
-            self._home.reactor.ignore(self)  # or a hang-up, which cannot be masked, would be reported for ever
+        if not events and (self._hung_up or self._half_closed_lately or connection.input.lent):
+            # A hang-up cannot be masked. One that was noted already would be reported for ever, and one of a socket
+            # that is lent is met by the worker.
+            self._shared.reactor.ignore(self)
             self._watched = None
         elif events != self._watched:
-            self._home.reactor.watch(self, events)
+            self._shared.reactor.watch(self, events)
             self._watched = events
 
     def perform(self, effects: Iterable[Effect]) -> None:
-        """Do to the kernel what a transition asks for, in its order."""
+        """Do to the kernel's socket what a transition asks for, in its order."""
         for effect in effects:
             action = self._ACTIONS.get(effect)
             if action is not None:
                 action(self)
 
     def fail(self) -> None:
-        """Its code has raised: the peer gets a reset, the owner an error."""
-        if self.connection.state is not _CLOSED:
+        """End the connection after its code has raised: the peer gets a reset, the owner an error."""
+        if self.connection.state is not CLOSED:
             self.connection.collapse(errno.EIO)
-            self._home.kernel.force_reset(self._socket)
+            self._force_reset()
             self._free()
 
     def end_by_force(self) -> None:
-        """The time for closing is over: what the peer does not have yet is lost, and it is told so by a reset."""
-        if not self.connection.owned and self.connection.state is not _CLOSED:
+        """End a connection that is being closed: the undelivered bytes are lost, which a reset tells the peer."""
+        if self.connection.state not in OWNED and self.connection.state is not CLOSED:
             self._run_out_of_time(CloseReason.NODE_STOPPED)
 
-    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
-        """Instead of what was waited for before."""
-        self._cancel_timer()
-        self._timer = self._home.reactor.call_at(when, self, look)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._home.reactor.cancel(self._timer)
-            self._timer = None
-
-    def _force_reset(self) -> None:
-        self._home.kernel.force_reset(self._socket)
-
-    def _free(self) -> None:
-        self._cancel_timer()
-        self._home.reactor.retire(self, self._socket)
-        self._home.freed(self)
-
-    def _run_out_of_time(self, reason: CloseReason | None = None) -> None:
-        self.perform(self.connection.deadline_passed(undelivered=self._undelivered() > 0, reason=reason))
-
-    def _may_read(self) -> bool:
-        return self.connection.wants_read and not (self.outlet.full and self.connection.state in DELIVERING)
+    # -- reading --
 
     def _read(self) -> None:
         connection = self.connection
+        input_ = connection.input
+        worker = connection.worker
         pending = b""
         left = _READ_BUDGET_BYTES
         error = None
-        receive = self._socket.recv
+        receive = self.socket.recv
         while True:
-            size = connection.read_size
+            size = input_.read_size
             try:
                 data = receive(size)
             except BlockingIOError:
@@ -224,39 +166,33 @@ class Stream:
                 error = 0
                 break
             if pending:
-                connection.deliver(pending, more=True)
+                input_.deliver(worker, pending, more=True)
             pending = data if connection.received(len(data)) else b""
             left -= len(data)
             if len(data) < size or left <= 0 or not connection.wants_read:
                 break
         if pending:
-            connection.deliver(pending)
+            input_.deliver(worker, pending)
         if error is not None:
             self._end_of_input(error)
-        elif connection.busy:
-            connection.lend()
-
-    def _write(self) -> None:
-        connection = self.connection
-        try:
-            sent = self._socket.sendmsg(connection.queue.first(_BUFFERS_PER_SEND))
-        except BlockingIOError:
-            return
-        except OSError as met:
-            self.perform(connection.write_failed(met.errno or errno.EIO))
-            return
-        self.perform(connection.wrote(sent))
+        elif input_.busy and connection.state in DELIVERING:
+            input_.lend(worker)  # behind all DATA, so the worker goes on where this side has stopped
 
     def _end_of_input(self, error: int) -> None:
         connection = self.connection
-        undelivered = connection.state is _LINGERING and self._undelivered() > 0
+        undelivered = connection.state is LINGERING and self._undelivered() > 0
         self.perform(connection.end_of_input(error, undelivered=undelivered))
 
     def _hang_up(self) -> None:
+        """Meet HANG_UP or PEER_FINISHED where nothing may be read now.
+
+        If the end is next, it is met. If input comes before it, the owner is told ahead, and the socket is watched no
+        more: the end, or the errno of a reset, is met behind the input once there is credit.
+        """
         connection = self.connection
         if connection.may_meet_end:
             try:
-                waiting = self._socket.recv(1, socket.MSG_PEEK)
+                waiting = self.socket.recv(1, socket.MSG_PEEK)
             except BlockingIOError:
                 return
             except OSError as met:
@@ -265,107 +201,111 @@ class Stream:
             if not waiting:
                 self._end_of_input(0)
                 return
-            connection.hang_up()
+            connection.input.hang_up(connection.worker)
         if connection.state in DELIVERING:
-            self._hung_up = True  # read to the end first, when credit comes; an error is met there
+            self._hung_up = True
             return
         # Both halves have ended without us, and nothing is read in this state: it can only be a reset.
-        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self.perform(connection.write_failed(error or errno.ECONNRESET))
+        self.perform(connection.write_failed(take_error(self.socket) or errno.ECONNRESET))
 
-    def _send_fin(self) -> None:
-        if self.connection.state is _LINGERING and self.avoid_time_wait:
-            self._refuses_fin = True
-            refuse_fin(self._socket)
+    # -- writing --
+
+    def _write(self) -> None:
+        connection = self.connection
         try:
-            self._socket.shutdown(socket.SHUT_WR)
-            self._fin_sent = True
-        except OSError:  # ENOTCONN: the peer has reset it
-            if self.connection.state is _CLOSED and self._undelivered():  # nobody reads on to meet the error
-                error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                self.connection.met(error or errno.ECONNRESET)
-                self._log_lost()
-
-    def _await_end(self) -> None:
-        now = self._home.reactor.now()
-        settings = self._home.settings
-        patience = Patience(now, self._undelivered(), flush_timeout=settings.flush_timeout, linger=settings.linger)
-        self._look(patience, now, now)
-
-    def _look(self, patience: Patience, since: float, now: float) -> None:
-        patience.linger = self._home.settings.linger  # shorter while the node stops
-        again = patience.look(now, self._undelivered())
-        if self._refuses_fin:
-            if not self.outstanding():
-                self.perform(self.connection.delivered())
-                return
-            soon = now + max(_SHORTEST_LOOK_SECONDS, (now - since) / 2)
-            again = again and min(again, soon)
-        if again is not None:
-            self._call_at(again, functools.partial(self._look, patience, since))
-        else:
-            self._run_out_of_time()
-
-    def _await_answer(self) -> None:
-        """The peer has finished: the owner has so long to write something, or to close.
-
-        Mostly it closes at once, so only what is half closed for longer is watched for a reset: that takes one call of
-        epoll for what is closed soon, not two.
-        """
-        self._half_closed_lately = True
-        self._call_at(self._home.reactor.now() + _CLOSED_SOON_SECONDS, self._watch_half_closed)
-
-    def _watch_half_closed(self, now: float) -> None:
-        self._half_closed_lately = False
-        self.update_interest()
-        self._call_at(now + self._home.settings.half_close_timeout, self._look_for_answer)
-
-    def _look_for_answer(self, now: float) -> None:
-        timeout = self._home.settings.half_close_timeout
-        left = timeout - self.tcp_info().last_data_sent_seconds
-        if left > 0:
-            self._call_at(now + left, self._look_for_answer)
-        else:
-            self._run_out_of_time()
-
-    def outstanding(self) -> int:
-        """Bytes in the kernel that the peer has not acknowledged; our FIN counts as one."""
-        return self._home.kernel.unacknowledged(self._socket)
-
-    def unread(self) -> int:
-        """Bytes in the kernel that nobody has read."""
-        return self._home.kernel.unread(self._socket)
+            sent = self.socket.sendmsg(connection.queue.first(_BUFFERS_PER_SEND))
+        except BlockingIOError:
+            return
+        except OSError as met:
+            self.perform(connection.write_failed(met.errno or errno.EIO))
+            return
+        self.perform(connection.wrote(sent))
 
     def _undelivered(self) -> int:
-        """Bytes that the peer has not acknowledged, those still queued here included."""
+        """Return the number of bytes that the peer has not acknowledged, those still queued here included."""
         outstanding = self.outstanding()
         if self._fin_sent and outstanding:
             outstanding -= 1  # the FIN itself
         return outstanding + self.connection.queue.size
 
+    def _send_fin(self) -> None:
+        if self.connection.state is LINGERING and self.avoid_time_wait:
+            self._refuses_fin = True
+            refuse_fin(self.socket)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            self._fin_sent = True
+        except OSError:  # ENOTCONN: the peer has reset it
+            if self.connection.state is CLOSED and self._undelivered():  # no later read will meet the error
+                self.connection.met(take_error(self.socket) or errno.ECONNRESET)
+                self._log_lost()
+
+    def _force_reset(self) -> None:
+        self._shared.kernel.force_reset(self.socket)
+
+    def _free(self) -> None:
+        if self._timer is not None:
+            self._shared.reactor.cancel(self._timer)
+            self._timer = None
+        self._shared.reactor.retire(self, self.socket)
+        self._shared.freed(self.connection)
+
+    # -- deadlines --
+
+    def _await_end(self) -> None:
+        ends_delivered = self._end_delivered if self._refuses_fin else None
+        EndDeadline(self._shared, self._call_at, self._undelivered, self._run_out_of_time, ends_delivered).start()
+
+    def _await_answer(self) -> None:
+        # Mostly the owner closes at once. So only a connection that stays half closed for longer is watched for a
+        # reset: that takes one call of epoll for one that is closed soon, not two.
+        self._half_closed_lately = True
+        self._call_at(self._shared.reactor.now() + _CLOSED_SOON_SECONDS, self._stay_half_closed)
+
+    def _stay_half_closed(self, now: float) -> None:
+        self._half_closed_lately = False
+        self.update_interest()
+        AnswerDeadline(self._shared, self._call_at, self.socket, self._run_out_of_time).start(now)
+
+    def _call_at(self, when: float, look: Callable[[float], None]) -> None:
+        if self._timer is not None:
+            self._shared.reactor.cancel(self._timer)
+        self._timer = self._shared.reactor.call_at(when, self, look)
+
+    def _end_delivered(self) -> bool:
+        delivered = not self.outstanding()
+        if delivered:
+            self.perform(self.connection.apply(Input.DELIVERED))
+        return delivered
+
+    def _run_out_of_time(self, reason: CloseReason | None = None) -> None:
+        self.perform(self.connection.deadline_passed(undelivered=self._undelivered() > 0, reason=reason))
+
+    # -- log lines --
+
     def _log_lost(self) -> None:
         connection = self.connection
         timed_out = connection.error in (0, errno.ETIMEDOUT)
         reason = "not delivered in time" if timed_out else os.strerror(connection.error)
-        self._home.log_of(connection.owner, f"socket: error on {connection.id} {reason}")
+        self._shared.log_for(connection.owner, f"socket: error on {connection.id} {reason}")
 
-    def _log_forgotten(self) -> None:
+    def _log_half_close_timeout(self) -> None:
         connection = self.connection
-        timeout = self._home.settings.half_close_timeout
-        self._home.log_of(
+        timeout = self._shared.settings.half_close_timeout
+        self._shared.log_for(
             connection.owner,
             f"socket: {connection.id} was finished by its peer and nothing was written for "
             f"half_close_timeout ({timeout:g} s): closed",
         )
 
-    _ACTIONS: ClassVar[Mapping[Effect, Callable[[Stream], None]]] = {
+    _ACTIONS: ClassVar[Mapping[Effect, Callable[[ConnectedSocket], None]]] = {
         Effect.SEND_FIN: _send_fin,
         Effect.AWAIT_FLUSH: _await_end,
         Effect.AWAIT_END: _await_end,
         Effect.AWAIT_ANSWER: _await_answer,
         Effect.LOG_LOST: _log_lost,
-        Effect.LOG_FORGOTTEN: _log_forgotten,
-        Effect.RESET: _force_reset,
+        Effect.LOG_HALF_CLOSE_TIMEOUT: _log_half_close_timeout,
+        Effect.FORCE_RESET: _force_reset,
         Effect.FREE: _free,
     }
-    """What is done to the kernel for an effect; of the others, nothing is left here."""
+    """The methods that do an effect to the kernel's socket; the other effects are the Connection's or the service's."""

@@ -1,8 +1,8 @@
-"""The event loop of the socket service: descriptors, deadlines, and what is left for the end of a turn.
+"""The event loop of the socket service: descriptors, deadlines, and the work at the end of a turn.
 
 A turn waits for readiness, lets every ready handler work, looks at the deadlines that have passed, runs the end-of-turn
-hook (which flushes the lanes) and only then closes the descriptors that were given up in it: so within a turn no number
-can mean two sockets, and an event for one that was freed a moment ago finds no handler.
+hook (which flushes the lanes) and only then closes the descriptors that were given up in it. So within a turn no number
+can mean two sockets, and an event for a socket that was freed a moment ago finds no handler.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
 class Handler(Protocol):
-    """What waits for readiness."""
+    """An object that waits for readiness of its descriptor."""
 
     def fileno(self) -> int:
-        """The descriptor that is watched."""
+        """Return the descriptor that is watched."""
 
     def handle(self, events: int) -> None:
-        """It is ready for `events`."""
+        """Work: the descriptor is ready for `events`."""
 
     def fail(self) -> None:
-        """Its code has raised, which is logged already: end it, so that nothing else is touched."""
+        """End after the handler's code has raised, which is logged already, so that nothing else is touched."""
 
 
 class Timer:
@@ -37,7 +37,7 @@ class Timer:
 
     def __init__(self, handler: Handler, look: Callable[[float], None]) -> None:
         self.due: tuple[Handler, Callable[[float], None]] | None = (handler, look)
-        """None when it has been called or taken back: a timer keeps nothing alive that is not waited for."""
+        """None after the call was made or taken back: a timer keeps nothing alive without need."""
 
 
 class Reactor:
@@ -63,7 +63,7 @@ class Reactor:
     def watch(self, handler: Handler, events: int) -> None:
         """Report `events` (and hang-ups, always) of this handler's descriptor; again with others to change them.
 
-        What it is watched for already a handler knows best: each time takes a call of the kernel.
+        Handlers remember the events that they are watched for: each call here takes one of the kernel.
         """
         descriptor = handler.fileno()
         if descriptor in self._handlers:
@@ -73,15 +73,15 @@ class Reactor:
             self._handlers[descriptor] = handler
 
     def ignore(self, handler: Handler) -> None:
-        """Report nothing more of it, not even hang-ups."""
+        """Report nothing more of this handler's descriptor, not even hang-ups."""
         descriptor = handler.fileno()
         if self._handlers.pop(descriptor, None) is not None:
             self._poller.remove(descriptor)
 
-    def retire(self, handler: Handler, end: socket.SocketType) -> None:
+    def retire(self, handler: Handler, socket_: socket.SocketType) -> None:
         """Stop watching, and close the socket at the end of the turn."""
         self.ignore(handler)
-        self._retired.append(end)
+        self._retired.append(socket_)
 
     def call_at(self, when: float, handler: Handler, look: Callable[[float], None]) -> Timer:
         """Call `look(now)` once the monotonic clock has passed `when`."""
@@ -97,7 +97,7 @@ class Reactor:
             self._drop_cancelled()
 
     def _drop_cancelled(self) -> None:
-        """Those in front go, and all when they are more than the others: the cost of each does not grow."""
+        """Remove cancelled timers in front, and all of them when they are the most: so each costs the same."""
         timers = self._timers
         while timers and timers[0][2].due is None:
             heapq.heappop(timers)
@@ -108,14 +108,14 @@ class Reactor:
             self._cancelled = 0
 
     def guarded(self, handler: Handler, function: Callable[..., None], *arguments: Any) -> None:
-        """Call a function of a handler; what it raises ends this handler and nothing else."""
+        """Call a function of a handler; an exception ends this handler and nothing else."""
         try:
             function(*arguments)
         except Exception:
             self._failed(handler)
 
     def turn(self, longest_wait: float | None = None) -> None:
-        """One turn; waits at most `longest_wait` seconds (None: until something happens)."""
+        """Run one turn; waits at most `longest_wait` seconds (None: until something happens)."""
         for descriptor, events in self._poller.wait(self._wait_seconds(longest_wait)):
             handler = self._handlers.get(descriptor)
             if handler is not None:
@@ -131,11 +131,11 @@ class Reactor:
 
     @property
     def next_deadline(self) -> float | None:
-        """When the next timer is due, on the monotonic clock."""
+        """The time at which the next timer is due, on the monotonic clock; None without timers."""
         return self._timers[0][0] if self._timers else None
 
     def close(self) -> None:
-        """Closes epoll; the descriptors belong to their handlers."""
+        """Close epoll; the descriptors belong to their handlers."""
         self._poller.close()
 
     def _call_due(self, now: float) -> None:

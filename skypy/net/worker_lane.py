@@ -1,15 +1,14 @@
-"""The service's end of one worker's lane: its requests in, reports out, and everything that worker owns."""
+"""The socket service's end of one worker's lane: requests in, reports out, and the listeners of the worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core.tcp.worker_port import NOBODY
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame
+from skypy.core.tcp.worker_port import NOBODY, Reader
 from skypy.core.wire.socket_lane import Message
 from skypy.lane.lane import Lane, LaneEnded
-from skypy.net.connected_socket import Stream
 from skypy.net.listener import Listener
 from skypy.net.reactor import Reactor
 from skypy.system.poller import READABLE, WRITABLE
@@ -17,59 +16,60 @@ from skypy.system.poller import READABLE, WRITABLE
 MARK_BYTES: Final = 1048576
 """A lane that holds more than this unsent gets nothing more to carry: the kernel's buffers slow its peers down."""
 
-Command = Callable[["WorkerLane", Sequence[Any]], None]
+Serve = Callable[["WorkerLane", Sequence[Any]], None]
 
 
 class WorkerLane:
-    """One worker, seen from the service."""
+    """One worker, as the socket service knows it: a WorkerPort for the connections, a handler for the reactor."""
 
     def __init__(
         self,
         lane: Lane,
-        number: int,
+        process_number: int,
         reactor: Reactor,
-        commands: dict[int, Command],
+        requests: dict[int, Serve],
         ended: Callable[[WorkerLane, str], None],
     ) -> None:
+        """`requests` serve a message, by its kind; `ended(worker, reason)` is called once, "" for an orderly end."""
         self._lane = lane
-        self.number = number
+        self.process_number = process_number
         self._reactor = reactor
-        self._commands = commands
+        self._requests = requests
         self._ended = ended
-        self._stalled: dict[Stream, None] = {}
+        self._stalled: dict[Reader, None] = {}
         self.alive = True
         self.listeners: dict[int, Listener] = {}
         self.send: Callable[[Message], None] = lane.send
-        self.send_with_descriptor = lane.send_with_descriptor
+        self.send_with_descriptor: Callable[[Message, int], None] = lane.send_with_descriptor
         self._watched = READABLE
         reactor.watch(self, READABLE)
 
     def fileno(self) -> int:
-        """The lane's descriptor."""
+        """Return the lane's descriptor."""
         return self._lane.fileno()
 
     @property
     def full(self) -> bool:
-        """Whether it holds more than its mark."""
+        """True if the lane holds more than its mark."""
         return self._lane.unsent > MARK_BYTES
 
-    def stall(self, stream: Stream) -> None:
-        """`stream` has input for a full lane; it is resumed when there is room again."""
-        self._stalled[stream] = None
+    def stall(self, reader: Reader) -> None:
+        """Resume a socket that has input for a full lane when there is room again."""
+        self._stalled[reader] = None
 
     def handle(self, events: int) -> None:
-        """Requests have arrived, or there is room for reports."""
+        """Serve the requests that have arrived; the reports leave at the end of the turn."""
         if events & ~WRITABLE:
             try:
                 for message in self._lane.receive():
-                    self._commands[message[0]](self, message)
+                    self._requests[message[0]](self, message)
             except LaneEnded:
                 self._end("")
             except (MalformedFrame, LookupError, TypeError, ValueError) as error:
                 self._end(f"it does not keep to the protocol: {error!r}")
 
     def fail(self) -> None:
-        """Its code has raised: the worker is cut off, and ends when it notices."""
+        """Cut the worker off after code here has raised; the worker ends when it notices."""
         if self.alive:
             self._end("an error in the socket service")
 
@@ -83,8 +83,8 @@ class WorkerLane:
             self._reactor.watch(self, events)
         if self._stalled and not self.full:
             stalled, self._stalled = self._stalled, {}
-            for stream in stalled:
-                stream.update_interest()
+            for reader in stalled:
+                reader.update_interest()
 
     def _end(self, reason: str) -> None:
         self.alive = False

@@ -1,1 +1,15 @@
-"""The processes of a node: the only place that wires core, net, worker and config together."""
+"""The processes of a node: the only place that wires core, system, lane, bus, net and worker together.
+
+    node             the node's own process: its children, their start, replacement and end
+    child            one child as the node sees it
+    signals          the signals that a node reacts to
+    log_sink         the log
+    launcher         the worker that gets each service, and the load of the workers
+    directory        names, unique services and the entries of `[env]`
+    question         a question of a worker; questions: the method that answers each
+    process          the beginning of every child
+    socket_process   main of the socket service
+    worker_process   main of a worker
+
+Only workers run code of users.
+"""

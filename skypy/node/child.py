@@ -1,92 +1,70 @@
-"""One child process, seen from the node: started with exec, talked to over its control lane, its output collected."""
+"""One child process as the node sees it: its control lane, its output, its end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame
 from skypy.lane.lane import Lane, LaneEnded, lane_pair
+from skypy.lane.on_loop import LoopLane
+from skypy.system.processes import StartedProcess, describe_end
 
-_PIPE_READ_BYTES = 65536
-_LONGEST_LINE_BYTES = 65536
-"""Longer ones are broken up: a line is held until it is complete."""
-_LAST_READS = 64
-"""More than a full pipe and a full lane take."""
-_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LONGEST_LINE_BYTES: Final = 65536
+"""Longer lines are broken up, because a line is held in memory until it is complete."""
+_LAST_READS: Final = 64
+"""The reads after a child's end: more than a full pipe and a full lane take."""
 
 
 class Child:
-    """A process of the node, as far as the node talks to it: its control lane, and its end."""
+    """A process of the node: its title, the control lane to it, and the future of its end."""
 
     pidfd: int
+    """A descriptor of the process, which the socket service gets to watch a worker."""
 
     def __init__(
-        self, title: str, control: Lane, said: Callable[[Child, Any], None], loop: asyncio.AbstractEventLoop
+        self, title: str, control: Lane, received: Callable[[Child, Any], None], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """`said(child, message)` gets what it says on the control lane."""
+        """Watch the control lane; `received(child, message)` gets each message of the child."""
         self.title = title
         self.ready = False
-        self.control = control
-        self._loop = loop
-        self._said = said
-        self._writing = False
+        """True once the child has sent READY."""
         self.ended: asyncio.Future[int] = loop.create_future()
         """The return code as in subprocess: negative for a signal."""
-        loop.add_reader(control.fileno(), self.read_control)
+        self._received = received
+        self._lane = LoopLane(control, loop, self._receive, self._lane_ended)
 
     def send(self, message: tuple[Any, ...], descriptor: int | None = None) -> None:
-        """Tell it something."""
+        """Send a message over the control lane, with a duplicate of `descriptor` if there is one."""
         if descriptor is None:
-            self.control.send(message)
+            self._lane.send(message)
         else:
-            self.control.send_with_descriptor(message, descriptor)
-        if not self.ended.done():
-            self._flush()
-
-    def _flush(self) -> None:
-        """Send what the lane takes; the rest when there is room."""
-        if self.control.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self.control.fileno(), self._flush)
-            else:
-                self._loop.remove_writer(self.control.fileno())
+            self._lane.send_with_descriptor(message, descriptor)
+        self._lane.flush()
 
     def kill(self) -> None:
-        """End it by force."""
+        """End the process by force, unless it has ended."""
         raise NotImplementedError
 
     def how_it_ended(self) -> str:
-        """Its end in words."""
-        code = self.ended.result()
-        if code >= 0:
-            return f"ended with exit status {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-        hint = "; the kernel may have run out of memory" if -code == signal.SIGKILL else ""
-        return f"was ended by signal {-code} ({name}{hint})"
+        """Return in words how the process has ended."""
+        return describe_end(self.ended.result())
 
     def read_control(self) -> bool:
-        """Hear what it has said; whether there was something."""
-        try:
-            messages = self.control.receive()
-        except (LaneEnded, MalformedFrame):
-            self._loop.remove_reader(self.control.fileno())
-            return False
-        for message in messages:
-            self._said(self, message)
-        return bool(messages)
+        """Handle the messages that have arrived; return False if there are none."""
+        return self._lane.read()
 
     def close_control(self) -> None:
-        """It has ended, and its last words have been heard."""
-        self._loop.remove_reader(self.control.fileno())
-        self._loop.remove_writer(self.control.fileno())
-        self.control.close()
+        """Close the control lane of a process that has ended, after its last messages."""
+        self._lane.close()
+
+    def _receive(self, messages: list[Any]) -> None:
+        for message in messages:
+            self._received(self, message)
+
+    def _lane_ended(self, error: LaneEnded | MalformedFrame) -> None:
+        """Leave the rest to the end of the process: a child whose control lane is closed ends by itself."""
 
 
 class ChildProcess(Child):
@@ -97,43 +75,30 @@ class ChildProcess(Child):
         title: str,
         module: str,
         arguments: Sequence[str],
-        said: Callable[[Child, Any], None],
+        received: Callable[[Child, Any], None],
         wrote_line: Callable[[bytes], None],
     ) -> None:
-        """Starts it. `wrote_line` gets its output."""
+        """Start the process; `wrote_line(line)` gets each line of its output. Raises OSError."""
         self._wrote_line = wrote_line
         self._partial_line = b""
         ours, theirs = lane_pair()
-        self._output, output = os.pipe()
         with theirs:
-            # Until the child has its own handlers, signals to the group wait.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-            try:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno()],
-                )
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
-                os.close(output)
-        super().__init__(title, Lane(ours), said, asyncio.get_running_loop())
-        self.pidfd = os.pidfd_open(self.process.pid)
-        os.set_blocking(self._output, False)
-        self._loop.add_reader(self._output, self._read_output)
-        self._loop.add_reader(self.pidfd, self._has_ended)
+            descriptor = theirs.fileno()
+            self._process = StartedProcess(module, [str(descriptor), *arguments], [descriptor])
+        self._loop = asyncio.get_running_loop()
+        super().__init__(title, Lane(ours), received, self._loop)
+        self.pidfd = self._process.pidfd
+        self._loop.add_reader(self._process.output, self._read_output)
+        self._loop.add_reader(self.pidfd, self._process_ended)
 
     def kill(self) -> None:
-        """End it by force. By its pidfd: a number could mean another process by now."""
+        """End the process by force, unless it has ended."""
         if not self.ended.done():
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self._process.kill()
 
     def _read_output(self) -> bool:
-        try:
-            data = os.read(self._output, _PIPE_READ_BYTES)
-        except BlockingIOError:
+        data = self._process.read_output()
+        if data is None:
             return False
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         for line in lines:
@@ -142,19 +107,19 @@ class ChildProcess(Child):
             self._wrote_line(self._partial_line)
             self._partial_line = b""
         if not data:
-            self._loop.remove_reader(self._output)
+            self._loop.remove_reader(self._process.output)
         return bool(data)
 
-    def _has_ended(self) -> None:
-        code = self.process.wait()
+    def _process_ended(self) -> None:
+        code = self._process.wait()
         # Bounded: a program that the child has started may hold the pipe and go on writing.
         for _ in range(_LAST_READS):
             if not (self.read_control() or self._read_output()):
                 break
         if self._partial_line:
             self._wrote_line(self._partial_line)
-        for descriptor in (self._output, self.pidfd):
+        for descriptor in (self._process.output, self.pidfd):
             self._loop.remove_reader(descriptor)
-            os.close(descriptor)
+        self._process.close()
         self.close_control()
         self.ended.set_result(code)

@@ -1,93 +1,46 @@
-"""The node as the launcher of services: which worker gets one, who has which name, who waits for what."""
+"""The node as the launcher of services: the worker that gets each, and the load of the workers."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from skypy.core.address import Address, process_number
-from skypy.core.errors import NameTaken
-from skypy.core.names import Names
-from skypy.core.wire.control_lane import (
-    ANSWER,
-    FREE_NAMES,
-    GET_ENV,
-    LAUNCH,
-    NAMED,
-    NEW_SERVICE,
-    QUERY,
-    QUERY_SERVICE,
-    REFUSAL,
-    REGISTER,
-    RESERVE,
-    SET_ENV,
-    UNIQUE_SERVICE,
-)
+from skypy.core.wire.control_lane import LAUNCH
+from skypy.node.question import Question, Send
 
-Send = Callable[[int, tuple[Any, ...]], None]
-"""Tells the worker with a process number something."""
+SERVICES_PER_RESERVATION: Final = 16
+"""A worker gets a reservation, and one more for each so many services of the worker with the fewest. So it need not ask
+for every service, and the services are spread nearly as if it did."""
+MOST_RESERVATIONS: Final = 64
+
+WORKER_DIED: Final = "worker died"
+"""The key of a launch that failed because its worker died."""
 
 
-SERVICES_PER_PLACE = 16
-"""A worker may have a place in advance for each so many services of the worker with the fewest: it need not ask for
-every one, and how they are spread differs little from what it would be."""
-MOST_PLACES = 64
+class _Launch(NamedTuple):
+    """A launch that a worker has not answered yet."""
 
-WORKER_DIED = "worker died"
-"""The key of a launch that failed because its worker did."""
-
-
-class _Question:
-    """What a worker has asked and waits for."""
-
-    __slots__ = ("_request", "_send", "number")
-
-    def __init__(self, send: Send, number: int, request: int) -> None:
-        self._send = send
-        self.number = number
-        self._request = request
-
-    def answer(self, value: Any) -> None:
-        self._send(self.number, (ANSWER, self._request, value))
-
-    def refuse(self, error: str, text: str) -> None:
-        self._send(self.number, (REFUSAL, self._request, error, text))
+    process_number: int
+    started: Callable[[Address], None]
+    failed: Callable[[str, str], None]
 
 
 class Launcher:
-    """Answers what workers ask.
+    """Starts services on workers, and reserves for services that workers start on each other."""
 
-    `workers` is index → process number of those that run now; `env` are the settings that the config begins with.
-    """
-
-    def __init__(self, workers: Mapping[int, int], send: Send, env: Mapping[str, str]) -> None:
+    def __init__(self, workers: Mapping[int, int], send: Send) -> None:
+        """Launch on `workers`: index → process number of each that runs now."""
         self._workers = workers
         self._send = send
-        self._env = dict(env)
-        self._names: Names[_Question] = Names()
-        self._launches: dict[int, tuple[int, Callable[[Address], None], Callable[[str, str], None]]] = {}
-        self._numbers = itertools.count(1)
+        self._launches: dict[int, _Launch] = {}
+        self._launch_ids = itertools.count(1)
         self._load: Counter[int] = Counter()
-        """Actors, and those that are about to be: by process number."""
-        self._places: Counter[tuple[int, int]] = Counter()
-        """Places in advance, which are part of the load: by the worker that has them and the one where they are."""
-        self._verbs: dict[str, Callable[..., None]] = {
-            NEW_SERVICE: self._launch_service,
-            RESERVE: self._place,
-            UNIQUE_SERVICE: self._launch_unique,
-            QUERY_SERVICE: self._query_unique,
-            REGISTER: self._register,
-            QUERY: self._query,
-            FREE_NAMES: self._forget,
-            SET_ENV: self._set_setting,
-            GET_ENV: self._get_setting,
-        }
-
-    def asked(self, number: int, request: int, verb: str, *arguments: Any) -> None:
-        """The worker with process number `number` asks."""
-        self._verbs[verb](_Question(self._send, number, request), *arguments)
+        """Actors, launches and reservations, by the process number of their worker."""
+        self._reserved: Counter[tuple[int, int]] = Counter()
+        """Reservations, by the process numbers of the worker that has them and of the worker that they are for."""
 
     def launch(
         self,
@@ -97,63 +50,61 @@ class Launcher:
         started: Callable[[Address], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        """Start a service on a worker (None: the one with the fewest actors).
+        """Start a service on the worker with an index; None: on the worker with the fewest actors.
 
-        `started(address)` gets 0 when it has ended before its start function had finished. `failed(key, text)` says why
-        it could not be started.
+        `started(address)` gets 0 if the service has ended before its start function had finished. `failed(key, text)`
+        gets the reason if it could not be started.
         """
         number = self._least_loaded() if worker is None else self._workers[worker]
-        launch = next(self._numbers)
-        self._launches[launch] = (number, started, failed)
+        launch_id = next(self._launch_ids)
+        self._launches[launch_id] = _Launch(number, started, failed)
         self._load[number] += 1
-        self._send(number, (LAUNCH, launch, name, packed_arguments))
+        self._send(number, (LAUNCH, launch_id, name, packed_arguments))
 
-    def launched(self, launch: int, address: Address) -> None:
-        """A worker has started what it was told to."""
-        number, started, _ = self._launches.pop(launch)
-        self._load[number] -= 1
-        started(address)
+    def launched(self, launch_id: int, address: Address) -> None:
+        """End a launch, and pass the address to its caller."""
+        launch = self._end_launch(launch_id)
+        launch.started(address)
 
-    def launch_failed(self, launch: int, key: str, text: str) -> None:
-        """A worker could not start it."""
-        number, _, failed = self._launches.pop(launch)
-        self._load[number] -= 1
-        failed(key, text)
+    def launch_failed(self, launch_id: int, key: str, text: str) -> None:
+        """End a launch that has failed, and pass the reason to its caller."""
+        launch = self._end_launch(launch_id)
+        launch.failed(key, text)
 
-    def born(self, address: Address, asker: int) -> None:
-        """There is one actor more, in a place that the worker `asker` had (0: none had one)."""
+    def actor_born(self, address: Address, reserved_by: int) -> None:
+        """Count one actor more, which uses up a reservation of the worker `reserved_by` (0: there was none)."""
         number = process_number(address)
         self._load[number] += 1
-        self.vacant(number, asker)
+        self.end_reservation(number, reserved_by)
 
-    def vacant(self, number: int, asker: int) -> None:
-        """A place in advance is none any more."""
-        if self._places[asker, number]:
-            self._places[asker, number] -= 1
+    def actor_ended(self, address: Address) -> None:
+        """Count one actor less."""
+        self._load[process_number(address)] -= 1
+
+    def end_reservation(self, number: int, reserved_by: int) -> None:
+        """Take back a reservation on the worker with process number `number`, if `reserved_by` has one there."""
+        if self._reserved[reserved_by, number]:
+            self._reserved[reserved_by, number] -= 1
             self._load[number] -= 1
 
-    def gone(self, address: Address) -> None:
-        """An actor has ended."""
-        self._load[process_number(address)] -= 1
-        self._announce_free(self._names.forget(address))
-
     def worker_died(self, number: int, reason: str) -> None:
-        """Everything that was there is gone, and what was being started there has failed."""
+        """Drop the load of a worker that has died, and end the launches there as failed."""
         del self._load[number]
-        for (asker, where), count in list(self._places.items()):
-            if number in (asker, where):
-                del self._places[asker, where]
+        for (reserved_by, where), count in list(self._reserved.items()):
+            if number in (reserved_by, where):
+                del self._reserved[reserved_by, where]
                 if where != number:
                     self._load[where] -= count
-        self._announce_free(self._names.forget_process(number))
-        for launch, (where, _, failed) in list(self._launches.items()):
-            if where == number:
-                del self._launches[launch]
-                failed(WORKER_DIED, f"its worker {reason}")
+        for launch_id, launch in list(self._launches.items()):
+            if launch.process_number == number:
+                del self._launches[launch_id]
+                launch.failed(WORKER_DIED, f"its worker {reason}")
 
-    # -- verbs --
+    # -- questions of workers --
 
-    def _launch_service(self, question: _Question, worker: int | None, name: str, packed_arguments: bytes) -> None:
+    def new_service(self, question: Question, worker: int | None, name: str, packed_arguments: bytes) -> None:
+        """Start a service, and answer with its address."""
+
         def failed(_: str, text: str) -> None:
             question.refuse("ServiceError", text)
 
@@ -161,85 +112,32 @@ class Launcher:
             if address:
                 question.answer(address)
             else:
-                failed("", _exited(name))
+                failed("", ended_while_starting(name))
 
         self.launch(worker, name, packed_arguments, started, failed)
 
-    def _place(self, question: _Question) -> None:
+    def reserve(self, question: Question) -> None:
+        """Reserve for the next services of the worker that asks; answer with the process numbers of their workers."""
         fewest = min(self._load[number] for number in self._workers.values())
-        places = []
-        for _ in range(min(1 + fewest // SERVICES_PER_PLACE, MOST_PLACES)):
+        numbers: list[int] = []
+        for _ in range(min(1 + fewest // SERVICES_PER_RESERVATION, MOST_RESERVATIONS)):
             number = self._least_loaded()
             self._load[number] += 1
-            self._places[question.number, number] += 1
-            places.append(number)
-        question.answer(places)
-
-    def _launch_unique(self, question: _Question, name: str, packed_arguments: bytes) -> None:
-        known = self._names.find_unique(name)
-        if known is not None:
-            question.answer(known)
-            return
-
-        def failed(_: str, text: str) -> None:
-            for waiting in self._names.unique_failed(name):
-                waiting.refuse("ServiceError", text)
-
-        def started(address: Address) -> None:
-            if not address:
-                failed("", _exited(name))
-                return
-            for waiting in self._names.unique_started(name, address):
-                waiting.answer(address)
-
-        self._names.wait_for_unique(name, question)
-        if self._names.begin_unique(name):
-            self.launch(None, name, packed_arguments, started, failed)
-
-    def _query_unique(self, question: _Question, name: str) -> None:
-        known = self._names.find_unique(name)
-        if known is not None:
-            question.answer(known)
-        else:
-            self._names.wait_for_unique(name, question)
-
-    def _register(self, question: _Question, name: str, address: Address) -> None:
-        try:
-            self._names.register(name, address)
-        except NameTaken as error:
-            question.refuse("NameTaken", str(error))
-        else:
-            self._announce(name, address)
-            question.answer(None)
-
-    def _query(self, question: _Question, name: str) -> None:
-        question.answer(self._names.find(name))
-
-    def _forget(self, question: _Question, address: Address) -> None:
-        self._announce_free(self._names.forget(address))
-        question.answer(None)
-
-    def _set_setting(self, question: _Question, key: str, value: str) -> None:
-        is_new = key not in self._env
-        self._env.setdefault(key, value)
-        question.answer(is_new)
-
-    def _get_setting(self, question: _Question, key: str) -> None:
-        question.answer(self._env.get(key))
+            self._reserved[question.process_number, number] += 1
+            numbers.append(number)
+        question.answer(numbers)
 
     # --
+
+    def _end_launch(self, launch_id: int) -> _Launch:
+        launch = self._launches.pop(launch_id)
+        self._load[launch.process_number] -= 1
+        return launch
 
     def _least_loaded(self) -> int:
         return min(self._workers.values(), key=lambda number: (self._load[number], number))
 
-    def _announce_free(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._announce(name, None)
 
-    def _announce(self, name: str, address: Address | None) -> None:
-        for number in self._workers.values():
-            self._send(number, (NAMED, name, address))
-
-
-def _exited(name: str) -> str:
+def ended_while_starting(name: str) -> str:
+    """Return the text of the error for a service that ended too early."""
     return f'service "{name}" has ended before its start function had finished'

@@ -1,62 +1,72 @@
-"""The node's log: what the children write to their standard output and error, and what the node itself says."""
+"""The node's log: the lines that the children write to their standard output and error, and the node's own."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import sys
 import time
+
+from skypy.system import standard_error
+from skypy.system.kernel import LINUX, Kernel
 
 
 class LogSink:
-    """Whole lines, to standard error ("-") or to a file, where each gets the time in front as in skynet's log files."""
+    """Whole lines, to standard error ("-") or to a file, where the time stands before each as in skynet's log files."""
 
-    def __init__(self, target: str) -> None:
-        """Raises OSError when the file cannot be written."""
+    def __init__(self, target: str, kernel: Kernel = LINUX) -> None:
+        """Open the file `target`, or use standard error for "-". Raises OSError."""
         self._target = target
-        self._descriptor = 2
-        self._dropped = 0
-        if target != "-":
-            self._descriptor = self._open()
+        self._kernel = kernel
+        self._lost = 0
+        self._descriptor = standard_error.DESCRIPTOR if target == "-" else kernel.open_to_append(target)
 
     @property
     def is_standard_error(self) -> bool:
-        """Whether lines go to standard error, where the user sees them."""
-        return self._descriptor == 2
+        """True if lines go to standard error, where the user sees them."""
+        return self._descriptor == standard_error.DESCRIPTOR
 
     def reopen(self) -> None:
-        """After the file was moved away (SIGHUP): go on in a new one."""
+        """Go on in a new file after the old one was moved away (SIGHUP)."""
         if self._target == "-":
             return
         try:
-            descriptor = self._open()
+            descriptor = self._kernel.open_to_append(self._target)
         except OSError as error:
-            self.write(f"[node] the log stays where it is: {error}".encode())
+            self.note(f"the log stays in the old file: {error}")
             return
-        os.close(self._descriptor)
+        self._kernel.close(self._descriptor)
         self._descriptor = descriptor
 
     def write(self, line: bytes) -> None:
-        """One line, without its newline. A log that cannot be written loses lines, and says how many afterwards."""
-        if self._dropped and self._put(b"[node] %d lines of the log were lost" % self._dropped):
-            self._dropped = 0
+        """Write one line, given without its newline. Lines that cannot be written are lost; a later one counts them."""
+        if self._lost and self._put(b"[node] %d lines of the log were lost" % self._lost):
+            self._lost = 0
         if not self._put(line):
-            self._dropped += 1
+            self._lost += 1
+
+    def note(self, text: str) -> None:
+        """Write one line of the node itself."""
+        self.write(f"[node] {text}".encode())
+
+    def complain(self, text: str) -> None:
+        """Write lines that the user must see, and therefore also to standard error if the log goes to a file."""
+        for line in text.splitlines():
+            self.note(line)
+        if not self.is_standard_error:
+            print(f"skypy: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     def close(self) -> None:
-        """Closes the file."""
-        if self._descriptor != 2:
-            os.close(self._descriptor)
+        """Close the file."""
+        if not self.is_standard_error:
+            self._kernel.close(self._descriptor)
 
     def _put(self, line: bytes) -> bool:
         if not self.is_standard_error:
-            now = time.time()
+            now = self._kernel.unix_time()
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
             line = b"%s.%03d %s" % (stamp.encode(), now % 1 * 1000, line)
         data = memoryview(line + b"\n")
         with contextlib.suppress(OSError):
             while data:
-                data = data[os.write(self._descriptor, data) :]
+                data = data[self._kernel.write(self._descriptor, data) :]
         return not data
-
-    def _open(self) -> int:
-        return os.open(self._target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)

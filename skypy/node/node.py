@@ -1,22 +1,17 @@
-"""The node: starts the socket service and the workers, replaces workers that die, and ends everything in order.
+"""The node's own process: it starts the socket service and the workers, replaces workers that die, and ends them all.
 
-It runs no code of users. Order of the end: the workers (stop functions, tasks, sockets), then the socket service (which
-delivers what it was given), then the node. A second signal ends everything at once.
+It runs no code of users. It ends the workers first (stop functions, tasks, sockets), then the socket service (which
+delivers the output that it was given), then itself. A second signal ends everything at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, Final
-
-import setproctitle
 
 from skypy.core.address import Address, format_address
 from skypy.core.restart import RestartIntensity
@@ -41,19 +36,23 @@ from skypy.core.wire.control_lane import (
 )
 from skypy.core.wire.values import pack_arguments
 from skypy.node.child import Child, ChildProcess
+from skypy.node.directory import Directory
 from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.log_sink import LogSink
+from skypy.node.questions import Questions
+from skypy.node.signals import SignalHandlers
 from skypy.system.kernel import LINUX, Kernel
+from skypy.system.this_process import block_stop_signals, set_title
 
 RESTARTS: Final = 5
 RESTART_PERIOD_SECONDS: Final = 10.0
-"""More deaths than this within the period are no accident: a node that restarts for ever serves nobody."""
+"""More deaths than this within the period are no accident: a node that restarts for ever serves no client."""
 _MARGIN_SECONDS: Final = 1.0
-_SAME_SIGNAL_SECONDS: Final = 0.01
+"""The time that a child gets beyond its own limits."""
 
 
 class ExitCode(IntEnum):
-    """How a node ends; 2 is for what is found before it starts."""
+    """The exit codes of a node; CONFIG is for errors that are found before it starts."""
 
     STOPPED = 0
     FAILED = 1
@@ -62,101 +61,79 @@ class ExitCode(IntEnum):
 
 
 class NodeProcess:
-    """The supervisor of one node."""
+    """The process that starts, replaces and ends the others of its node.
+
+    The testing kit has nodes that differ in their children. Its subclasses override the methods under "hooks", use the
+    attributes without an underscore, and start processes of their own with `add_worker`.
+    """
 
     def __init__(self, settings: Settings, log: LogSink, kernel: Kernel = LINUX) -> None:
-        self._kernel = kernel
-        self._settings = settings
+        """Prepare a node on the running loop; `run` starts its processes."""
+        self.kernel = kernel
+        self.settings = settings
+        self.socket_service: Child | None = None
+        self.workers: dict[int, Child] = {}
+        """The workers that live, by process number."""
+        self.process_numbers: dict[int, int] = {}
+        """The process number that has each index (from 1) now."""
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._result: asyncio.Future[ExitCode] = self._loop.create_future()
-        self._service: Child | None = None
-        self._workers: dict[int, Child] = {}  # by process number
-        self._indexes: dict[int, int] = {}  # index (from 1) → process number of the worker that has it now
         self._last_process_number = 0
-        self._launcher = Launcher(self._indexes, self._tell_worker, settings.env)
-        self._started = (self._loop.time(), time.time())
+        self._launcher = Launcher(self.process_numbers, self._send_to_worker)
+        self._directory = Directory(self.process_numbers, self._send_to_worker, self._launcher, settings.env)
+        self._questions = Questions(self._launcher, self._directory, self._send_to_worker)
+        self._started = (self._loop.time(), kernel.unix_time())
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
         self._watchers: set[asyncio.Task[None]] = set()
-        self._signalled_at: float | None = None
 
     async def run(self) -> ExitCode:
-        """Run until asked to stop, or until it cannot go on."""
-        self._handle_signals()
+        """Run until a signal or an actor stops the node, or it cannot go on."""
+        self.handle_signals()
         if not self._log.is_standard_error:
-            print(f"skypy: the log is in {self._settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
-        self._service = self._start_child("socket service", "skypy.node.socket_process", self._service_said)
-        self._service.send(self._settings_for(0))
-        self._watch(self._watch_service(self._service))
-        for index in range(1, self._settings.workers + 1):
+            print(f"skypy: the log is in {self.settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
+        self.socket_service = self.start_child(
+            "socket service", "skypy.node.socket_process", self._received_from_socket_service
+        )
+        self.socket_service.send(self.settings_for(0))
+        self._watch(self._watch_socket_service(self.socket_service))
+        for index in range(1, self.settings.workers + 1):
             self._start_worker(index)
-        self._launch_start_service()
+        self.launch_start_service()
         code = await self._result
-        await self._stop()
+        await self._stop_children()
         return code
 
-    # -- children --
-
-    def _start_child(
-        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
-    ) -> Child:
-        return ChildProcess(title, module, arguments, said, self._log.write)
-
-    def _start_worker(self, index: int) -> None:
-        assert self._service is not None
-        self._last_process_number += 1
-        number = self._last_process_number
-        title = f"worker {index}"
-        said = functools.partial(self._worker_said, number)
-        worker = self._start_child(title, "skypy.node.worker_process", said, (title,))
-        self._workers[number] = worker
-        self._indexes[index] = number
-        ours, theirs = self._kernel.lane_pair()
-        with ours, theirs:
-            self._service.send((JOIN, number), ours.fileno())
-            self._service.send((WATCH, number), worker.pidfd)
-            worker.send(self._settings_for(number), theirs.fileno())
-        self._introduce(number, worker)
-        self._watch(self._watch_worker(worker, index, number))
-
-    def _introduce(self, number: int, worker: Child) -> None:
-        """Give it a lane to each other worker."""
-        for other_number, other in self._workers.items():
-            if other is not worker:
-                ours, theirs = self._kernel.lane_pair()
-                with ours, theirs:
-                    worker.send((JOIN, other_number), ours.fileno())
-                    other.send((JOIN, number), theirs.fileno())
-
-    def _settings_for(self, number: int) -> tuple[Any, ...]:
-        return SETTINGS, number, self._settings.to_plain(), self._started
-
-    def _launch_start_service(self) -> None:
-        name, *arguments = self._settings.start.split()
-        self._launcher.launch(
-            1, name, pack_arguments(arguments, {}), self._start_service_started, self._start_service_failed
-        )
-
-    def _start_service_started(self, address: Address) -> None:
-        where = f"at {format_address(address)}" if address else "and has exited"
-        self._log_line(f"{self._settings.start} started {where}")
-
-    def _start_service_failed(self, key: str, text: str) -> None:
-        if key == WORKER_DIED:
-            return  # the worker is replaced, and tries again
+    def stop(self, reason: str) -> None:
+        """End the node in order; `reason` goes to the log."""
         if not self._result.done():
-            self._complain(f"{self._settings.config_file}: {key}: {text}")
-            self._result.set_result(ExitCode.START_SERVICE_FAILED)
+            self._log.note(reason)
+            self._result.set_result(ExitCode.STOPPED)
 
-    def _tell_worker(self, number: int, message: tuple[Any, ...]) -> None:
-        worker = self._workers.get(number)
-        if worker is not None:
-            worker.send(message)
+    # -- hooks: the testing kit overrides these --
 
-    def _service_said(self, child: Child, message: Any) -> None:
-        child.ready = child.ready or message[0] == READY
+    def handle_signals(self) -> None:
+        """Begin to react to signals."""
+        SignalHandlers(self._loop, self._log, self.stop, self._kill_all)
 
-    def _worker_said(self, number: int, child: Child, message: Any) -> None:
+    def start_child(
+        self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    ) -> Child:
+        """Start the process that runs `module`; `received(child, message)` gets its messages."""
+        return ChildProcess(title, module, arguments, received, self._log.write)
+
+    def settings_for(self, process_number: int) -> tuple[Any, ...]:
+        """Return the message SETTINGS for a process; 0: the socket service."""
+        return SETTINGS, process_number, self.settings.to_plain(), self._started
+
+    def launch_start_service(self) -> None:
+        """Launch the start service on worker 1."""
+        name, *arguments = self.settings.start.split()
+        packed_arguments = pack_arguments(arguments, {})
+        self._launcher.launch(1, name, packed_arguments, self._start_service_started, self._start_service_failed)
+
+    def received_from_worker(self, process_number: int, child: Child, message: Any) -> None:
+        """Handle a message of the worker with a process number."""
         kind, *fields = message
         if kind == READY:
             child.ready = True
@@ -165,134 +142,140 @@ class NodeProcess:
         elif kind == LAUNCH_FAILED:
             self._launcher.launch_failed(*fields)
         elif kind == ASK:
-            self._launcher.asked(number, *fields)
+            self._questions.ask(process_number, *fields)
         elif kind == ACTOR_BORN:
-            self._launcher.born(*fields)
+            self._launcher.actor_born(*fields)
         elif kind == ACTOR_ENDED:
-            self._launcher.gone(*fields)
+            self._launcher.actor_ended(*fields)
+            self._directory.actor_ended(*fields)
         elif kind == RESERVATION_UNUSED:
-            self._launcher.vacant(number, *fields)
+            self._launcher.end_reservation(process_number, *fields)
         elif kind == QUERY_PROCESS:
-            self._asked_who(child, *fields)
+            self._process_queried(child, *fields)
         elif kind == SHUT_DOWN_NODE:
             self._shut_down(*fields)
 
-    def _asked_who(self, child: Child, number: int) -> None:
-        if number in self._workers:
-            return
-        if 1 <= number <= self._last_process_number:
-            child.send((DOWN, number, "its process has ended"))
-        else:
-            child.send((UNKNOWN_PROCESS, number))
+    # -- children --
 
-    async def _watch_service(self, service: Child) -> None:
-        await service.ended
+    def add_worker(self, process_number: int, title: str) -> Child:
+        """Start a worker process, and give it a lane to the socket service and to each other worker."""
+        assert self.socket_service is not None
+        received = functools.partial(self.received_from_worker, process_number)
+        worker = self.start_child(title, "skypy.node.worker_process", received, (title,))
+        self.workers[process_number] = worker
+        ours, theirs = self.kernel.lane_pair()
+        with ours, theirs:
+            self.socket_service.send((JOIN, process_number), ours.fileno())
+            self.socket_service.send((WATCH, process_number), worker.pidfd)
+            worker.send(self.settings_for(process_number), theirs.fileno())
+        for other_number, other in self.workers.items():
+            if other is not worker:
+                ours, theirs = self.kernel.lane_pair()
+                with ours, theirs:
+                    worker.send((JOIN, other_number), ours.fileno())
+                    other.send((JOIN, process_number), theirs.fileno())
+        return worker
+
+    def _start_worker(self, index: int) -> None:
+        self._last_process_number += 1
+        process_number = self._last_process_number
+        self.process_numbers[index] = process_number
+        worker = self.add_worker(process_number, f"worker {index}")
+        self._watch(self._watch_worker(worker, index, process_number))
+
+    def _start_service_started(self, address: Address) -> None:
+        where = f"at {format_address(address)}" if address else "and has exited"
+        self._log.note(f"{self.settings.start} started {where}")
+
+    def _start_service_failed(self, key: str, text: str) -> None:
+        if key == WORKER_DIED:
+            return  # the start service is launched again on the worker's successor
         if not self._result.done():
-            self._complain(f"the socket service {service.how_it_ended()}: the node cannot go on without it")
-            self._result.set_result(ExitCode.FAILED)
+            self._log.complain(f"{self.settings.config_file}: {key}: {text}")
+            self._result.set_result(ExitCode.START_SERVICE_FAILED)
 
-    async def _watch_worker(self, worker: Child, index: int, number: int) -> None:
-        await worker.ended
-        del self._workers[number]
-        how = worker.how_it_ended()
-        for other in self._workers.values():
-            other.send((DOWN, number, f"its process {how}"))
-        if self._result.done():
+    def _send_to_worker(self, process_number: int, message: tuple[Any, ...]) -> None:
+        worker = self.workers.get(process_number)
+        if worker is not None:
+            worker.send(message)
+
+    def _received_from_socket_service(self, child: Child, message: Any) -> None:
+        child.ready = child.ready or message[0] == READY
+
+    def _process_queried(self, child: Child, process_number: int) -> None:
+        if process_number in self.workers:
             return
-        had_start_service = index == 1
-        if not self._intensity.allows(self._loop.time()):
-            self._complain(
-                f"{worker.title} {how}, and workers have died more than {RESTARTS} times "
-                f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
-            )
-            self._result.set_result(ExitCode.FAILED)
-            return
-        self._log_line(f"{worker.title} {how}; it is replaced")
-        self._start_worker(index)
-        self._launcher.worker_died(number, how)
-        if had_start_service:
-            self._launch_start_service()
+        if 1 <= process_number <= self._last_process_number:
+            child.send((DOWN, process_number, "its process has ended"))
+        else:
+            child.send((UNKNOWN_PROCESS, process_number))
 
     def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(watcher)
         self._watchers.add(task)
         task.add_done_callback(self._watchers.discard)
 
+    async def _watch_socket_service(self, child: Child) -> None:
+        await child.ended
+        if not self._result.done():
+            self._log.complain(f"the socket service {child.how_it_ended()}: the node cannot go on without it")
+            self._result.set_result(ExitCode.FAILED)
+
+    async def _watch_worker(self, worker: Child, index: int, process_number: int) -> None:
+        await worker.ended
+        del self.workers[process_number]
+        how = worker.how_it_ended()
+        for other in self.workers.values():
+            other.send((DOWN, process_number, f"its process {how}"))
+        if self._result.done():
+            return
+        if not self._intensity.allows(self._loop.time()):
+            self._log.complain(
+                f"{worker.title} {how}, and workers have died more than {RESTARTS} times "
+                f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
+            )
+            self._result.set_result(ExitCode.FAILED)
+            return
+        self._log.note(f"{worker.title} {how}; it is replaced")
+        self._start_worker(index)
+        self._directory.worker_died(process_number)
+        self._launcher.worker_died(process_number, how)
+        if index == 1:
+            self.launch_start_service()
+
     # -- the end --
-
-    def _handle_signals(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._asked_to_stop)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN or not self._log.is_standard_error:  # nohup
-            self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-
-    def _asked_to_stop(self) -> None:
-        now = self._loop.time()
-        if self._signalled_at is not None and now - self._signalled_at < _SAME_SIGNAL_SECONDS:
-            return  # sent to the process and to its group, as timeout(1) does: that is one request
-        if self._signalled_at is not None:
-            self._kill_all()
-        elif not self._result.done():
-            self._log_line("stopping; once more ends it at once")
-            self._result.set_result(ExitCode.STOPPED)
-        self._signalled_at = now
 
     def _shut_down(self, address: Address) -> None:
         self.stop(f"stopping: {format_address(address)} has asked for it")
 
-    def stop(self, why: str) -> None:
-        """End everything in order."""
-        if not self._result.done():
-            self._log_line(why)
-            self._result.set_result(ExitCode.STOPPED)
-
-    def _hung_up(self) -> None:
-        """The log was moved away, or the terminal is gone: a node that goes on unseen would keep its ports."""
-        if self._log.is_standard_error and os.isatty(2):
-            self._asked_to_stop()
-        else:
-            self._log.reopen()
-
     def _kill_all(self) -> None:
-        """The workers at once; the socket service gets a moment, to tell peers by a reset that bytes are missing."""
-        for worker in self._workers.values():
+        """Kill the workers; the socket service gets a moment, to tell peers by a reset that bytes are missing."""
+        for worker in self.workers.values():
             worker.kill()
-        if self._service is not None:
-            self._service.send((STOP,))
-            self._service.send((STOP_NOW,))
-            self._loop.call_later(_MARGIN_SECONDS, self._service.kill)
+        if self.socket_service is not None:
+            self.socket_service.send((STOP,))
+            self.socket_service.send((STOP_NOW,))
+            self._loop.call_later(_MARGIN_SECONDS, self.socket_service.kill)
 
-    async def _stop(self) -> None:
-        workers = list(self._workers.values())
-        await asyncio.gather(*(self._stop_child(worker) for worker in workers))
-        if self._service is not None:
-            await self._stop_child(self._service)
+    async def _stop_children(self) -> None:
+        await asyncio.gather(*map(self._stop_child, list(self.workers.values())))
+        if self.socket_service is not None:
+            await self._stop_child(self.socket_service)
 
     async def _stop_child(self, child: Child) -> None:
         if not child.ended.done():
             child.send((STOP,))
-        _, late = await asyncio.wait([child.ended], timeout=self._settings.stop_timeout + _MARGIN_SECONDS)
+        _, late = await asyncio.wait([child.ended], timeout=self.settings.stop_timeout + _MARGIN_SECONDS)
         if late:
-            self._log_line(f"{child.title} did not end within stop_timeout ({self._settings.stop_timeout:g} s): killed")
+            limit = f"stop_timeout ({self.settings.stop_timeout:g} s)"
+            self._log.note(f"{child.title} did not end within {limit}: killed")
             child.kill()
             await child.ended
 
-    # -- the log --
-
-    def _log_line(self, text: str) -> None:
-        self._log.write(f"[node] {text}".encode())
-
-    def _complain(self, text: str) -> None:
-        """Something the user must see, also where the log goes to a file."""
-        for line in text.splitlines():
-            self._log.write(f"[node] {line}".encode())
-        if not self._log.is_standard_error:
-            print(f"skypy: {text}", file=sys.stderr, flush=True)  # noqa: T201
-
 
 def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
-    """Run a node until it is asked to stop; returns the exit code of `ExitCode`."""
-    setproctitle.setproctitle(f"skypy: node {settings.config_file}")
+    """Run a node until it has stopped; return one of `ExitCode`. `kind`: NodeProcess, or the testing kit's class."""
+    set_title(f"node {settings.config_file}")
     try:
         log = LogSink(settings.logger)
     except OSError as error:
@@ -308,4 +291,4 @@ async def _run(settings: Settings, log: LogSink, kind: type[NodeProcess]) -> Exi
     try:
         return await kind(settings, log).run()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # there is nothing left to stop
+        block_stop_signals()

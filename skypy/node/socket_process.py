@@ -1,7 +1,7 @@
 """Main of the socket service's process: `python -m skypy.node.socket_process CONTROL_DESCRIPTOR`.
 
-It has no asyncio and no thread. When the node is gone it ends in order, like the workers; it runs no code of
-users that could be stuck, so it also sees to it that a stuck worker does not outlive the node.
+It has no asyncio and no thread. When the node is gone it ends in order, like the workers. It runs no code of users that
+could be stuck, so it also makes sure that a stuck worker does not outlive the node.
 """
 
 from __future__ import annotations
@@ -9,55 +9,56 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame
 from skypy.core.wire.control_lane import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.net.service import SocketService
 from skypy.node.process import Beginning, be_a_child
+from skypy.system import standard_error
 from skypy.system.poller import READABLE
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 _LINGER_AT_STOP_SECONDS: Final = 0.2
-"""A peer that has acknowledged everything need not close as well before the node may end."""
+"""The longest wait, before the node ends, for a peer to close once it has acknowledged everything."""
 
 
 class SocketProcess:
-    """The service, and its control lane."""
+    """The socket service, and its control lane."""
 
     def __init__(self, beginning: Beginning, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
+        """Start the socket service, and tell the node that it is ready. `log` takes whole lines."""
         self._log = log
         self._kernel = kernel
         self._control = beginning.control
         self._settings = beginning.settings
-        self._service = SocketService(self._settings.socket, log, kernel)
+        self.socket_service = SocketService(self._settings.socket, log, kernel)
         self._stopping = False
         self._workers: dict[int, int] = {}  # process number → pidfd
-        self._service.reactor.watch(self, READABLE)
+        self.socket_service.reactor.watch(self, READABLE)
         self._control.send((READY,))
         self._control.flush()
-        self._do(beginning.messages)
+        self._handle_messages(beginning.messages)
 
     def fileno(self) -> int:
-        """The control lane's descriptor."""
+        """Return the control lane's descriptor, for the reactor."""
         return self._control.fileno()
 
     def handle(self, events: int) -> None:
-        """The node has said something, or is gone."""
+        """Handle the messages of the node, or its end."""
         del events
         try:
             messages = self._control.receive()
         except (LaneEnded, MalformedFrame):
-            self._service.reactor.ignore(self)
+            self.socket_service.reactor.ignore(self)
             self._node_is_gone()
             return
-        self._do(messages)
+        self._handle_messages(messages)
 
-    def _do(self, messages: Sequence[Any]) -> None:
+    def _handle_messages(self, messages: Sequence[Any]) -> None:
         for message in messages:
             descriptor = self._control.take_descriptor() if message[0] in (JOIN, WATCH) else None
             if message[0] == STOP:
@@ -67,48 +68,43 @@ class SocketProcess:
             elif descriptor is None:
                 self._log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
             elif message[0] == JOIN:
-                self._service.add_lane(Lane(self._kernel.socket_of(descriptor), self._kernel), message[1])
+                self.socket_service.add_lane(Lane(self._kernel.socket_of(descriptor), self._kernel), message[1])
             else:
-                self._forget_ended_workers()
+                self._close_ended_workers()
                 self._workers[message[1]] = descriptor
 
     @property
-    def service(self) -> SocketService:
-        """The service."""
-        return self._service
-
-    @property
     def ended(self) -> bool:
-        """Whether it was asked to stop and everything is delivered."""
-        return self._stopping and not self._service.busy
+        """True if the process has been asked to stop and everything is delivered."""
+        return self._stopping and not self.socket_service.busy
 
     def run(self) -> None:
-        """Turn until the end."""
+        """Turn the reactor until the end."""
         while not self.ended:
-            self._service.reactor.turn()
+            self.socket_service.reactor.turn()
 
     def fail(self) -> None:
-        """Its code has raised: without a node to listen to, this process ends."""
-        self._service.reactor.ignore(self)
+        """End the process after an error in its code: without a node to listen to it can only end."""
+        self.socket_service.reactor.ignore(self)
         self._node_is_gone()
 
     def _stop(self) -> None:
         if not self._stopping:
-            self._service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._stop_now)
+            self.socket_service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._stop_now)
         self._stopping = True
         linger = min(self._settings.socket.linger, _LINGER_AT_STOP_SECONDS)
-        self._service.settings = dataclasses.replace(self._settings.socket, linger=linger)
+        self.socket_service.shared.settings = dataclasses.replace(self._settings.socket, linger=linger)
 
     def _node_is_gone(self) -> None:
         self._stop()
-        self._service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._kill_workers)
+        self.socket_service.reactor.call_at(self._kernel.now() + self._settings.stop_timeout, self, self._kill_workers)
 
     def _stop_now(self, now: float) -> None:
-        """No time is left for what is being closed, and none for what is closed from now on."""
+        """Leave no time to connections that are closing, nor to those that are closed from now on."""
         del now
         self._stopping = True
-        self._service.settings = dataclasses.replace(self._settings.socket, linger=0.0, flush_timeout=0.0)
-        self._service.end_by_force()
+        self.socket_service.shared.settings = dataclasses.replace(self._settings.socket, linger=0.0, flush_timeout=0.0)
+        self.socket_service.end_by_force()
 
     def _kill_workers(self, now: float) -> None:
         del now
@@ -116,25 +112,25 @@ class SocketProcess:
             with contextlib.suppress(OSError):
                 self._kernel.signal_process(pidfd, signal.SIGKILL)
 
-    def _forget_ended_workers(self) -> None:
-        for number, pidfd in list(self._workers.items()):
+    def _close_ended_workers(self) -> None:
+        for process_number, pidfd in list(self._workers.items()):
             try:
                 self._kernel.signal_process(pidfd, 0)
             except OSError:
-                self._kernel.close(self._workers.pop(number))
+                self._kernel.close(self._workers.pop(process_number))
 
 
 def log(line: str) -> None:
-    """One line for the node's log."""
+    """Write one line to the node's log."""
     with contextlib.suppress(OSError):  # the node is gone
-        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
+        standard_error.write_line(line)
 
 
 def main() -> None:
-    """Serve until the node says stop or is gone."""
+    """Serve until the node stops this process or is gone."""
     beginning = be_a_child("socket service")
     process = SocketProcess(beginning, log)
-    gc.freeze()  # what is loaded now lives as long as the process
+    gc.freeze()  # everything that is loaded now lives as long as the process
     process.run()
 
 

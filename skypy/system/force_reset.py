@@ -1,4 +1,4 @@
-"""End a TCP connection with RST at once, whoever else holds a duplicate of its descriptor."""
+"""A TCP reset that is sent at once, even if another process holds a duplicate of the descriptor."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _UNSPECIFIED: Final = struct.pack("H14x", socket.AF_UNSPEC)
 
 
 def force_reset(descriptor: int) -> None:
-    """connect(AF_UNSPEC), which dissolves the connection (connect(2)); the socket module cannot say it.
+    """Reset a connection by connect(AF_UNSPEC), which dissolves it (connect(2)); the socket module cannot express it.
 
     SO_LINGER {1, 0} would wait for the last close, and the owner's worker holds a duplicate. A connection that has
-    ended meanwhile needs no reset, so the result does not matter.
+    ended meanwhile needs no reset, so errors are ignored.
     """
     _libc.connect(descriptor, _UNSPECIFIED, len(_UNSPECIFIED))

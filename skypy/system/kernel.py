@@ -1,8 +1,9 @@
-"""What skypy asks of the operating system about descriptors, by number, and what else `skypy.testing` has in memory."""
+"""The calls about descriptors, by number, of which `skypy.testing` has others in memory; and the clocks and limits."""
 
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -15,13 +16,13 @@ from skypy.system.poller import Poller
 
 
 class Kernel:
-    """The calls of a worker, of a node and of lanes."""
+    """The calls of workers, of the node and of lanes."""
 
     lane_receive_bytes = 262144
-    """How much a lane takes in one call."""
+    """The most that a lane receives with one call."""
 
     messages_per_turn = 1000
-    """How many messages a worker handles before its timers and sockets have their turn."""
+    """The messages that a worker handles before its timers and sockets have their turn."""
 
     def __init__(self) -> None:
         self.read: Callable[[int, int], bytes] = os.read
@@ -32,38 +33,55 @@ class Kernel:
         self.now: Callable[[], float] = time.monotonic
         self.signal_process: Callable[[int, int], None] = signal.pidfd_send_signal
 
+    def unix_time(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return time.time()
+
     def message_queue(self) -> deque[Any]:
-        """What holds the messages that wait in a worker: in the order of arrival, outside of tests."""
+        """Return a queue for the messages that wait in a worker: first in, first out, except in tests."""
         return deque()
 
     def poller(self, spin_seconds: float = 0.0) -> Poller:
-        """What tells readiness; it spins for `spin_seconds` before it sleeps."""
+        """Return a poller that spins for `spin_seconds` before it sleeps."""
         return Poller(spin_seconds)
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
-        """The two ends of a new lane."""
+        """Return the sockets of the two ends of a new lane."""
         return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def socket_of(self, descriptor: int) -> socket.socket:
-        """The socket of a descriptor that has arrived; it is closed with the object."""
+        """Return the socket of a descriptor that has arrived; closing the socket closes the descriptor."""
         return socket.socket(fileno=descriptor)
 
+    def open_to_append(self, path: str) -> int:
+        """Return a descriptor of a file to which every write is appended. Raises OSError."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
     def local_address(self, descriptor: int) -> tuple[str, int]:
-        """Our end of a connection, or where a listener listens: host, port."""
+        """Return the host and port of this end of a connection, or of a listener."""
         with socket.socket(fileno=os.dup(descriptor)) as duplicate:
             host, port = duplicate.getsockname()[:2]
         return host, port
 
     def tcp_info(self, descriptor: int, size: int) -> bytes:
-        """What the kernel knows of a connection: the bytes of `struct tcp_info`."""
+        """Return the first `size` bytes of a connection's `struct tcp_info`."""
         with socket.socket(fileno=os.dup(descriptor)) as duplicate:
             return duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
 
     def wait(self, descriptor: int, *, writable: bool) -> None:
-        """Block until there is something to read, or, where it is wanted, room to write."""
+        """Block until there is something to read or, if `writable`, room to write."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN | (select.POLLOUT if writable else 0))
         poll.poll()
+
+    def descriptor_limit(self) -> int:
+        """Return the number of descriptors that this process may have."""
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    def raise_descriptor_limit(self) -> None:
+        """Allow this process as many descriptors as its hard limit permits."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 LINUX: Final = Kernel()

@@ -1,4 +1,4 @@
-"""Keep a connection that we have finished out of TIME_WAIT."""
+"""A socket filter that keeps a connection which was finished here out of TIME_WAIT."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PROGRAM: Final = ctypes.create_string_buffer(
 _FILTER: Final = struct.pack("@HP", 4, ctypes.addressof(_PROGRAM))
 
 
-def refuse_fin(end: socket.SocketType) -> None:
-    """Let the kernel drop the peer's FIN, which would put a connection that we have finished into TIME_WAIT at once.
+def refuse_fin(socket_: socket.SocketType) -> None:
+    """Let the kernel drop the peer's FIN, which would put a connection that was finished here into TIME_WAIT at once.
 
-    A peer that closes as soon as it sees our FIN is faster than any program that waits for FIN_WAIT2. Without its FIN
-    the connection stays there until the peer has acknowledged everything, our FIN included, and can then be reset: the
-    peer has every byte and a clean end. The filter needs no privilege.
+    A peer that closes as soon as it sees this side's FIN is faster than any program that waits for FIN_WAIT2. Without
+    the peer's FIN the connection stays in FIN_WAIT2 until the peer has acknowledged everything, this side's FIN
+    included, and can then be reset: the peer has every byte and a clean end. The filter needs no privilege.
     """
-    end.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, _FILTER)
+    socket_.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, _FILTER)

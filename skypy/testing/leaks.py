@@ -80,9 +80,9 @@ class InterpreterState:
 
 def sockets_of(worker: Worker) -> set[int]:
     """Return the descriptors of the sockets of a worker's actors, those not reported closed yet included."""
-    sockets = worker.sockets
-    listeners = (*sockets.listeners.values(), *sockets.closed_listeners.values())
-    connections = (*sockets.own.values(), *sockets.leases.parting.values())
+    ownership = worker.sockets.ownership
+    listeners = (*ownership.listeners.values(), *ownership.parting_listeners.values())
+    connections = (*ownership.own.values(), *ownership.leases.parting.values())
     held = {one.descriptor for one in listeners} | {one.descriptor for one in connections}
     return {descriptor for descriptor in held if descriptor is not None}
 

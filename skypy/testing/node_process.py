@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any, Final
 
-from skypy.core.wire.control_lane import JOIN, WATCH
 from skypy.node.child import Child
 from skypy.node.node import NodeProcess
 
@@ -29,24 +27,14 @@ class TestedNodeProcess(NodeProcess):
 
     def start_test(self) -> Child:
         """Start the process of the test and return it."""
-        assert self._service is not None
-        number = TEST_PROCESS_NUMBER
-        said = functools.partial(self._worker_said, number)
-        child = self._workers[number] = self._start_child("test", "skypy.node.worker_process", said, ("test",))
-        ours, theirs = self._kernel.lane_pair()
-        with ours, theirs:
-            self._service.send((JOIN, number), ours.fileno())
-            self._service.send((WATCH, number), child.pidfd)
-            child.send(self._settings_for(number), theirs.fileno())
-        self._introduce(number, child)
-        return child
+        return self.add_worker(TEST_PROCESS_NUMBER, "test")
 
-    def _settings_for(self, number: int) -> tuple[Any, ...]:
-        kind, number, settings, *more = super()._settings_for(number)
-        if number == TEST_PROCESS_NUMBER:
+    def settings_for(self, process_number: int) -> tuple[Any, ...]:
+        kind, _, settings, *more = super().settings_for(process_number)
+        if process_number == TEST_PROCESS_NUMBER:
             settings["service_path"] = [*settings["service_path"], _SERVICES]
-        return kind, number, settings, *more
+        return kind, process_number, settings, *more
 
-    def _launch_start_service(self) -> None:
-        if self._settings.start:
-            super()._launch_start_service()
+    def launch_start_service(self) -> None:
+        if self.settings.start:
+            super().launch_start_service()

@@ -1,75 +1,76 @@
-"""A worker's way to its node: what it says and asks over the control lane, and what it is told."""
+"""A worker's link to its node: messages and questions over the control lane, and the messages that come back."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core import errors
-from skypy.core.errors import ServiceError, SkypyError
-from skypy.core.wire.codec import MalformedFrame
+from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
 from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
+from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
 _KNOWN_ERRORS: Final = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
 
 
 class NodeLink:
-    """The control lane. `told` handles what is no answer, by kind; `node_gone` is called when the node has ended."""
+    """The control lane of a worker."""
 
     def __init__(
         self,
         control: Lane,
-        loop: asyncio.AbstractEventLoop,
-        told: Mapping[int, Callable[..., None]],
+        scheduler: Scheduler,
+        handlers: Mapping[int, Callable[..., None]],
         node_gone: Callable[[], None],
     ) -> None:
+        """`handlers` take the fields of a message that is no answer, by its kind; `node_gone` is for the node's end."""
         self._control = control
-        self._loop = loop
-        self._told = told
+        self._scheduler = scheduler
+        self._loop = scheduler.loop
+        self._handlers = handlers
         self._node_gone = node_gone
-        self._requests = itertools.count(1)
+        self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
-        self._writing = False
-        loop.add_reader(control.fileno(), self._readable)
+        """Messages that came before the answer that `ask_now` was waiting for."""
+        self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
+        self.flush = self._lane.flush
+        """Send as much as the lane takes; the rest follows when there is room."""
 
     def send(self, message: tuple[Any, ...]) -> None:
-        """Tell the node something."""
+        """Send a message to the node at once."""
         self._control.send(message)
         self.flush()
 
     def send_later(self, message: tuple[Any, ...]) -> None:
-        """The same, with the next `flush`: what comes in numbers costs one system call."""
+        """Send a message at the end of this turn: messages that come in numbers cost one system call."""
+        if self._control.idle:  # else a flush is due already, or comes when there is room
+            self._scheduler.send_last(self.flush)
         self._control.send(message)
 
-    def flush(self) -> None:
-        """Send what the lane takes; the rest when there is room."""
-        if self._control.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._control.fileno(), self.flush)
-            else:
-                self._loop.remove_writer(self._control.fileno())
-
     async def ask(self, verb: str, *arguments: Any) -> Any:
-        """The node's answer. Raises the error that the node refused with."""
-        request = next(self._requests)
-        waiter = self._waiting[request] = Waiter[Any](self._loop)
-        self.send((ASK, request, verb, *arguments))
+        """Return the node's answer. Raises the error by which the node refuses."""
+        ticket = next(self._tickets)
+        waiter = self._waiting[ticket] = Waiter[Any](self._loop)
+        self.send((ASK, ticket, verb, *arguments))
         try:
             return await waiter
         finally:
-            self._waiting.pop(request, None)
+            self._waiting.pop(ticket, None)
 
     def ask_now(self, verb: str, *arguments: Any) -> Any:
-        """The same without giving up control: for the rare verbs that are no coroutines. The node never blocks."""
-        request = next(self._requests)
-        self.send((ASK, request, verb, *arguments))
+        """Return the node's answer, and let nothing else run meanwhile: for rare verbs that are no coroutines.
+
+        This blocks the worker, which is harmless because the node never blocks. Raises as `ask` does, and ServiceError
+        when the node is gone.
+        """
+        ticket = next(self._tickets)
+        self.send((ASK, ticket, verb, *arguments))
         while True:
             self._control.wait()
             self.flush()
@@ -78,49 +79,45 @@ class NodeLink:
             except (LaneEnded, MalformedFrame):
                 raise ServiceError("the node is gone") from None
             answer = next(
-                (message for message in messages if message[0] in (ANSWER, REFUSAL) and message[1] == request), None
+                (message for message in messages if message[0] in (ANSWER, REFUSAL) and message[1] == ticket), None
             )
             self._later += (message for message in messages if message is not answer)
             if answer is not None:
-                self._loop.call_soon(self._do_later)
+                self._loop.call_soon(self._handle_later)
                 if answer[0] == REFUSAL:
                     raise _error(*answer[2:])
                 return answer[2]
 
-    def do(self, messages: Sequence[Any]) -> None:
-        """Act on what the node has said."""
-        for message in messages:
-            try:
-                self._do(*message)
-            except (SystemExit, KeyboardInterrupt):
-                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
+    def handle_all(self, messages: Iterable[Sequence[Any]]) -> None:
+        """Handle messages of the node, in a turn."""
+        self._scheduler.handle_all(self._handle, messages)
 
-    def _do(self, kind: int, *fields: Any) -> None:
+    def _handle(self, message: Sequence[Any]) -> None:
+        kind, *fields = message
         if kind not in (ANSWER, REFUSAL):
-            self._told[kind](*fields)
+            self._handlers[kind](*fields)
             return
-        request, *answer = fields
-        waiter = self._waiting.get(request)
+        ticket, *answer = fields
+        waiter = self._waiting.get(ticket)
         if waiter is None or waiter.done():
-            return  # whoever asked has given up
+            return  # the task that has asked was cancelled
         if kind == ANSWER:
             waiter.set_result(answer[0])
         else:
             waiter.set_exception(_error(*answer))
 
-    def _readable(self) -> None:
-        try:
-            messages = self._control.receive()
-        except (LaneEnded, MalformedFrame):
-            self._loop.remove_reader(self._control.fileno())
-            self._node_gone()
-            return
-        self._do_later()
-        self.do(messages)
+    def _received(self, messages: list[Any]) -> None:
+        self._handle_later()
+        self.handle_all(messages)
 
-    def _do_later(self) -> None:
-        later, self._later = list(self._later), deque()
-        self.do(later)
+    def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # a node that sends nonsense is treated like one that is gone
+        self._node_gone()
+
+    def _handle_later(self) -> None:
+        if self._later:
+            later, self._later = self._later, deque()
+            self.handle_all(later)
 
 
 def _error(name: str, text: str) -> SkypyError:

@@ -20,18 +20,18 @@ from typing import IO, Any, NoReturn
 ROOT = Path(__file__).parents[2]
 SERVICES = Path(__file__).parent / "services"
 SECONDS = 30.0
-"""More than anything here takes on a busy machine: whoever waits that long fails and shows the log."""
+"""More seconds than anything here takes on a busy machine: a wait that lasts so long fails and shows the log."""
 PLACEMENTS = ("together", "apart")
 
 _TROUBLE = re.compile(
     r"^(\[[^\]]+\] )?(error |Exception |Fatal|socket: )|^Traceback|[Ww]arning|destroyed|was never|left behind"
 )
-"""How an entry begins that says that something is wrong; what follows it, a traceback mostly, is a matter of taste."""
+"""The beginning of a log entry that tells of trouble; its other lines, a traceback mostly, are not looked at."""
 _POLL_SECONDS = 0.005
 
 
 class NodeFailed(AssertionError):
-    """Something does not hold for a node; the text has its log."""
+    """An expectation of a node does not hold; the text has its log."""
 
 
 class RunningNode:
@@ -60,7 +60,7 @@ class RunningNode:
     # -- its log --
 
     def wait_for_line(self, pattern: str, *, after: int = 0) -> re.Match[str]:
-        """The first line from number `after` on that matches."""
+        """Return the first line from number `after` on that matches."""
         deadline = time.monotonic() + SECONDS
         seen = after
         with self._more:
@@ -75,7 +75,7 @@ class RunningNode:
                 self._more.wait(min(left, 0.1))  # the reader's end is not announced
 
     def trouble(self, allowed: list[str], *, after: int = 0, before: int | None = None) -> list[str]:
-        """Lines that speak of trouble which nobody has allowed."""
+        """Return the lines that tell of trouble and that `allowed` does not match."""
         lines = self.lines[after:before]
         return [line for line in lines if _TROUBLE.search(line) and not any(re.search(one, line) for one in allowed)]
 
@@ -86,7 +86,7 @@ class RunningNode:
     # -- its processes --
 
     def worker(self, index: int) -> int:
-        """The pid of a worker, once it is there."""
+        """Return the pid of a worker, once it is there."""
         self.eventually(lambda: f"skypy: worker {index}" in self._children(), f"there is no worker {index}")
         return self._children()[f"skypy: worker {index}"]
 
@@ -98,12 +98,12 @@ class RunningNode:
         return {_title(pid): pid for pid in self._processes()}
 
     def _processes(self) -> list[int]:
-        """Everything that lives in the node's session."""
+        """Return the pids of all processes that live in the node's session."""
         pids = map(int, filter(str.isdecimal, os.listdir("/proc")))
         return [pid for pid in pids if _session(pid) == self._process.pid]
 
     def eventually(self, condition: Callable[[], bool], problem: str) -> None:
-        """Wait for what the kernel does not announce."""
+        """Wait for a condition that the kernel does not announce."""
         deadline = time.monotonic() + SECONDS
         while not condition():
             if time.monotonic() > deadline:
@@ -113,7 +113,7 @@ class RunningNode:
     # -- what it is asked --
 
     def ask(self, *words: str) -> Any:
-        """The answer of the stage to one line of words."""
+        """Return the answer of the stage to one line of words."""
         port = int(self.wait_for_line(r" port (\d+)$")[1])
         with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
             client.sendall(" ".join(words).encode() + b"\n")
@@ -127,7 +127,7 @@ class RunningNode:
         return json.loads(answer)
 
     def play(self, topic: str, name: str, placement: str) -> None:
-        """Play a scenario: it passes, it logs no trouble but what it has announced, it leaves nothing behind."""
+        """Play a scenario: it passes, logs only the trouble that it has announced, and leaves nothing behind."""
         begin = len(self.lines)
         outcome = self.ask("play", topic, name, placement)
         end = rf"played {topic} {name} {placement}$"
@@ -144,12 +144,12 @@ class RunningNode:
     # -- its end --
 
     def stop(self) -> int:
-        """Ask it to stop; its exit code, once everything that wrote to its log has ended."""
+        """Ask the node to stop; return its exit code once everything that wrote to its log has ended."""
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
-        """Its exit code, once it has ended by itself."""
+        """Return the exit code of the node, once it has ended by itself."""
         try:
             code = self._process.wait(SECONDS)
         except subprocess.TimeoutExpired:
@@ -158,7 +158,7 @@ class RunningNode:
         return code
 
     def kill(self) -> None:
-        """Make an end of everything that is left."""
+        """Kill everything that is left of the node."""
         for pid in self._processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -167,7 +167,7 @@ class RunningNode:
 
 @contextmanager
 def running(start: str, *overrides: str, allowed: tuple[str, ...] = ()) -> Iterator[RunningNode]:
-    """A node that has started, and is stopped afterwards; `allowed` is the trouble that its log may speak of."""
+    """Run a node, and stop it afterwards; `allowed` matches the trouble that its log may tell of."""
     node = RunningNode(start, *overrides)
     try:
         node.wait_for_line(r"^\[node\] .* started (at :[0-9a-f]{8}|and has exited)$")
@@ -182,7 +182,7 @@ def running(start: str, *overrides: str, allowed: tuple[str, ...] = ()) -> Itera
 
 
 def scenarios(topic: str) -> list[str]:
-    """The scenarios that a service offers."""
+    """Return the names of the scenarios that a service offers."""
     tree = ast.parse((SERVICES / f"{topic}.py").read_text())
     functions = [node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)]
     return [name for name in functions if name.startswith("test_")]
@@ -196,7 +196,7 @@ def _title(pid: int) -> str:
 
 
 def _session(pid: int) -> int:
-    """The session of a process that lives; 0 when it does not."""
+    """Return the session of a process that lives, or 0."""
     try:
         state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
     except OSError:

@@ -16,7 +16,7 @@ class Point:
 
 
 class Derived(Point):
-    """Arrives as a Point."""
+    """A subclass of a registered class: it arrives as its base."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Point) and (self.x, self.y) == (other.x, other.y)
@@ -25,29 +25,29 @@ class Derived(Point):
 
 
 class Place(NamedTuple):
-    """Without being registered it would arrive as a list."""
+    """A tuple that, not registered, would arrive as a list."""
 
     x: int
     y: int
 
 
 class Unit(IntEnum):
-    """Without being registered it would arrive as an int."""
+    """An int that, not registered, would arrive as a plain int."""
 
     METRE = 1
 
 
 class Broken:
-    """Can be packed and not be unpacked."""
+    """A class that can be packed and not be unpacked."""
 
 
 class Unpackable:
-    """Cannot be packed."""
+    """A class that cannot be packed."""
 
 
 @dataclass
 class Late:
-    """Registered by a service, here for who sends it."""
+    """A class that a service registers; it is here for its senders."""
 
     number: int
 

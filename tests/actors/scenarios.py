@@ -1,4 +1,4 @@
-"""What the scenarios of these tests are played with, inside of actors.
+"""The means by which the scenarios of these tests are played, inside of actors.
 
 A topic is a service whose functions `test_...(others)` are scenarios. Each is played by an actor of its own; `others`
 starts the actors that it plays with: all on one worker, or spread over two.
@@ -18,11 +18,10 @@ from typing import Any, Literal
 import skypy
 from skypy import socket
 from skypy.core.address import process_number
-from skypy.worker.actors.actor import current_actor
-from skypy.worker.worker import Worker
+from skypy.worker.worker import Worker, current_actor
 
 LONG = 15.0
-"""Seconds that no scenario takes: one that does hangs."""
+"""The seconds after which a scenario is taken to hang."""
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="untouched")
 
@@ -37,7 +36,7 @@ class Others:
         self._workers = itertools.cycle((2, 1))  # who plays is on worker 1
 
     def where(self) -> int | Literal["here"]:
-        """Where the next one starts."""
+        """Return the worker where the next one starts."""
         return "here" if self.together else next(self._workers)
 
     async def start(self, name: str, /, *args: Any) -> skypy.Address:
@@ -47,12 +46,12 @@ class Others:
         return address
 
     def expect(self, pattern: str) -> None:
-        """The log will have lines that match."""
+        """Announce that the log will have lines that match."""
         self.expected.append(pattern)
 
 
 async def play(module_name: str, name: str, placement: str) -> dict[str, Any]:
-    """What a scenario comes to: its traceback if it fails, with the values of its variables."""
+    """Play a scenario and return its outcome: if it fails, its traceback with the values of its variables."""
     others = Others(placement)
     scenario: Callable[[Others], Coroutine[Any, Any, None]] = getattr(sys.modules[module_name], name)
     error = ""
@@ -66,7 +65,7 @@ async def play(module_name: str, name: str, placement: str) -> dict[str, Any]:
 
 
 async def offer(*verbs: Callable[..., Coroutine[Any, Any, Any]]) -> None:
-    """Run functions for whoever asks for them over a socket, by a line with a name and arguments; answer in JSON."""
+    """Run functions for clients that ask for them by a line with a name and arguments; answer in JSON."""
     by_name = {verb.__name__: verb for verb in verbs}
 
     async def serve(fd: int, address: str) -> None:
@@ -85,12 +84,12 @@ async def offer(*verbs: Callable[..., Coroutine[Any, Any, Any]]) -> None:
 
 
 def here() -> Worker:
-    """The worker of the current actor."""
+    """Return the worker of the current actor."""
     return current_actor().worker
 
 
 def process_of(address: skypy.Address) -> int:
-    """The number of the process that an actor lives in."""
+    """Return the number of the process that an actor lives in."""
     return process_number(address)
 
 
@@ -101,7 +100,7 @@ async def passes(condition: Callable[[], bool]) -> None:
 
 
 async def raises(kind: type[BaseException], call: Awaitable[Any]) -> Any:
-    """The exception of this kind that a call raises."""
+    """Return the exception of this kind that a call raises."""
     try:
         result = await call
     except kind as error:
@@ -110,7 +109,7 @@ async def raises(kind: type[BaseException], call: Awaitable[Any]) -> Any:
 
 
 async def refuses(function: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> None:
-    """A value of the wrong type raises TypeError: where it is awaited, or where it is called if that is compiled."""
+    """Check that a value of the wrong type raises TypeError: in the await, or in the call of a compiled function."""
     try:
         result = await function(*args, **kwargs)
     except TypeError:
@@ -119,7 +118,7 @@ async def refuses(function: Callable[..., Awaitable[Any]], /, *args: Any, **kwar
 
 
 async def outcome(call: Awaitable[Any]) -> str:
-    """What a call comes to, in words."""
+    """Return the outcome of a call, in words."""
     try:
         return repr(await call)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Workers end themselves, by os._exit and by a crash, which real processes alone can; `tests/contract` has the rest."""
+"""Workers that end themselves, by os._exit and by a crash. `tests/contract` has deaths that memory knows as well."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.actors.harness import RunningNode, running
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RunningNode]:
-    """A node whose workers end themselves."""
+    """Run a node whose workers end themselves."""
     with running("suicides", "workers=3") as node:
         yield node
 

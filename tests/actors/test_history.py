@@ -1,4 +1,4 @@
-"""Every call has exactly one outcome, whatever dies meanwhile, and nothing of it is left."""
+"""Every call has exactly one outcome, even if workers die meanwhile, and nothing of it is left."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ KILLED = r"worker \d was ended by signal 9"
 
 
 def history(node: RunningNode, actors: int, calls: int, every_seconds: float, every_calls: int) -> dict[str, Any]:
-    """Let actors on 4 workers call each other while workers are killed; what became of all calls."""
+    """Let actors on 4 workers call each other while workers are killed; return the outcomes of all calls."""
     node.ask("begin", *map(str, (actors, calls, every_seconds, every_calls)))
     for hundredth in range(1, 101):
         node.wait_for_line(rf"history: {hundredth} %$")

@@ -1,4 +1,4 @@
-"""The scenarios of real nodes on systems in memory: that they pass there as well is what proves the fake."""
+"""The scenarios of real nodes, played on systems in memory: they show that the fake behaves as a real node does."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +18,14 @@ NOT_IN_MEMORY = {
         "a turn ends after 2 ms of computing, and the clock in memory stands still while code runs"
     ),
 }
-"""With the reason: what they are about is not there in memory."""
+"""Scenarios about something that does not exist in memory, with the reason."""
 
 pytestmark = pytest.mark.skypy(service_path=["services"], env={"color": "green"})
 
 
 @pytest.fixture(scope="module")
 def no_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what no tool that reads our files would like."""
+    """Return a folder with a file that is no Python, which tools that read our files would not like."""
     folder = tmp_path_factory.mktemp("services")
     (folder / "no_python.py").write_text("this is no Python\n")
     return folder

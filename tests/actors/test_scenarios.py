@@ -1,4 +1,4 @@
-"""What actors do with each other on a real node, spread over two workers; in memory they play all on one worker, too.
+"""Scenarios of actors on a real node, spread over two workers; in memory they are also played on one worker.
 
 The scenarios are the functions `test_...` of the services in `services/`.
 """

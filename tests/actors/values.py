@@ -1,4 +1,4 @@
-"""Values that messages carry, and such that they do not."""
+"""Values that messages carry, and values that they do not."""
 
 import asyncio
 from collections import deque
@@ -56,7 +56,7 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=EAST)
 
 
 def plain_values() -> list[tuple[str, Any]]:
-    """What arrives as it is."""
+    """Return values that arrive as they are."""
     return [
         ("none", None), ("true", True), ("false", False), ("zero", 0), ("largest", (1 << 64) - 1),
         ("smallest", -(1 << 63)), ("float", 2.5), ("infinity", float("-inf")), ("empty", ""),
@@ -69,7 +69,7 @@ def plain_values() -> list[tuple[str, Any]]:
 
 
 def bad_values() -> list[tuple[str, Any]]:
-    """What no message carries."""
+    """Return values that no message carries."""
     circle: list[Any] = []
     circle.append(circle)
     ring: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def bad_values() -> list[tuple[str, Any]]:
 
 
 def nested(depth: int) -> list[Any]:
-    """Lists in lists, so many in all."""
+    """Return lists in lists, so many in all."""
     value: list[Any] = []
     for _ in range(depth - 1):
         value = [value]

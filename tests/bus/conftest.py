@@ -1,4 +1,4 @@
-"""Endpoints of one node in one process, and a loop that drives them all."""
+"""The buses of one node in one process, and a loop that drives them all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from skypy.bus.bus import Bus
 from skypy.lane.lane import Lane, lane_pair
 
 SECONDS = 20.0
-"""More than anything here takes: whoever waits that long has lost a wake-up."""
+"""More than anything here takes: a test that waits that long has lost a wake-up."""
 
 
 class Buses:
-    """A node's bus: `join(number)` gives a bus, whose batches are kept in `batches[number]`.
+    """The buses of a node: `join(number)` makes one, and keeps its batches in `batches[number]`.
 
     `introduced=False`: there are no lanes to the others yet; `introduce` makes one.
     """
@@ -27,13 +27,13 @@ class Buses:
         self.buses: dict[int, Bus] = {}
         self.batches: dict[int, list[list[Any]]] = {}
         self.unmet: dict[int, list[int]] = {}
-        self.posted = Counter[int]()
+        self.flushes_wanted = Counter[int]()
         self.broken = Counter[int]()
         self.failures: list[BaseException] = []
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
     def join(self, number: int, received: Callable[[list[Any]], None] | None = None, *, introduced: bool = True) -> Bus:
-        """A bus that is through with a batch as soon as it has received it."""
+        """Make a bus that has handled each batch as soon as it arrives."""
         take = received or self.batches.setdefault(number, []).append
 
         def receive(messages: list[Any], handled: Callable[[], None]) -> None:
@@ -49,29 +49,29 @@ class Buses:
         *,
         introduced: bool = True,
     ) -> Bus:
-        """A bus that says itself when it is through with a batch."""
+        """Make a bus whose test says when a batch has been handled."""
         self.batches.setdefault(number, [])
 
-        def posted() -> None:
-            self.posted[number] += 1
+        def wants_flush() -> None:
+            self.flushes_wanted[number] += 1
 
         def broken() -> None:
             self.broken[number] += 1
 
         unmet = self.unmet.setdefault(number, [])
-        one = self.buses[number] = Bus(self.loop, received, posted, unmet.append, broken)
+        one = self.buses[number] = Bus(self.loop, received, wants_flush, unmet.append, broken)
         for other in self.buses if introduced else ():
             if other != number:
                 self.introduce(number, other)
         return one
 
     def introduce(self, number: int, other: int) -> None:
-        """Give both a lane to each other."""
+        """Make a lane between two buses."""
         for (one, peer), end in zip(((number, other), (other, number)), lane_pair(), strict=True):
             self.buses[one].join(peer, Lane(end))
 
     def messages(self, number: int) -> list[Any]:
-        """What has arrived."""
+        """Return the messages that have arrived at a bus."""
         return [message for batch in self.batches[number] for message in batch]
 
     def run_until(self, condition: Callable[[], bool]) -> None:

@@ -15,17 +15,17 @@ from tests.bus.conftest import SECONDS, Buses
 SMALL = 100
 
 
-def post_all(one: Bus, number: int, messages: list[Any]) -> None:
+def send_all(one: Bus, number: int, messages: list[Any]) -> None:
     for message in messages:
         assert one.send(number, message, SMALL) is True
 
 
-def test_what_is_posted_before_a_flush_arrives_as_one_batch_in_order(bus: Buses) -> None:
+def test_what_is_sent_before_a_flush_arrives_as_one_batch_in_order(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
-    post_all(one, 2, [[1, "a"], [2, b"b"], [3, None]])
+    send_all(one, 2, [[1, "a"], [2, b"b"], [3, None]])
     one.flush()
     bus.run_until(lambda: bool(bus.batches[2]))
-    post_all(one, 2, [[4]])
+    send_all(one, 2, [[4]])
     one.flush()
     bus.run_until(lambda: len(bus.batches[2]) == 2)
     assert bus.batches[2] == [[[1, "a"], [2, b"b"], [3, None]], [[4]]]
@@ -33,22 +33,22 @@ def test_what_is_posted_before_a_flush_arrives_as_one_batch_in_order(bus: Buses)
 
 def test_nothing_leaves_before_a_flush_and_an_empty_flush_sends_nothing(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
-    post_all(one, 2, [["held back"]])
+    send_all(one, 2, [["held back"]])
     bus.loop.run_until_complete(_iterations(20))
     assert bus.batches[2] == []
     for _ in range(3):
         one.flush()
-    post_all(one, 2, [["last"]])
+    send_all(one, 2, [["last"]])
     one.flush()
     bus.run_until(lambda: len(bus.messages(2)) == 2)
     assert bus.messages(2) == [["held back"], ["last"]]
 
 
-def test_a_turn_is_asked_for_once_in_a_batch(bus: Buses) -> None:
+def test_a_flush_is_asked_for_once_in_a_batch(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
-    for posted in (1, 2):
-        post_all(one, 2, [["first"], ["second"]])
-        assert bus.posted[1] == posted
+    for wanted in (1, 2):
+        send_all(one, 2, [["first"], ["second"]])
+        assert bus.flushes_wanted[1] == wanted
         one.flush()
 
 
@@ -56,25 +56,25 @@ def test_a_long_turn_sends_before_it_ends_and_each_time_twice_as_much(bus: Buses
     one, _ = bus.join(1), bus.join(2)
     arrived: list[int] = []
     for number in range(1000):
-        post_all(one, 2, [[number]])
+        send_all(one, 2, [[number]])
         bus.loop.run_until_complete(_iterations(1))
         if not arrived or len(bus.messages(2)) > arrived[-1]:
             arrived.append(len(bus.messages(2)))
     assert arrived == [0, 16, 48, 112, 240, 496]
     one.flush()
-    post_all(one, 2, [[number] for number in range(1000, 1016)])
+    send_all(one, 2, [[number] for number in range(1000, 1016)])
     bus.run_until(lambda: len(bus.messages(2)) == 1016)  # the next turn begins anew
     assert bus.messages(2) == [[number] for number in range(1016)]
 
 
-def test_every_pair_of_endpoints_keeps_its_own_order(bus: Buses) -> None:
+def test_every_pair_of_workers_keeps_its_own_order(bus: Buses) -> None:
     numbers = (1, 2, 3, 4)
     buses = {number: bus.join(number) for number in numbers}
     chance = random.Random(1)
     sent = Counter[tuple[int, int]]()
     for _ in range(4000):
         source, target = chance.sample(numbers, 2)
-        post_all(buses[source], target, [[source, sent[source, target]]])
+        send_all(buses[source], target, [[source, sent[source, target]]])
         sent[source, target] += 1
         if chance.random() < 0.1:
             buses[source].flush()
@@ -83,7 +83,7 @@ def test_every_pair_of_endpoints_keeps_its_own_order(bus: Buses) -> None:
     bus.run_until(lambda: sum(len(bus.messages(number)) for number in numbers) == 4000)
     for target in numbers:
         for source in numbers:
-            counts = [count for who, count in bus.messages(target) if who == source]
+            counts = [count for sender, count in bus.messages(target) if sender == source]
             assert counts == list(range(sent[source, target]))
 
 
@@ -92,7 +92,7 @@ def test_every_pair_of_endpoints_keeps_its_own_order(bus: Buses) -> None:
 
 @pytest.mark.parametrize("outstanding", [1, 2, 50])
 def test_no_wake_up_is_lost_under_crossing_traffic(bus: Buses, outstanding: int) -> None:
-    """Both sides send whenever they receive, so a notice is always pending while somebody sends or looks."""
+    """Both sides send whenever they receive, so a notice is always pending while one of them sends or looks."""
     rounds = 3000
     answered = Counter[int]()
     buses: dict[int, Bus] = {}
@@ -111,7 +111,7 @@ def test_no_wake_up_is_lost_under_crossing_traffic(bus: Buses, outstanding: int)
     for number, peer in ((1, 2), (2, 1)):
         buses[number] = bus.join(number, partial(received, number, peer))
     for number, peer in ((1, 2), (2, 1)):
-        post_all(buses[number], peer, [["ping", value] for value in range(outstanding)])
+        send_all(buses[number], peer, [["ping", value] for value in range(outstanding)])
         buses[number].flush()
     bus.run_until(lambda: answered[1] == answered[2] == rounds)
 
@@ -126,13 +126,13 @@ def test_a_flood_lets_others_run(bus: Buses) -> None:
             bus.loop.call_soon(tick)
 
     for number in range(1000):
-        post_all(one, 2, [[number, b"x" * 10_000]])
+        send_all(one, 2, [[number, b"x" * 10_000]])
         one.flush()
     bus.loop.call_soon(tick)
     bus.run_until(lambda: len(bus.messages(2)) == 1000)
     assert [number for number, _ in bus.messages(2)] == list(range(1000))
     steps = [after - before for before, after in itertools.pairwise(arrived_at_tick)]
-    assert max(steps) <= 60  # nobody waited for all of them
+    assert max(steps) <= 60  # no callback waited for all of them
 
 
 def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:
@@ -145,7 +145,7 @@ def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:
 
     one, _ = bus.join(1), bus.join(2, received)
     for text in ("good", "bad", "better", "bad", "best"):
-        post_all(one, 2, [[text]])
+        send_all(one, 2, [[text]])
         one.flush()
         bus.run_until(lambda text=text: arrived[-1:] == [[text]])  # type: ignore[misc]
     assert len(arrived) == 5
@@ -158,7 +158,7 @@ def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:
 
 def test_what_was_flushed_before_the_end_arrives(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
-    post_all(one, 2, [["x" * 1_000_000, number] for number in range(10)])
+    send_all(one, 2, [["x" * 1_000_000, number] for number in range(10)])
     one.flush()
     closing = bus.loop.create_task(one.close(SECONDS))
     bus.run_until(lambda: len(bus.messages(2)) == 10)
@@ -167,15 +167,15 @@ def test_what_was_flushed_before_the_end_arrives(bus: Buses) -> None:
 
 def test_who_does_not_read_does_not_hold_up_the_end(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join_slowly(2, lambda _, __: None)
-    bus.loop.remove_reader(bus.buses[2]._peers[1].lane.fileno())  # type: ignore[union-attr]
-    post_all(one, 2, [["x" * 1_000_000] for _ in range(10)])
+    bus.loop.remove_reader(bus.buses[2]._peers[1].lane._descriptor)  # type: ignore[union-attr]
+    send_all(one, 2, [["x" * 1_000_000] for _ in range(10)])
     bus.loop.run_until_complete(one.close(0.01))
     assert one.send(2, ["late"], SMALL) is False
 
 
 def test_after_the_end_nothing_is_sent_and_nothing_fails(bus: Buses) -> None:
     one, two = bus.join(1), bus.join(2)
-    post_all(two, 1, [["never read"]])
+    send_all(two, 1, [["never read"]])
     two.flush()
     bus.loop.run_until_complete(one.close(0))
     assert one.send(2, ["late"], SMALL) is False

@@ -1,4 +1,4 @@
-"""What the bus does not take: bytes that are no batch, messages of the dead, and more than is good."""
+"""The limits of the bus: bytes that are no batch, messages of dead processes, and too many bytes."""
 
 import os
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def two_is_broken(bus: Buses) -> bool:
     return bus.broken[2] == 1
 
 
-# -- the dead and the unborn -------------------------------------------------------------------------------------------
+# -- the dead and the unknown ------------------------------------------------------------------------------------------
 
 
 def test_nothing_goes_to_the_dead(bus: Buses) -> None:
@@ -88,7 +88,7 @@ def test_what_a_process_sent_before_it_died_arrives(bus: Buses) -> None:
     one.send(2, ["last words"], SMALL)
     bus.loop.run_until_complete(one.close(1))
     bus.run_until(lambda: bus.messages(2) == [["last words"]])
-    assert two.send(1, ["nobody has said yet that it is dead"], SMALL) is True
+    assert two.send(1, ["its death is not known yet"], SMALL) is True
     two.flush()
     two.died(1)
     assert two.send(1, ["late"], SMALL) is False
@@ -120,7 +120,7 @@ def test_a_process_that_was_not_there_may_come(bus: Buses) -> None:
     one = bus.join(1)
     one.send(2, ["too early"], SMALL)
     one.flush()
-    one.unborn(2)
+    one.unknown(2)
     two = bus.join(2)
     one.send(2, ["in time"], SMALL)
     one.flush()
@@ -128,7 +128,7 @@ def test_a_process_that_was_not_there_may_come(bus: Buses) -> None:
     two.send(1, ["back"], SMALL)
     two.flush()
     bus.run_until(lambda: bus.messages(1) == [["back"]])
-    one.unborn(2)  # old news: it has been heard of
+    one.unknown(2)  # old news: it has been heard of
     one.send(2, ["still there"], SMALL)
     one.flush()
     bus.run_until(lambda: len(bus.messages(2)) == 2)
@@ -137,12 +137,12 @@ def test_a_process_that_was_not_there_may_come(bus: Buses) -> None:
 # -- the budget --------------------------------------------------------------------------------------------------------
 
 
-def fill(post: Callable[[bytes], bool]) -> int:
-    """Post megabytes until it is too much; how many were taken."""
+def fill(send: Callable[[bytes], bool]) -> int:
+    """Send megabytes until it is too much; return how many were taken."""
     data = b"x" * MEGABYTE
     for count in range(1000):
         try:
-            post(data)
+            send(data)
         except MailboxFull:
             return count
     raise AssertionError("there is no end")
@@ -150,7 +150,7 @@ def fill(post: Callable[[bytes], bool]) -> int:
 
 def test_what_is_under_way_to_one_peer_is_bounded(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(3)
-    count = fill(lambda data: one.send(2, [data], MEGABYTE))  # nobody is there
+    count = fill(lambda data: one.send(2, [data], MEGABYTE))  # there is no such process
     assert count == BUDGET_BYTES // MEGABYTE
     one.flush()
     with pytest.raises(MailboxFull, match=f"^{BUDGET_BYTES} bytes are under way to worker process 2$"):
@@ -204,7 +204,7 @@ def test_one_way_traffic_is_acknowledged(bus: Buses) -> None:
 
 def _is_less_than_half_full(bus: Buses) -> bool:
     peer = bus.buses[1]._peers[2]
-    return peer.posted - peer.handled < BUDGET_BYTES // 2
+    return peer.sent - peer.handled < BUDGET_BYTES // 2
 
 
 def test_what_has_arrived_and_was_not_handled_is_still_under_way(bus: Buses) -> None:

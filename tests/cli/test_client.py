@@ -60,7 +60,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 
 def echo_then_final(connection: socket.socket) -> None:
-    """What the echo service does to a client that does not say `quit`."""
+    """Serve a client that does not send `quit` as the echo service does."""
     while data := connection.recv(65536):
         connection.sendall(data)
     connection.sendall(b"FINAL\n" * 10)

@@ -1,4 +1,4 @@
-"""What a bad config is told: the file in which it was written, the key, and what to write instead."""
+"""The errors of bad configs: each names the file, the key, and a correction."""
 
 import dataclasses
 import os

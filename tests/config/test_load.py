@@ -1,4 +1,4 @@
-"""What a good config gives."""
+"""The settings of good configs."""
 
 from collections.abc import Callable
 from pathlib import Path

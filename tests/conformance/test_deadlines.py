@@ -141,8 +141,8 @@ class TestClaimTimeout:
 
 def says_claim_timeout(subject: Subject, held: Held, client: socket.socket) -> None:
     subject.node.wait_for_line(
-        rf"^\[:01000001\] socket: {held.fd} from 127\.0\.0\.1:{client.getsockname()[1]} was started by nobody within "
-        r"claim_timeout \(1 s\): closed$"
+        rf"^\[:01000001\] socket: {held.fd} from 127\.0\.0\.1:{client.getsockname()[1]} was not started by any actor "
+        r"within claim_timeout \(1 s\): closed$"
     )
 
 

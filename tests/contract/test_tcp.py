@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from skypy.core.tcp_info import SIZE, TcpInfo
+from skypy.core.socket_info import TCP_INFO_SIZE, TcpInfo
 from skypy.system.refuse_fin import refuse_fin
 from skypy.system.socket_kernel import SocketKernel
 from tests.contract.ends import KERNELS, Ends, Listener, Step, fill, pair
@@ -272,7 +272,7 @@ def test_both_kernels_count_what_was_received_and_acknowledged(kernel: SocketKer
     server.send(b"y" * 100)
     server.shutdown(WRITE)
     wait_for(kernel, client, select.EPOLLRDHUP)
-    ours, theirs = (TcpInfo.parse(kernel.tcp_info(socket_.fileno(), SIZE)) for socket_ in (server, client))
+    ours, theirs = (TcpInfo.parse(kernel.tcp_info(socket_.fileno(), TCP_INFO_SIZE)) for socket_ in (server, client))
     assert (ours.acknowledged, ours.received) == (100 + 1, 1000 + 1)
     assert (theirs.acknowledged, theirs.received) == (1000 + 1 + 1, 100 + 1)  # the client has sent a SYN
 

@@ -1,4 +1,4 @@
-"""How hard Hypothesis tries: enough for every run, unless another profile is asked for by name."""
+"""The effort of Hypothesis: enough for every run, unless another profile is asked for by name."""
 
 from hypothesis import settings
 

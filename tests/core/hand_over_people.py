@@ -1,4 +1,4 @@
-"""Who is outside of skypy while a socket changes hands: the peer, and who waits for what."""
+"""The people outside of skypy while a socket changes hands: the peer, and the tasks that wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEAD = 7
 
 
 class Peer:
-    """Reads the output as it comes: whole messages, each once, those of a writer and a priority in their order."""
+    """A reader of the output: whole messages, each once, those of a writer and a priority in their order."""
 
     def __init__(self) -> None:
         self.received: set[bytes] = set()
@@ -18,7 +18,7 @@ class Peer:
         self._unparsed = b""
 
     def message(self, writer: int, letter: str, size: int) -> bytes:
-        """A message that somebody writes; its bytes say which it is and where it ends."""
+        """Make a message for a writer; its bytes say which message it is and where it ends."""
         head = f"{writer}{letter}{len(self._written):05}".encode()
         self._written[head] = message = head.ljust(size, letter.lower().encode())
         return message
@@ -44,7 +44,7 @@ class Peer:
 
 
 class Wait:
-    """Who waits for something, and what came of it."""
+    """A wait of a task, and its outcome."""
 
     def __init__(self, before: Sequence[bytes] = ()) -> None:
         self.before = before

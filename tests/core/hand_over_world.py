@@ -1,7 +1,7 @@
-"""One socket, three workers and the service, with the real state machines of both ends and lanes of any delay.
+"""One connection, three workers and the socket service: both real ends, a worker's shell, and lanes of any delay.
 
-What a step does is what the shells around them do with the kernel, and nothing more. Every step can happen at any time,
-and a worker can die at any time: of what it has said, any first part is in its lane.
+The kernel is a model. A step of the socket service does with it the same as the shell of that end, and nothing more.
+Every step can happen at any time, and a worker can die at any time: any first part of its messages is in its lane then.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import errno
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from skypy.core.errors import SocketClosed
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.lease import Lease, LeaseState, Reading
+from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
-from skypy.core.tcp.state import DELIVERING, Effect, State
+from skypy.core.tcp.read_half import ReadState
+from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
+from skypy.core.tcp.worker_port import Reader
 from skypy.core.waiting import Wakeable
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
 from skypy.core.wire.socket_lane import HIGH, LOW, Message
+from skypy.worker.sockets.stream_socket import StreamSocket
 from tests.core.hand_over_people import Peer, Wait
 from tests.core.tcp_kernel import Kernel
 
@@ -35,64 +38,66 @@ Step = Callable[[int], None]
 """Something that may happen now; the number (0 to 255) says how."""
 
 
-class HeldSocket(Lease):
-    """A worker's duplicate, which writes to the model of the kernel."""
+class Calls:
+    """The system calls of a worker, on the model of the kernel."""
 
-    __slots__ = ("closes", "kernel", "watched")
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def read(self, _: int, size: int) -> bytes:
+        return self._kernel.receive(size)
+
+    def write(self, _: int, data: bytes) -> int:
+        return self._kernel.send([data])
+
+    def writev(self, _: int, buffers: Sequence[bytes | memoryview]) -> int:
+        return self._kernel.send(buffers)
+
+
+class HeldSocket(StreamSocket):
+    """A worker's socket, which no task reads: the actor looks into the buffer."""
+
+    __slots__ = ("closes", "watched")
 
     def __init__(self, kernel: Kernel, send: Callable[[Message], None]) -> None:
-        super().__init__(ID, 3, WINDOW, send)
-        self.kernel = kernel
+        nothing = cast(Any, None)
+        super().__init__(ID, 3, WINDOW, send, nothing, nothing, nothing, cast(Any, Calls(kernel)))
         self.closes = 0
         self.watched = False
-
-    def _watch_input(self) -> None:
-        assert not self.watched
-        self.watched = True
-
-    def _ignore_input(self) -> None:
-        assert self.watched
-        self.watched = False
-
-    def _read_directly(self, size: int) -> bytes:
-        return self.kernel.receive(size)
-
-    def _write_directly(self) -> tuple[int, int]:
-        buffers = self.corked.first(BUFFERS)
-        return self.kernel.send(buffers), sum(map(len, buffers))
 
 
 class Worker:
     """A worker with an actor that does anything at any time, and its lane."""
 
     def __init__(self, number: int, world: World) -> None:
-        self.number = number
+        self.process_number = number
+        self.full = False
         self.world = world
         self.alive = True
         self.ended = False
-        """Whether the service has seen the end of its lane."""
+        """True once the socket service has seen the end of its lane."""
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
         self.leases: Leases[HeldSocket, Wait] = Leases(
-            self.ask, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, backlog=lambda *_: None
+            self.ask, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, warn=lambda *_: None
         )
-        self.accepted: list[tuple[bytes, bool]] = []  # messages that were written, and whether as the owner
-        self.claims: list[Wait] = []
+        self.accepted: list[tuple[bytes, bool]] = []  # written messages, each with True if by the owner
+        self.takers: list[Wait] = []
         self.drains: list[Wait] = []
         self.heard: dict[int, Callable[..., object]] = {
             socket_lane.SOCKET_DATA: self._data,
             socket_lane.SOCKET_MORE: self._data,
-            socket_lane.SOCKET_LEND: lambda: self._held(lambda socket: socket.lend()),
+            socket_lane.SOCKET_LEND: self._lent,
             socket_lane.SOCKET_CLOSE: self._closed,
-            socket_lane.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.write_broke(error)),
-            socket_lane.SOCKET_SENT: lambda position: self._held(lambda socket: socket.progressed(position)),
+            socket_lane.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.lease.broken(error)),
+            socket_lane.SOCKET_SENT: lambda position: self._held(lambda socket: socket.write_half.progressed(position)),
             socket_lane.SOCKET_FORGET: self._forget,
             socket_lane.SOCKET_SENT_BY: lambda _, queued: self.leases.sent_by(ID, queued),
             socket_lane.SOCKET_DRAIN_BY: lambda source, request: self.leases.drain_by(ID, source, request),
             socket_lane.SOCKET_DRAIN_DONE: self._drain_done,
             socket_lane.SOCKET_GONE: lambda: self.leases.foreign.gone(ID),
             socket_lane.SOCKET_RECALL: lambda: self.leases.recall(ID),
-            socket_lane.SOCKET_HANDED_OVER: self._own,
+            socket_lane.SOCKET_HANDED_OVER: self._handed_over,
             socket_lane.SOCKET_REFUSED: self._refused,
         }
 
@@ -113,6 +118,13 @@ class Worker:
         if self.alive:
             self.reports.append(unpack(pack(message)))
 
+    def send_with_descriptor(self, message: Message, descriptor: int) -> None:
+        del descriptor
+        self.send(message)
+
+    def stall(self, reader: Reader) -> None:
+        raise AssertionError("it is never full")
+
     def hear(self, _: int) -> None:
         kind, _id, *fields = self.reports.popleft()
         self.heard[kind](*fields)
@@ -125,10 +137,16 @@ class Worker:
 
     def _data(self, data: bytes) -> None:
         socket = self.socket or self.leases.parting[ID]
-        assert socket.state is not LeaseState.YIELDED, "input for a former owner"
+        half, state = socket.read_half, socket.lease.state
+        assert state is not LeaseState.YIELDED, "input for a former owner"
         assert not socket.closes, "input behind its end"
-        socket.data_received(data)
-        assert socket.received <= socket.limit or socket.state is LeaseState.CLOSING, "input beyond the credit"
+        half.received(data)
+        assert half.read <= half.limit or state is LeaseState.CLOSING, "input beyond the credit"
+
+    def _lent(self) -> None:
+        socket = self.socket
+        if socket is not None and socket.lease.lent():
+            socket.watched = True
 
     @property
     def may_read_directly(self) -> bool:
@@ -137,37 +155,36 @@ class Worker:
     def read_directly(self, _: int) -> None:
         socket = self.socket
         assert socket is not None
-        assert not socket.closes, "input behind its end"
-        if socket.read_directly():
-            assert socket.received <= socket.limit, "input beyond the credit"
-            if socket.received == socket.limit:
-                socket.give_back()
+        lent = socket.read_half.state is ReadState.LENT
+        assert not (lent and socket.closes), "input behind its end"
+        socket.watched = socket.take_input()
+        assert socket.read_half.read <= socket.read_half.limit, "input beyond the credit"
 
     def _closed(self, error: int) -> None:
         socket = self.socket or self.leases.parting[ID]
         socket.closes += 1
         assert socket.closes == 1, "two ends of input for one owner"
-        assert socket.state is not LeaseState.YIELDED, "the end of input for a former owner"
-        socket.input_ended(error)
+        assert socket.lease.state is not LeaseState.YIELDED, "the end of input for a former owner"
+        socket.lease.closed(error)
         self.leases.wake_drainers(socket)
 
     def _forget(self) -> None:
         socket = self.leases.forget(ID)
         assert socket is not None, "SOCKET_FORGET for nothing"
-        assert socket.forgotten() is not None, "SOCKET_FORGET twice"
+        assert socket.lease.forgotten() is not None, "SOCKET_FORGET twice"
         self.leases.wake_drainers(socket)
 
-    def _own(self, *fields: Any) -> None:
-        claim = self.leases.foreign.take_claim(ID)
-        assert claim is not None, "SOCKET_HANDED_OVER for nobody"
+    def _handed_over(self, *fields: Any) -> None:
+        take_over = self.leases.foreign.handed_over(ID)
+        assert take_over is not None, "SOCKET_HANDED_OVER without TAKE_OVER"
         assert ID not in self.leases.own
         assert ID not in self.leases.parting
-        self.leases.take_over(self.world.duplicate(self), claim, self.number, fields)
-        for waiter in claim.waiters:
-            waiter.set_result(None)
+        self.leases.handed_over(self.world.make_socket(self), take_over, self.process_number, fields)
+        for taker in take_over.takers:
+            taker.set_result(None)
 
     def _refused(self) -> None:
-        assert not self.world.connection.owned, "refused though somebody owns it"
+        assert self.world.connection.state not in OWNED, "refused though it has an owner"
         self.leases.foreign.refused(ID)
 
     def _drain_done(self, request: int) -> None:
@@ -179,7 +196,7 @@ class Worker:
     # -- its actor --
 
     def steps(self) -> Iterator[Step]:
-        yield from (self.write, self.write, self.end_turn, self.claim, self.drain)
+        yield from (self.write, self.write, self.end_turn, self.take_over, self.drain)
         if self.reports:
             yield from (self.hear, self.hear, self.hear)
         if self.socket is not None:
@@ -188,20 +205,23 @@ class Worker:
 
     def write(self, n: int) -> None:
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
-        message = self.world.peer.message(self.number, letter, 70_000 if n > 245 else 7 + n // 8)
+        message = self.world.peer.message(self.process_number, letter, 70_000 if n > 245 else 7 + n // 8)
         if self.leases.write(ID, message, priority):
             self.accepted.append((message, self.socket is not None))
 
     def end_turn(self, _: int = 0) -> None:
-        self.leases.flush()
+        for socket in self.leases.take_dirty():
+            socket.flush()
+            self.leases.flushed(socket)
+        self.leases.foreign.flush()
 
-    def claim(self, _: int = 0) -> None:
+    def take_over(self, _: int = 0) -> None:
         if self.socket is None:
-            self.claims.append(Wait())
-            self.leases.claim(ID, self.claims[-1])
+            self.takers.append(Wait())
+            self.leases.take_over(ID, self.takers[-1])
 
     def drain(self, _: int) -> None:
-        if self.socket is None and not any(not wait.done() for wait in self.claims):
+        if self.socket is None and not any(not wait.done() for wait in self.takers):
             wait = Wait([message for message, _ in self.accepted])
             try:
                 self.leases.foreign.drain(ID, wait)
@@ -212,42 +232,45 @@ class Worker:
     def read(self, n: int) -> None:
         socket = self.socket
         assert socket is not None
-        if n > 127 and socket.reading is Reading.OPEN and socket.buffer.size < n:
-            socket.want(n)  # the reader waits
+        half = socket.read_half
+        buffer = half.buffer
+        if n > 127 and half.state in (ReadState.OPEN, ReadState.LENT) and buffer.size < n:
+            socket.lease.want(n)  # the reader waits
             return
-        self.world.take_input(socket.buffer.read(min(n, socket.buffer.size)) or b"")
-        socket.want()
-        if socket.reading is Reading.ENDED and not socket.buffer.size:
+        self.world.take_input(buffer.read(min(n, buffer.size)) or b"")
+        socket.lease.want()
+        if half.state is ReadState.ENDED and not buffer.size:
             self.world.met_end_of_file(socket)
 
     def pause_or_start(self, n: int) -> None:
         socket = self.socket
         assert socket is not None
         if n < 50:
-            socket.pause()
+            socket.lease.pause()
         elif n < 100:
-            socket.resume()
+            socket.lease.resume()
         elif n < 130:
-            socket.start(self.number + n % 2)  # the actor that has it, or another one of this worker
+            socket.lease.start(self.process_number + n % 2)  # the actor that has it, or another one of this worker
 
     def end(self, n: int) -> None:
         socket = self.socket
         assert socket is not None
         if n < 80:
             self.write(n)
-            self.leases.shutdown_write(socket)
+            socket.shutdown_write()
         elif n < 95:
-            socket.shutdown_read()
+            socket.lease.shutdown_read()
             self.world.input_dropped = True
         elif n < 120:
             self.close()
         elif n < 128:
-            self.leases.shutdown(socket)
+            self.leases.abort(socket)
             self.world.aborted = self.world.input_dropped = True
 
     def close(self) -> None:
         socket = self.socket
         assert socket is not None
+        socket.flush()
         self.leases.close(socket)
         self.world.input_dropped = True
 
@@ -263,23 +286,25 @@ class Worker:
     # -- and in the end --
 
     def check_rest(self) -> None:
-        assert all(wait.done() for wait in (*self.claims, *self.drains)), "somebody waits for ever"
+        assert all(wait.done() for wait in (*self.takers, *self.drains)), "a wait never ends"
         if self.world.kernel.reset or self.world.owner_died:
             return
         is_told = not self.leases.write(ID, b"", HIGH)
         for message, as_owner in self.accepted:
             if message not in self.world.peer.received:
-                assert self.world.aborted if as_owner else is_told, f"{message[:7]!r} is lost, and nobody is told"
+                assert self.world.aborted if as_owner else is_told, (
+                    f"{message[:7]!r} is lost, and its writer is not told"
+                )
 
 
 class World:
-    """Everything, with the service in the middle."""
+    """Everything, with the socket service in the middle."""
 
     def __init__(self) -> None:
         self.peer = Peer()
         self.kernel = Kernel(self.peer)
         self.workers = [Worker(number, self) for number in range(1, WORKERS + 1)]
-        self.duplicates: list[tuple[Worker, HeldSocket]] = []
+        self.sockets: list[tuple[Worker, HeldSocket]] = []
         self.input_length = 0
         self.input_dropped = False
         self.aborted = False
@@ -288,10 +313,10 @@ class World:
         self.freed = False
         first = self.workers[0]
         self.connection = Connection(ID, first)
-        first.leases.own[ID] = socket = self.duplicate(first)
+        first.leases.own[ID] = socket = self.make_socket(first)
         connection = self.connection
-        connection.credit(socket.window, first.number)  # as its listener has granted it
-        socket.accepted(first.number)
+        connection.credit(WINDOW, first.process_number)  # as its listener has granted it
+        socket.lease.accepted(first.process_number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
             socket_lane.CREDIT: connection.credit,
             socket_lane.WRITE: connection.write,
@@ -302,9 +327,9 @@ class World:
             socket_lane.RETURN: connection.returned,
         }
 
-    def duplicate(self, worker: Worker) -> HeldSocket:
-        self.duplicates.append((worker, HeldSocket(self.kernel, worker.ask)))
-        return self.duplicates[-1][1]
+    def make_socket(self, worker: Worker) -> HeldSocket:
+        self.sockets.append((worker, HeldSocket(self.kernel, worker.ask)))
+        return self.sockets[-1][1]
 
     def take_input(self, data: bytes) -> None:
         start = self.input_length
@@ -314,7 +339,7 @@ class World:
     def met_end_of_file(self, socket: HeldSocket) -> None:
         assert self.input_dropped or self.kernel.reset or self.input_length == len(self.kernel.arrived)
         clean = self.kernel.fin_received or not self.kernel.reset or self.input_dropped
-        assert clean or socket.error, "a reset is taken for the end of input"
+        assert clean or socket.lease.error, "a reset is taken for the end of input"
 
     # -- what may happen --
 
@@ -331,7 +356,7 @@ class World:
                 yield from (self.peer_sends, self.peer_sends, self.peer_finishes)
 
     def pending(self) -> Iterator[Step]:
-        """What happens sooner or later even if no actor begins anything new."""
+        """Yield the steps that come sooner or later even if no actor begins anything new."""
         for worker in self.workers:
             if worker.reports:
                 yield worker.hear
@@ -343,14 +368,14 @@ class World:
                 yield worker.read_directly
         if self.freed:
             return
-        if self.connection.wants_write:
+        if self.connection.queue.size:
             yield self.write_queued
         if self.connection.wants_read and self.kernel.readable:
             yield self.read_arrived
         if self.kernel.reset and not self.connection.wants_read and self.connection.state not in DELIVERING:
             yield self.hang_up
 
-    # -- the service --
+    # -- the socket service --
 
     def serve(self, worker: Worker, _: int) -> None:
         kind, _id, *fields = worker.requests.popleft()
@@ -358,24 +383,27 @@ class World:
         if kind in (socket_lane.SEND, socket_lane.DRAIN):
             connection.pass_on(worker, kind, *fields)
         elif kind == socket_lane.TAKE_OVER:
-            connection.claim(worker)
+            connection.take_over(worker)
         elif kind == socket_lane.DRAINED:
-            connection.drained(worker, *fields)
-        elif connection.worker is worker and connection.owned:  # else it crossed the end
+            if connection.worker is worker and connection.hand_over is not None:
+                connection.hand_over.drained(*fields)
+        elif connection.worker is worker and connection.state in OWNED:  # else it crossed the end
             self.perform(self.served[kind](*fields) or ())
 
     def _yield(self, *last_words: Any) -> Sequence[Effect]:
-        own = self.connection.yielded(*last_words)
-        if own is None:
+        handed_over = self.connection.yielded(*last_words)
+        if handed_over is None:
             self.input_dropped = True
             return self.connection.close()
-        self.input_dropped |= not self.workers[self.connection.worker.number - 1].alive
-        self.connection.worker.send(own)
+        self.input_dropped |= not self.workers[self.connection.worker.process_number - 1].alive
+        self.connection.worker.send(handed_over)
         return self.connection.resume()
 
     def see_lane_end(self, worker: Worker, _: int) -> None:
         worker.ended = True
-        if self.connection.worker_died(worker):
+        if self.connection.hand_over is not None:
+            self.connection.hand_over.worker_died(worker)
+        if self.connection.worker is worker and self.connection.state in OWNED:
             self.owner_died = self.input_dropped = True
             self.perform(self.connection.close())
 
@@ -391,16 +419,17 @@ class World:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.read_size)
+            data = self.kernel.receive(self.connection.input.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
         if not data:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
-            self.connection.deliver(data, more=n % 2 == 1)
+            worker = self.connection.worker
+            self.connection.input.deliver(worker, data, more=n % 2 == 1)
             if n < 160 and self.connection.state in DELIVERING and self.connection.wants_read:
-                self.connection.lend()
+                self.connection.input.lend(worker)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -418,7 +447,7 @@ class World:
                     whole = self.peer.between_messages or self.kernel.reset or self.owner_died
                     assert whole, "a clean end inside of a message"
                     self.kernel.fin_sent = True
-                case Effect.RESET:
+                case Effect.FORCE_RESET:
                     self.kernel.reset = True
                 case Effect.AWAIT_ANSWER:
                     pass  # no owner takes that long here
@@ -443,7 +472,7 @@ class World:
         self.kernel.fin_received = n < 90
 
     def peer_resets(self, n: int) -> None:
-        if n < (40 if self.connection.lent else 8):  # seldom, but often enough while a worker reads by itself
+        if n < (40 if self.connection.input.lent else 8):  # seldom, but often enough while a worker reads by itself
             self.kernel.be_reset()
 
     # -- and in the end --
@@ -458,7 +487,7 @@ class World:
         raise AssertionError("it never comes to rest")
 
     def turns(self) -> Iterator[Step]:
-        """The ends of turns that would say something."""
+        """Yield the ends of turns that would send something."""
         for worker in self.living():
             worker.end_turn()
             if worker.requests:
@@ -468,7 +497,7 @@ class World:
         return [worker for worker in self.workers if worker.alive]
 
     def finish(self) -> None:
-        """The owner reads to the end and closes: nothing may be left, or missing, and nobody waits."""
+        """Let the owner read to the end and close: nothing may be left, or missing, and no wait goes on."""
         self.come_to_rest()
         for worker in self.living():
             worker.check_rest()
@@ -482,21 +511,21 @@ class World:
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
-        for worker, duplicate in self.duplicates:
-            assert duplicate.descriptor is None or not worker.alive, "a duplicate is never forgotten"
+        for worker, socket in self.sockets:
+            assert socket.descriptor is None or not worker.alive, "a descriptor is never forgotten"
 
     def read_to_end(self, owner: Worker) -> None:
         for _ in range(LONGEST_REST):
             socket = owner.socket
             assert socket is not None
-            if socket.reading is not Reading.OPEN:
+            if socket.read_half.state not in (ReadState.OPEN, ReadState.LENT):
                 break
-            socket.resume()
+            socket.lease.resume()
             owner.read(WINDOW)
             self.come_to_rest()
         else:
             raise AssertionError("the reader never meets the end")
-        self.take_input(socket.buffer.read_all())
+        self.take_input(socket.read_half.buffer.read_all())
         self.met_end_of_file(socket)
 
 

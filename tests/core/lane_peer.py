@@ -6,7 +6,7 @@ _HEAD = 6
 
 
 class Peer:
-    """Reads the output as it comes: whole messages, each once, those of a priority in the order of their writing."""
+    """A reader of the output: whole messages, each once, those of a priority in the order of their writing."""
 
     def __init__(self) -> None:
         self.accepted: dict[bytes, bytes] = {}  # by head: a letter for the priority, and a number
@@ -14,7 +14,7 @@ class Peer:
         self._unparsed = b""
 
     def message(self, letter: str, size: int) -> bytes:
-        """A message that the actor has written; its bytes say which it is and where it ends."""
+        """Make a message for the actor; its bytes say which message it is and where it ends."""
         head = f"{letter}{len(self.accepted):05}".encode()
         self.accepted[head] = message = head.ljust(size, letter.lower().encode())
         return message

@@ -1,7 +1,7 @@
 """The kernel's side of one connection, as a model between both ends of a socket and its peer.
 
-It takes any part of a write, tells a reset once, to whoever asks first, and keeps every byte that had arrived before
-it. A reset before the peer's end-of-file looks like one to whoever asks second.
+It takes any part of a write, tells a reset once, to the side that asks first, and keeps every byte that had arrived
+before. A reset before the peer's end-of-file looks like one to the side that asks second.
 """
 
 from __future__ import annotations

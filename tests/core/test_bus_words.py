@@ -1,4 +1,4 @@
-"""What the bus carries: values that nobody can change go as they are, others as they were when they were sent."""
+"""The words of the bus: values that cannot change are shared, others go as they were when they were sent."""
 
 from typing import Any
 

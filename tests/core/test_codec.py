@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.errors import SkypyError
-from skypy.core.wire.codec import MalformedFrame, pack, unpack
+from skypy.core.errors import MalformedFrame, SkypyError
+from skypy.core.wire.codec import pack, unpack
 
 texts = st.text("a\0\u00e9\u20ac\U0001f600", max_size=8)
 scalars = (

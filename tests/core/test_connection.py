@@ -1,4 +1,4 @@
-"""The service's end of a connection: how it is made, reads, and meets errors."""
+"""The socket service's end of a connection: it is made, reads, and meets errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import errno
 
 import pytest
 
-from skypy.core.tcp.connection import LARGEST_READ, SMALLEST_READ, Connection
-from skypy.core.tcp.state import DELIVERING, DISCARDING, Effect, State
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.connection_input import LARGEST_READ, SMALLEST_READ
+from skypy.core.tcp.state import DELIVERING, DISCARDING, OWNED, Effect, Input, State
 from skypy.core.wire.socket_lane import HIGH, SOCKET_CLOSE, SOCKET_DATA, SOCKET_ERROR, SOCKET_FORGET, SOCKET_MORE
 from tests.core.ends import ID, Heard, OneWorker, connection
 
@@ -17,13 +18,14 @@ from tests.core.ends import ID, Heard, OneWorker, connection
 def test_a_connection_that_is_made_becomes_open_and_the_reactor_reports_it() -> None:
     made, heard = connection(State.CONNECTING)
     assert not made.wants_read
-    assert made.connected() == (Effect.REPORT_OPEN,)
+    assert made.apply(Input.CONNECTED) == (Effect.REPORT_OPEN,)
     assert (made.state, heard) == (State.OPEN, [])
 
 
 def test_a_failed_attempt_is_freed_and_keeps_its_errno_for_the_report() -> None:
     made, heard = connection(State.CONNECTING)
-    assert made.connect_failed(errno.ECONNREFUSED) == (Effect.REPORT_FAILED, Effect.FREE)
+    made.met(errno.ECONNREFUSED)
+    assert made.apply(Input.CONNECT_FAILED) == (Effect.REPORT_FAILED, Effect.FREE)
     assert (made.state, made.error, heard) == (State.CLOSED, errno.ECONNREFUSED, [])
 
 
@@ -57,7 +59,7 @@ def test_reading_pauses_when_the_credit_is_used_up() -> None:
 def test_credit_is_a_maximum_that_stale_ones_do_not_lower() -> None:
     made, _ = connection(limit=100)
     made.credit(50)
-    assert made.limit == 100
+    assert made.input.limit == 100
 
 
 def test_the_first_credit_names_the_owner_and_later_ones_need_not() -> None:
@@ -75,12 +77,12 @@ def test_the_first_credit_names_the_owner_and_later_ones_need_not() -> None:
 def test_reads_begin_small_and_double_when_they_are_filled() -> None:
     made, _ = connection()
     sizes = []
-    while made.read_size < LARGEST_READ:
-        sizes.append(made.read_size)
-        made.received(made.read_size)
+    while made.input.read_size < LARGEST_READ:
+        sizes.append(made.input.read_size)
+        made.received(made.input.read_size)
     assert sizes == [SMALLEST_READ << doubled for doubled in range(12)]
     made.received(LARGEST_READ)
-    assert made.read_size == LARGEST_READ
+    assert made.input.read_size == LARGEST_READ
     assert (SMALLEST_READ, LARGEST_READ) == (64, 262144)
 
 
@@ -88,27 +90,27 @@ def test_reads_shrink_when_less_than_half_is_used_and_never_below_the_smallest()
     made, _ = connection()
     made.received(64)
     made.received(128)
-    assert made.read_size == 256
+    assert made.input.read_size == 256
     made.received(128)
-    assert made.read_size == 256
+    assert made.input.read_size == 256
     made.received(127)
-    assert made.read_size == 128
+    assert made.input.read_size == 128
     made.received(1)
     made.received(1)
-    assert made.read_size == SMALLEST_READ
+    assert made.input.read_size == SMALLEST_READ
 
 
 def test_a_read_never_goes_beyond_the_credit() -> None:
     made, _ = connection(limit=100)
     made.received(64)
-    assert made.read_size == 36
+    assert made.input.read_size == 36
 
 
 def test_what_is_discarded_needs_no_credit_and_is_read_in_large_pieces() -> None:
     made, heard = connection(limit=0)
     made.shutdown("r")
     assert made.wants_read
-    assert made.read_size == LARGEST_READ
+    assert made.input.read_size == LARGEST_READ
     assert not made.received(5)
     assert heard.kinds() == [SOCKET_CLOSE]
 
@@ -125,21 +127,21 @@ def test_only_states_that_deliver_or_discard_read(state: State) -> None:
 def test_input_is_reported_as_data_or_as_more_when_another_piece_follows_at_once() -> None:
     made, heard = connection()
     assert made.received(3)
-    made.deliver(b"abc", more=True)
+    made.input.deliver(made.worker, b"abc", more=True)
     assert made.received(2)
-    made.deliver(b"de")
+    made.input.deliver(made.worker, b"de")
     assert heard == [(SOCKET_MORE, ID, b"abc"), (SOCKET_DATA, ID, b"de")]
-    assert made.read == 5
+    assert made.input.read == 5
 
 
 def test_peer_fin_leaves_the_write_side_open() -> None:
     made, heard = connection()
     assert made.end_of_input() == (Effect.AWAIT_ANSWER,)
     assert heard == [(SOCKET_CLOSE, ID, 0)]
-    assert made.owned
+    assert made.state in OWNED
     assert not made.wants_read
     made.write(0, [(HIGH, b"FINAL\n")], 0)
-    assert made.wants_write
+    assert made.queue.size
     assert made.wrote(6) == ()
     assert made.close() == (Effect.SEND_FIN, Effect.FREE)
 
@@ -181,8 +183,8 @@ def test_a_failed_write_breaks_the_write_half_only() -> None:
     made, heard = connection(queued=b"unsent")
     assert made.write_failed(errno.ECONNRESET) == ()
     assert heard == [(SOCKET_ERROR, ID, errno.ECONNRESET)]
-    assert not made.wants_write
-    assert made.owned
+    assert not made.queue.size
+    assert made.state in OWNED
     assert made.wants_read
     assert made.received(4)
 

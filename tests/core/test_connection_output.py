@@ -1,4 +1,4 @@
-"""The service's end of a connection: what the worker hands over, how it tells of progress, and how it ends."""
+"""The socket service's end of a connection: output that the worker hands over, reports of progress, and ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.tcp.connection import SENT_STEP
-from skypy.core.tcp.state import WRITABLE, Effect, State
+from skypy.core.tcp.state import OWNED, WRITABLE, Effect, State
 from skypy.core.wire.socket_lane import (
     HALF_SENT,
     HIGH,
@@ -79,7 +79,7 @@ def test_output_that_crossed_an_error_is_dropped_whatever_its_position_and_errno
     made.write_failed(errno.ECONNRESET)
     assert made.write(12345, [(HIGH, b"d")], errno.EPIPE) == ()
     assert heard.kinds() == [SOCKET_ERROR]
-    assert not made.wants_write
+    assert not made.queue.size
 
 
 # -- SOCKET_SENT --
@@ -115,7 +115,7 @@ def test_an_owner_that_finishes_hears_that_everything_is_sent_before_it_must_for
     assert heard == [(SOCKET_CLOSE, ID, 0), (SOCKET_SENT, ID, 3), (SOCKET_FORGET, ID)]
 
 
-def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
+def test_the_progress_of_a_closed_connection_is_not_reported() -> None:
     made, heard = connection(queued=bytes(SENT_STEP + 1))
     assert made.close() == (Effect.AWAIT_FLUSH,)
     assert made.wrote(2) == ()
@@ -136,7 +136,7 @@ def test_nobody_hears_of_the_progress_of_what_was_closed() -> None:
         ("close", b"", (Effect.SEND_FIN, Effect.AWAIT_END), [(SOCKET_FORGET, ID)], State.LINGERING),
         ("close", b"abc", (Effect.AWAIT_FLUSH,), [], State.CLOSING),
         ("abort", b"", (Effect.SEND_FIN, Effect.FREE), [(SOCKET_FORGET, ID)], State.CLOSED),
-        ("abort", b"abc", (Effect.RESET, Effect.FREE), [(SOCKET_FORGET, ID)], State.CLOSED),
+        ("abort", b"abc", (Effect.FORCE_RESET, Effect.FREE), [(SOCKET_FORGET, ID)], State.CLOSED),
     ],
 )
 def test_a_request_means_what_the_queue_makes_of_it(
@@ -154,13 +154,13 @@ def test_a_request_means_what_the_queue_makes_of_it(
 def test_a_connection_is_owned_until_it_was_closed(state: State) -> None:
     made, _ = connection(state)
     closed = {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
-    assert made.owned == (state not in closed)
+    assert (made.state in OWNED) == (state not in closed)
 
 
 def test_unsent_bytes_of_a_closed_connection_are_given_up_at_the_deadline() -> None:
     made, heard = connection(queued=b"abc")
     made.close()
-    assert made.deadline_passed() == (Effect.LOG_LOST, Effect.RESET, Effect.FREE)
+    assert made.deadline_passed() == (Effect.LOG_LOST, Effect.FORCE_RESET, Effect.FREE)
     assert heard == [(SOCKET_FORGET, ID)]
 
 
@@ -171,7 +171,7 @@ def test_a_peer_that_never_finishes_is_reset_and_a_loss_if_it_has_not_acknowledg
     made, _ = connection()
     made.close()
     lost = (Effect.LOG_LOST,) if undelivered else ()
-    assert made.deadline_passed(undelivered=undelivered) == (*lost, Effect.RESET, Effect.FREE)
+    assert made.deadline_passed(undelivered=undelivered) == (*lost, Effect.FORCE_RESET, Effect.FREE)
 
 
 def test_what_was_queued_is_always_undelivered() -> None:
@@ -182,7 +182,7 @@ def test_what_was_queued_is_always_undelivered() -> None:
 
 def test_an_abort_whose_bytes_the_worker_dropped_is_a_reset() -> None:
     made, heard = connection()
-    assert made.abort(by_reset=True) == (Effect.RESET, Effect.FREE)
+    assert made.abort(by_reset=True) == (Effect.FORCE_RESET, Effect.FREE)
     assert heard == [(SOCKET_FORGET, ID)]
 
 
@@ -193,10 +193,10 @@ def test_a_connection_that_collapses_tells_its_owner_and_drops_everything() -> N
     made, heard = connection(queued=b"abc")
     made.collapse(errno.EIO)
     assert heard == [(SOCKET_CLOSE, ID, errno.EIO, CloseReason.INTERNAL_ERROR), (SOCKET_FORGET, ID)]
-    assert (made.state, made.wants_write, made.wants_read) == (State.CLOSED, False, False)
+    assert (made.state, made.queue.size, made.wants_read) == (State.CLOSED, 0, False)
 
 
-def test_a_connection_that_collapses_when_everybody_has_forgotten_it_does_so_in_silence() -> None:
+def test_a_connection_that_collapses_behind_its_forget_does_so_in_silence() -> None:
     made, heard = connection()
     made.close()
     heard.clear()

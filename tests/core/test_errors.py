@@ -1,17 +1,21 @@
-"""The tree of errors says who is at fault, and each of them what a program needs to know."""
+"""The tree of errors as it is drawn, and the fields of the errors."""
 
 from __future__ import annotations
 
 import errno
+import importlib
+import pkgutil
+from collections.abc import Iterator
 
 import pytest
 
+import skypy
 from skypy.core import errors
 from skypy.core.errors import ConfigError, InternalError, ListenError, SkypyError, SocketBroken, SocketError
 
 
-def drawn_tree() -> dict[str, str]:
-    """Each error of the drawing and its base: those with a longer line before them belong to the last shorter one."""
+def drawn_tree(*, public_only: bool = False) -> dict[str, str]:
+    """Each error of the drawing and its base: the last error before it that stands further to the left."""
     bases: dict[str, str] = {}
     path: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -19,14 +23,30 @@ def drawn_tree() -> dict[str, str]:
         if isinstance(getattr(errors, name, None), type) and not line.startswith("InternalError"):
             depth = line.index(name)
             path = [(other, base) for other, base in path if other < depth]
-            bases[name] = path[-1][1] if path else "Exception"
+            if not (public_only and "(internal)" in line):
+                bases[name] = path[-1][1] if path else "Exception"
             path.append((depth, name))
     return bases
 
 
 def test_the_tree_is_as_it_is_drawn() -> None:
-    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, SkypyError)]
-    assert {error.__name__: error.__bases__[0].__name__ for error in classes} == drawn_tree()
+    for module in pkgutil.walk_packages(skypy.__path__, "skypy."):
+        if not module.name.startswith(("skypy.testing", "skypy.__main__")):
+            importlib.import_module(module.name)
+    assert {error.__name__: error.__bases__[0].__name__ for error in with_subclasses(SkypyError)} == drawn_tree()
+
+
+def with_subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
+    """An error and those that are derived from it, whatever module has them; not those that tests have made."""
+    if error.__module__.startswith("skypy"):
+        yield error
+        for cls in error.__subclasses__():
+            yield from with_subclasses(cls)
+
+
+def test_the_public_errors_are_those_that_are_not_marked_as_internal() -> None:
+    public = {name for name in dir(skypy) if isinstance(getattr(skypy, name), type) and name in vars(errors)}
+    assert public - {"InternalError"} == drawn_tree(public_only=True).keys()
 
 
 def test_a_bug_of_skypy_is_none_of_the_errors_that_programs_expect() -> None:
@@ -34,7 +54,7 @@ def test_a_bug_of_skypy_is_none_of_the_errors_that_programs_expect() -> None:
 
 
 def test_errors_are_named_as_users_import_them() -> None:
-    assert {vars(errors)[name].__module__ for name in drawn_tree()} == {"skypy"}
+    assert {vars(errors)[name].__module__ for name in drawn_tree(public_only=True)} == {"skypy"}
 
 
 def test_a_broken_socket_is_an_oserror_with_its_errno() -> None:

@@ -1,4 +1,4 @@
-"""Batches in a byte stream, whatever the pieces in which it arrives and whoever wrote it."""
+"""Batches in a byte stream, however it arrives in pieces, and untrusted bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.wire.codec import MalformedFrame, pack
+from skypy.core.errors import MalformedFrame
+from skypy.core.wire.codec import pack
 from skypy.core.wire.frames import HEADER, Frame, FrameDecoder, FrameTooLarge, encode, with_attached
 
 messages = st.binary(max_size=40).map(lambda data: [4, 7, data])

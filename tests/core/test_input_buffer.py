@@ -20,7 +20,7 @@ def buffer(*pieces: bytes) -> InputBuffer:
 
 
 class Model:
-    """The same promises, kept by searching all of the bytes every time."""
+    """A buffer that keeps its promises by searching all bytes every time."""
 
     def __init__(self) -> None:
         self.data = b""

@@ -1,7 +1,7 @@
-"""Both real ends of one socket, the worker's and the service's, under every timing.
+"""Both real ends of one connection, the worker's and the socket service's, under every timing.
 
-Around them is only a model of the kernel and the peer, and two lanes in which messages wait for any time. What a step
-does is what the shells of the two ends do with the kernel, and nothing more.
+Around them is only a model of the kernel and the peer, and two lanes in which messages wait for any time. A step does
+with the kernel the same as the shells of the two ends, and nothing more.
 
 The steps are drawn as plain bytes and not by a RuleBasedStateMachine, which takes twenty times as long for an example
 and, as it leaves out most rules of each, meets the rare crossings ten times less often.
@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.lease import Lease, LeaseState, Reading
-from skypy.core.tcp.state import DELIVERING, Effect, State
+from skypy.core.tcp.lease import Lease, LeaseState
+from skypy.core.tcp.read_half import ReadState
+from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
 from skypy.core.wire.socket_lane import HIGH, LOW, SOCKET_CLOSE, SOCKET_DATA, SOCKET_FORGET, SOCKET_MORE, Message
@@ -40,23 +41,24 @@ Step = Callable[[int], None]
 
 
 class BothEnds:
-    """A worker and a service with one connection, the lanes between them, and the peer."""
+    """A worker and the socket service with one connection, the lanes between them, and the peer."""
 
     def __init__(self) -> None:
         self.peer = Peer()
         self.kernel = Kernel(self.peer)
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
-        self.said: list[int] = []  # kinds of the reports, in order
+        self.reported: list[int] = []  # kinds of the reports, in order
         self.connection = Connection(7, OneWorker(self.report))
-        self.duplicate = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
+        self.lease = Lease(7, 3, WINDOW, lambda message: self.requests.append(unpack(pack(message))))
+        self.read_half, self.write_half = self.lease.read_half, self.lease.write_half
         self.heard: dict[int, Callable[..., object]] = {
-            socket_lane.SOCKET_DATA: self.duplicate.data_received,
-            socket_lane.SOCKET_MORE: self.duplicate.data_received,
-            socket_lane.SOCKET_CLOSE: lambda error, *_: self.duplicate.input_ended(error),
-            socket_lane.SOCKET_ERROR: lambda error, *_: self.duplicate.write_broke(error),
-            socket_lane.SOCKET_SENT: self.duplicate.progressed,
-            socket_lane.SOCKET_FORGET: self.duplicate.forgotten,
+            socket_lane.SOCKET_DATA: self.read_half.received,
+            socket_lane.SOCKET_MORE: self.read_half.received,
+            socket_lane.SOCKET_CLOSE: lambda error, *_: self.lease.closed(error),
+            socket_lane.SOCKET_ERROR: lambda error, *_: self.lease.broken(error),
+            socket_lane.SOCKET_SENT: self.write_half.progressed,
+            socket_lane.SOCKET_FORGET: self.lease.forgotten,
         }
         self.served: dict[int, Callable[..., tuple[Effect, ...] | None]] = {
             socket_lane.CREDIT: self.connection.credit,
@@ -66,15 +68,15 @@ class BothEnds:
             socket_lane.ABORT: lambda by_reset, *_: self.connection.abort(by_reset=by_reset),
             socket_lane.BREAK: lambda error, reason: self.connection.break_off(error, CloseReason(reason)),
         }
-        self.input = b""  # what the actor has read
+        self.input = b""  # all bytes that the actor has read
         self.read_stopped = False
         self.broken_off = False
         self.impatient = False  # a deadline runs
         self.freed = False
-        self.duplicate.start(0x0100000A)
+        self.lease.start(0x0100000A)
 
     def steps(self, n: int) -> Iterator[Step]:
-        """What may happen now; what ends something only for some of the numbers, or little would happen before."""
+        """Yield the possible steps; those that end something only for some numbers, or little would happen before."""
         yield from self.steps_of_the_actor(n)
         yield from self.pending()
         if self.impatient and not self.freed and n % ENDINGS == 0:
@@ -83,15 +85,15 @@ class BothEnds:
             yield from self.steps_of_the_peer(n)
 
     def steps_of_the_actor(self, n: int) -> Iterator[Step]:
-        if self.duplicate.writable:
+        if self.write_half.writable:
             yield self.write
-        if self.duplicate.corked.size:
+        if self.write_half.corked.size:
             yield self.end_turn
-        if self.duplicate.state is not LeaseState.CLOSING:
+        if self.lease.state is not LeaseState.CLOSING:
             yield from (self.read, self.pause, self.resume)
             if n % ENDINGS == 0:
                 yield self.end
-            if n % RESETS == 0 and (self.duplicate.writable or self.duplicate.reading is Reading.OPEN):
+            if n % RESETS == 0 and (self.write_half.writable or self.read_half.state is ReadState.OPEN):
                 yield self.pass_a_limit
 
     def steps_of_the_peer(self, n: int) -> Iterator[Step]:
@@ -104,14 +106,14 @@ class BothEnds:
                 yield self.peer_finishes
 
     def pending(self) -> Iterator[Step]:
-        """What happens sooner or later even if the actor and the peer begin nothing new."""
+        """Yield the steps that come sooner or later even if the actor and the peer begin nothing new."""
         if self.reports:
             yield self.hear
         if self.requests:
             yield self.serve
         if self.freed:
             return
-        if self.connection.wants_write:
+        if self.connection.queue.size:
             yield self.write_queued
         if self.connection.wants_read and self.kernel.readable:
             yield self.read_arrived
@@ -123,79 +125,79 @@ class BothEnds:
     def write(self, n: int) -> None:
         size = 70_000 if n > 240 else 6 + n // 4
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
-        self.duplicate.corked.append(self.peer.message(letter, size), priority)
+        self.write_half.corked.append(self.peer.message(letter, size), priority)
 
     def end_turn(self, _: int = 0) -> None:
-        duplicate = self.duplicate
-        while duplicate.corked.size:
-            if not duplicate.may_write_directly:
-                duplicate.hand_over()
+        corked = self.write_half.corked
+        while corked.size:
+            if not self.lease.may_write_directly:
+                self.lease.forward_output()
                 return
-            buffers = duplicate.corked.first(BUFFERS)
+            buffers = corked.first(BUFFERS)
             try:
-                duplicate.wrote_directly(self.kernel.send(buffers), sum(map(len, buffers)))
+                self.lease.wrote(self.kernel.send(buffers), sum(map(len, buffers)))
             except BlockingIOError:
-                duplicate.hand_over()
+                self.lease.forward_output()
             except OSError as error:
-                duplicate.hand_over(error.errno or 0)
+                self.lease.write_failed(error.errno or 0)
 
     def read(self, n: int) -> None:
-        duplicate = self.duplicate
-        if duplicate.buffer.size < n * 2 and duplicate.reading is Reading.OPEN:
-            duplicate.want(n * 2)  # the reader waits
+        buffer = self.read_half.buffer
+        if buffer.size < n * 2 and self.read_half.state is ReadState.OPEN:
+            self.lease.want(n * 2)  # the reader waits
             return
-        self.input += duplicate.buffer.read(min(n * 2, duplicate.buffer.size)) or b""
-        duplicate.want()
+        self.input += buffer.read(min(n * 2, buffer.size)) or b""
+        self.lease.want()
 
     def pause(self, _: int) -> None:
-        self.duplicate.pause()
+        self.lease.pause()
 
     def resume(self, _: int) -> None:
-        self.duplicate.resume()
+        self.lease.resume()
 
     def pass_a_limit(self, _: int) -> None:
-        self.duplicate.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
+        self.lease.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)
         self.broken_off = True
 
     def end(self, n: int) -> None:
-        how = ("finish writing", "stop reading", "close", "shutdown", "abort")[n // ENDINGS % 5]
-        if how not in ("shutdown", "abort"):
-            self.end_turn()  # what was written goes before
+        how = ("finish writing", "stop reading", "close", "abort", "abort by reset")[n // ENDINGS % 5]
+        if how not in ("abort", "abort by reset"):
+            self.end_turn()  # written messages go before
         match how:
             case "finish writing":
-                self.duplicate.shutdown_write()
+                self.lease.shutdown_write()
                 return
             case "stop reading":
-                self.duplicate.shutdown_read()
+                self.lease.shutdown_read()
             case "close":
-                self.duplicate.close()
-            case "shutdown":
-                self.duplicate.shutdown()
+                self.lease.close()
+            case "abort":
+                self.lease.abort()
             case _:
-                self.duplicate.abort()
+                self.lease.abort(by_reset=True)
         self.read_stopped = True
 
     def hear(self, _: int) -> None:
         kind, _id, *fields = self.reports.popleft()
         self.heard[kind](*fields)
-        assert self.duplicate.received <= self.duplicate.limit, "input beyond the credit"
+        assert self.read_half.read <= self.read_half.limit, "input beyond the credit"
         if kind == SOCKET_CLOSE and not self.read_stopped and not self.broken_off:
-            assert self.duplicate.received == len(self.kernel.arrived), "the end before the last byte"
-            assert self.kernel.fin_received or self.duplicate.reading is Reading.BROKEN, "end-of-file without a FIN"
+            assert self.read_half.read == len(self.kernel.arrived), "the end before the last byte"
+            assert self.kernel.fin_received or self.read_half.state is ReadState.BROKEN, "end-of-file without a FIN"
 
-    # -- the service --
+    # -- the socket service --
 
     def report(self, message: Message) -> None:
         kind = message[0]
-        assert SOCKET_FORGET not in self.said, f"{message} after SOCKET_FORGET"
+        assert SOCKET_FORGET not in self.reported, f"{message} after SOCKET_FORGET"
         if kind in (SOCKET_DATA, SOCKET_MORE, SOCKET_CLOSE):
-            assert SOCKET_CLOSE not in self.said, f"{message} after CLOSE"
-        self.said.append(kind)
+            assert SOCKET_CLOSE not in self.reported, f"{message} after CLOSE"
+        self.reported.append(kind)
         self.reports.append(unpack(pack(message)))
 
     def serve(self, _: int) -> None:
         kind, _id, *fields = self.requests.popleft()
-        if self.connection.owned:  # else it crossed the end
+        if self.connection.state in OWNED:  # else it crossed the end
             self.perform(self.served[kind](*fields) or ())
 
     def write_queued(self, _: int) -> None:
@@ -210,14 +212,14 @@ class BothEnds:
 
     def read_arrived(self, n: int) -> None:
         try:
-            data = self.kernel.receive(self.connection.read_size)
+            data = self.kernel.receive(self.connection.input.read_size)
         except OSError as error:
             self.perform(self.connection.end_of_input(error.errno or 0))
             return
         if not data:
             self.perform(self.connection.end_of_input())
         elif self.connection.received(len(data)):
-            self.connection.deliver(data, more=n % 2 == 1)
+            self.connection.input.deliver(self.connection.worker, data, more=n % 2 == 1)
 
     def hang_up(self, _: int) -> None:
         self.perform(self.connection.write_failed(self.kernel.take_error() or errno.ECONNRESET))
@@ -233,7 +235,7 @@ class BothEnds:
                     assert not self.kernel.fin_sent
                     assert self.kernel.reset or self.peer.has_everything, "a clean end, but something is missing"
                     self.kernel.fin_sent = True
-                case Effect.RESET:
+                case Effect.FORCE_RESET:
                     self.kernel.reset = True
                 case Effect.AWAIT_ANSWER:
                     pass  # no owner takes that long here
@@ -276,26 +278,26 @@ class BothEnds:
         raise AssertionError("it never comes to rest")
 
     def finish(self) -> None:
-        """The peer reads on and finishes, the actor reads to the end and closes: nothing may be left, or missing."""
+        """Let the peer read on and finish, and the actor read to the end and close: nothing may be left, or missing."""
         self.come_to_rest()
         assert self.peer.has_everything or self.kernel.reset
-        assert not self.duplicate.unsent or not self.duplicate.writable
+        assert not self.write_half.unsent or not self.write_half.writable
         self.kernel.fin_received |= not self.kernel.reset
         for _ in range(LONGEST_REST):
-            if self.duplicate.state is LeaseState.CLOSING or self.duplicate.reading is not Reading.OPEN:
+            if self.lease.state is LeaseState.CLOSING or self.read_half.state is not ReadState.OPEN:
                 break
             self.read(WINDOW)
             self.come_to_rest()
-        assert self.duplicate.reading is not Reading.OPEN, "the reader never meets the end"
+        assert self.read_half.state is not ReadState.OPEN, "the reader never meets the end"
         assert (
-            self.input + self.duplicate.buffer.read_all() == self.kernel.arrived or self.read_stopped or self.broken_off
+            self.input + self.read_half.buffer.read_all() == self.kernel.arrived or self.read_stopped or self.broken_off
         )
-        self.duplicate.close()
+        self.lease.close()
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
-        assert self.said.count(SOCKET_FORGET) == 1
-        assert self.duplicate.descriptor is None
+        assert self.reported.count(SOCKET_FORGET) == 1
+        assert self.lease.descriptor is None
         assert self.peer.has_everything or self.kernel.reset
 
 

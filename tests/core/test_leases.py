@@ -1,30 +1,38 @@
-"""What a worker's connections tell those who wait for output to leave, and how much may wait."""
+"""The output of a worker's connections: waits for output to leave, warnings, and how much may wait."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.tcp.lease import FIRST_WARNING, Lease, LeaseState
+from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
-from skypy.core.wire.socket_lane import BREAK, HIGH
+from skypy.core.tcp.write_half import FIRST_WARNING
+from skypy.core.wire.socket_lane import BREAK, HIGH, Message
 from tests.core.ends import DESCRIPTOR, ID, Heard
 
 pytestmark = pytest.mark.interpreted
 
 
-class Stuck(Lease):
-    """A connection whose kernel takes nothing."""
+class Stuck:
+    """A socket whose kernel takes nothing."""
 
-    def _write_directly(self) -> tuple[int, int]:
-        raise BlockingIOError
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self.id = ID
+        self.lease = Lease(ID, DESCRIPTOR, 100, send)
+        self.write_half = self.lease.write_half
+
+    def flush(self) -> None:
+        if self.write_half.corked.size:
+            self.lease.forward_output()
 
 
 class Waits:
-    """Who waits until a connection is drained."""
+    """A wait until a connection is drained."""
 
     def done(self) -> bool:
         return False
@@ -50,17 +58,23 @@ class World:
             high_water=high_water,
             low_water=low_water,
             write_limit=write_limit,
-            backlog=lambda _, unsent: self.backlog.append(unsent),
+            warn=lambda _, unsent: self.backlog.append(unsent),
         )
-        self.socket = self.leases.own[ID] = Stuck(ID, DESCRIPTOR, 100, self.heard.append)
+        self.socket = self.leases.own[ID] = Stuck(self.heard.append)
+
+    def flush(self) -> None:
+        """End a turn."""
+        for socket in self.leases.take_dirty():
+            socket.flush()
+            self.leases.flushed(socket)
 
 
-def test_who_waits_for_output_to_leave_goes_on_at_the_low_mark() -> None:
+def test_a_wait_for_output_to_leave_ends_at_the_low_mark() -> None:
     world = World(high_water=8, low_water=4)
     world.leases.write(ID, bytes(10), HIGH)
-    world.leases.flush()
+    world.flush()
     waits = Waits()
-    world.socket.drainers += (waits,)
+    world.socket.write_half.drainers += (waits,)
     for position in (3, 6):  # 7 and 4 bytes are left
         world.leases.progressed(world.socket, position)
         assert world.woken == []
@@ -71,8 +85,8 @@ def test_who_waits_for_output_to_leave_goes_on_at_the_low_mark() -> None:
 def test_a_low_mark_above_the_high_one_is_the_high_one() -> None:
     world = World(high_water=4, low_water=100)
     world.leases.write(ID, bytes(10), HIGH)
-    world.leases.flush()
-    world.socket.drainers += (Waits(),)
+    world.flush()
+    world.socket.write_half.drainers += (Waits(),)
     world.leases.progressed(world.socket, 6)
     assert world.woken == []
     world.leases.progressed(world.socket, 7)
@@ -83,10 +97,10 @@ def test_a_low_mark_above_the_high_one_is_the_high_one() -> None:
 def test_a_write_beyond_the_limit_is_refused_and_ends_the_connection(size: int) -> None:
     world = World(write_limit=10)
     assert world.leases.write(ID, bytes(10), HIGH)
-    world.leases.flush()
+    world.flush()
     assert not world.leases.write(ID, bytes(size - 10), HIGH)
     assert world.heard[-1] == (BREAK, ID, errno.ENOBUFS, CloseReason.WRITE_LIMIT)
-    assert world.socket.state is LeaseState.BREAKING
+    assert world.socket.lease.state is LeaseState.BREAKING
     assert not world.leases.write(ID, b"more", HIGH)
 
 
@@ -94,7 +108,7 @@ def test_a_backlog_is_told_at_each_doubling_and_once_it_is_gone() -> None:
     world = World()
     for _ in range(4):
         world.leases.write(ID, bytes(FIRST_WARNING), HIGH)
-        world.leases.flush()
+        world.flush()
     assert world.backlog == [FIRST_WARNING, 2 * FIRST_WARNING, 4 * FIRST_WARNING]
     world.leases.progressed(world.socket, 3 * FIRST_WARNING)
     assert len(world.backlog) == 3

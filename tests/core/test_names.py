@@ -1,4 +1,4 @@
-"""Who has which name, and unique services with those who wait for them."""
+"""The names of actors, and unique services with the questions that wait for them."""
 
 import pytest
 
@@ -32,8 +32,8 @@ def test_its_holder_may_register_a_name_again(names: Names[str]) -> None:
 def test_all_names_of_an_actor_go_with_it_and_no_other(names: Names[str]) -> None:
     for name, address in ((".a", FIRST), (".b", SECOND), (".c", FIRST)):
         names.register(name, address)
-    assert sorted(names.forget(FIRST)) == [".a", ".c"]
-    assert names.forget(FIRST) == []
+    assert sorted(names.free(FIRST)) == [".a", ".c"]
+    assert names.free(FIRST) == []
     assert names.find(".a") is None
     assert names.find(".b") == SECOND
     names.register(".a", SECOND)
@@ -43,7 +43,7 @@ def test_all_names_of_an_actor_go_with_it_and_no_other(names: Names[str]) -> Non
 def test_all_names_of_a_process_go_with_it(names: Names[str]) -> None:
     for name, address in ((".a", FIRST), (".b", SECOND), (".c", FAR)):
         names.register(name, address)
-    assert sorted(names.forget_process(1)) == [".a", ".b"]
+    assert sorted(names.free_process(1)) == [".a", ".b"]
     assert names.find(".c") == FAR
 
 
@@ -88,18 +88,18 @@ def test_after_a_failure_or_its_end_the_next_one_starts_it_again(names: Names[st
     assert names.unique_failed("db") == ["first"]
     assert names.begin_unique("db")
     assert names.unique_started("db", FAR) == []
-    names.forget(FAR)
+    names.free(FAR)
     assert names.find_unique("db") is None
     assert names.begin_unique("db")
 
 
 def test_the_end_of_others_does_not_touch_a_unique_service_that_is_starting(names: Names[str]) -> None:
     names.begin_unique("db")
-    names.forget(FIRST)
-    names.forget_process(1)
+    names.free(FIRST)
+    names.free_process(1)
     assert not names.begin_unique("db")
     names.unique_started("db", FAR)
-    names.forget_process(1)
+    names.free_process(1)
     assert names.find_unique("db") == FAR
-    names.forget_process(2)
+    names.free_process(2)
     assert names.find_unique("db") is None

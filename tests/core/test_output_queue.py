@@ -1,4 +1,4 @@
-"""What a socket has to send: no message is ever cut by another, and none is lost."""
+"""The output of a socket: no message is ever cut by another, and none is lost."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""How long a closed connection may still take; the clock is the test's."""
+"""The time that a closed connection may still take; the clock is the test's."""
 
 from __future__ import annotations
 
 import pytest
 
-from skypy.core.tcp.patience import Patience
+from skypy.core.patience import Patience
 
 FLUSH_TIMEOUT = 30.0
 LINGER = 5.0
@@ -46,7 +46,7 @@ def test_with_nothing_undelivered_only_the_linger_time_is_left() -> None:
     assert waiting.look(105.0, 0) is None
 
 
-def test_without_a_linger_time_nobody_waits_for_the_peers_end() -> None:
+def test_without_a_linger_time_the_peers_end_is_not_waited_for() -> None:
     assert patience(0, linger=0.0).look(100.0, 0) is None
     assert patience(1, linger=0.0).look(100.0, 1) is not None
 

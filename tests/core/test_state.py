@@ -48,7 +48,7 @@ FIN_SENT: Final = {State.HALF_CLOSED_WRITE, State.LINGERING}
 
 
 class Path(NamedTuple):
-    """What a sequence of legal inputs leads through."""
+    """The states and effects of a sequence of legal inputs."""
 
     states: tuple[State, ...]
     effects: tuple[Effect, ...] = ()
@@ -124,7 +124,7 @@ def test_where_it_matters_what_was_acknowledged_a_loss_is_always_told() -> None:
         assert all(told[state] in effects for state, effects in rows.items())
 
 
-def test_whoever_owns_it_can_close_and_abort_with_and_without_bytes_unsent() -> None:
+def test_an_owner_can_close_and_abort_with_and_without_bytes_unsent() -> None:
     for state in OWNED:
         # With the write half finished or broken nothing can be unsent; while it finishes, something always is.
         unsent = Input.FLUSHED in {given for at, given in TRANSITIONS if at is state}
@@ -136,7 +136,7 @@ def test_whoever_owns_it_can_close_and_abort_with_and_without_bytes_unsent() -> 
     assert (State.CONNECTING, Input.ABORT) in TRANSITIONS
 
 
-def test_nobody_can_ask_anything_of_a_connection_that_was_closed() -> None:
+def test_nothing_can_be_asked_of_a_connection_that_was_closed() -> None:
     asked = {Input.FINISH, Input.FINISH_UNSENT, Input.STOP_READING, Input.CLOSE, Input.CLOSE_UNSENT}
     asked |= {Input.ABORT, Input.ABORT_BY_RESET, Input.BREAK}
     assert not [cell for cell in TRANSITIONS if cell[0] in CLOSED_BY_OWNER and cell[1] in asked]
@@ -149,17 +149,17 @@ def test_a_limit_that_is_passed_is_a_reset_of_which_the_owner_is_told() -> None:
         told = Effect.REPORT_ERROR if state in READ_HALF_REPORTED else Effect.REPORT_RESET
         assert following is State.CLOSED
         assert told in effects, state
-        assert (Effect.RESET in effects) == (state is not State.WRITE_BROKEN), state
+        assert (Effect.FORCE_RESET in effects) == (state is not State.WRITE_BROKEN), state
 
 
 def test_aborting_with_bytes_unsent_always_resets() -> None:
     for (state, given), (effects, following) in TRANSITIONS.items():
         if given is Input.ABORT_BY_RESET:
-            assert Effect.RESET in effects, state
+            assert Effect.FORCE_RESET in effects, state
             assert following is State.CLOSED
 
 
-def test_bytes_that_nobody_owns_any_more_are_never_lost_in_silence() -> None:
+def test_bytes_without_an_owner_are_never_lost_in_silence() -> None:
     for (state, given), (effects, following) in TRANSITIONS.items():
         if state in (State.CLOSING, State.CLOSING_HALF_CLOSED) and following is State.CLOSED:
             assert (Effect.LOG_LOST in effects) == (given is not Input.FLUSHED), (state, given)
@@ -240,7 +240,7 @@ def test_every_connection_can_come_to_its_end(state: State) -> None:
 
 
 def facts_of_every_history() -> dict[State, set[frozenset[tuple[Effect, int]]]]:
-    """For each state, how often each effect may have happened when a connection is in it (2: twice or more)."""
+    """Count, for each state, how often each effect may have happened before (2: twice or more)."""
     known: dict[State, set[frozenset[tuple[Effect, int]]]] = {state: set() for state in State}
     todo: list[tuple[State, Counter[Effect]]] = [(State.CONNECTING, Counter()), (State.OPEN, Counter())]
     while todo:
@@ -274,7 +274,7 @@ def test_however_it_came_there_a_state_means_the_same(state: State) -> None:
             assert facts[Effect.FREE] == 1
             assert facts[Effect.FORGET] == (not failed_to_open)
         else:
-            assert facts[Effect.FREE] == facts[Effect.RESET] == facts[Effect.LOG_LOST] == 0
+            assert facts[Effect.FREE] == facts[Effect.FORCE_RESET] == facts[Effect.LOG_LOST] == 0
             assert facts[Effect.FORGET] == (state is State.LINGERING)
             assert facts[Effect.SEND_FIN] == (state in FIN_SENT)
         if state in OWNED:
@@ -283,7 +283,7 @@ def test_however_it_came_there_a_state_means_the_same(state: State) -> None:
 
 
 def test_a_connection_ends_by_our_fin_by_a_reset_or_with_an_error_told() -> None:
-    ended = {Effect.SEND_FIN, Effect.RESET, Effect.REPORT_RESET, Effect.REPORT_ERROR, Effect.LOG_LOST}
+    ended = {Effect.SEND_FIN, Effect.FORCE_RESET, Effect.REPORT_RESET, Effect.REPORT_ERROR, Effect.LOG_LOST}
     for facts in HISTORIES[State.CLOSED]:
         assert not facts[Effect.FORGET] or ended & set(facts), facts  # else the kernel would end it with a clean FIN
 

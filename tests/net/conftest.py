@@ -21,18 +21,18 @@ RAN = pytest.StashKey[set[tuple[str, str]]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The test that looks at what all others have visited runs behind them."""
+    """Run the test of all visited cells behind the tests that visit them."""
     items.sort(key=lambda item: item.path.name == "test_every_cell.py")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Cells and states are named in the tests' ids."""
+    """Name cells and states in the tests' ids."""
     return val.name if isinstance(val, (State, Input)) else None
 
 
 @pytest.fixture(scope="session", autouse=True)
 def visited(pytestconfig: pytest.Config) -> Iterator[set[Cell]]:
-    """Every cell that a connection of this session has been in; filled while the tests run."""
+    """Collect every cell that a connection of this session has been in, while the tests run."""
     cells: set[Cell] = pytestconfig.stash.setdefault(VISITED, set())
 
     def recorded(state: State, given: Input) -> tuple[tuple[Effect, ...], State]:
@@ -47,7 +47,7 @@ def visited(pytestconfig: pytest.Config) -> Iterator[set[Cell]]:
 
 @pytest.fixture(autouse=True)
 def ran(request: pytest.FixtureRequest) -> set[tuple[str, str]]:
-    """Every test that has run, this one included."""
+    """Collect every test that has run, this one included."""
     tests = request.config.stash.setdefault(RAN, set())
     tests.add((request.path.name, getattr(request.node, "originalname", request.node.name)))
     return tests
@@ -55,13 +55,13 @@ def ran(request: pytest.FixtureRequest) -> set[tuple[str, str]]:
 
 @pytest.fixture
 def lend_after() -> int:
-    """A played worker reads nothing by itself, so nothing is lent to it; where that is the subject, another number."""
+    """Lend nothing: a played worker reads nothing by itself. Tests of lending give another number."""
     return 1 << 30
 
 
 @pytest.fixture
 def stage(lend_after: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """A service with one played worker; at the end everything has come to rest and no descriptor is left."""
+    """Set up a socket service with one played worker; at the end all is at rest and no descriptor is left."""
     monkeypatch.setattr(connection, "LEND_AFTER", lend_after)
     before = open_descriptors()
     lines: list[str] = []

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 
 def open_descriptors() -> set[int]:
-    """The numbers of this process's descriptors."""
+    """Return the numbers of this process's descriptors."""
     listed = os.listdir("/proc/self/fd")
     return {int(number) for number in listed if os.path.lexists(f"/proc/self/fd/{number}")}  # not the listing's own
 
 
 @contextlib.contextmanager
 def limit_of(soft: int) -> Iterator[None]:
-    """A limit of descriptors for a while."""
+    """Set a limit of descriptors for a while."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:
@@ -27,7 +27,7 @@ def limit_of(soft: int) -> Iterator[None]:
 
 
 def limit_with_free(count: int) -> int:
-    """The limit with which this process can open `count` descriptors more."""
+    """Return the limit with which this process can open `count` descriptors more."""
     taken = open_descriptors()
     free = (number for number in itertools.count() if number not in taken)
     return next(itertools.islice(free, count, None))

@@ -23,9 +23,9 @@ from skypy.net.service import SocketService
 from tests.net.players import CREDIT_FOR_ALL, HOST, Held, Worker
 
 BOUND_SECONDS: Final = 20.0
-"""Nothing takes so long; a wait that does fails its test."""
+"""The longest wait: nothing takes so long, and a wait that does fails its test."""
 BUFFER: Final = 16384
-"""What the kernel is asked to buffer on either side of a tight connection."""
+"""The bytes that the kernel is asked to buffer on either side of a tight connection."""
 
 
 def reset(peer: socket.socket) -> None:
@@ -34,21 +34,21 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
-def await_kernel(end: socket.socket, events: int) -> None:
+def await_kernel(socket_: socket.socket, events: int) -> None:
     """Wait until the kernel says that one of the poll events has come for a socket."""
     poll = select.poll()
-    poll.register(end, events)
+    poll.register(socket_, events)
     assert poll.poll(BOUND_SECONDS * 1000), f"the kernel reported none of {events:#x}"
 
 
-def unacknowledged(end: socket.socket) -> int:
-    """Bytes in the kernel that the other side has not acknowledged; a FIN counts as one."""
-    count: int = struct.unpack("i", fcntl.ioctl(end, termios.TIOCOUTQ, bytes(4)))[0]
+def unacknowledged(socket_: socket.socket) -> int:
+    """Count the bytes in the kernel that the other side has not acknowledged; a FIN counts as one."""
+    count: int = struct.unpack("i", fcntl.ioctl(socket_, termios.TIOCOUTQ, bytes(4)))[0]
     return count
 
 
 class Stage:
-    """The service with everything around it."""
+    """A socket service with everything around it."""
 
     def __init__(self, service: SocketService, lines: list[str]) -> None:
         self.service = service
@@ -59,25 +59,28 @@ class Stage:
         self._listeners: dict[Worker, Held] = {}
 
     def add_worker(self) -> Worker:
-        """One more worker."""
+        """Let one more worker join."""
         return Worker(self)
 
     def patience(self, *, linger: float = 5.0, flush_timeout: float = 30.0, half_close_timeout: float = 300.0) -> None:
-        """Give the service other deadlines, for what is closed or half closed from now on."""
-        self.service.settings = replace(
-            self.service.settings, linger=linger, flush_timeout=flush_timeout, half_close_timeout=half_close_timeout
+        """Give the socket service other deadlines, for sockets that are closed or half closed from now on."""
+        self.service.shared.settings = replace(
+            self.service.shared.settings,
+            linger=linger,
+            flush_timeout=flush_timeout,
+            half_close_timeout=half_close_timeout,
         )
 
     # -- turning the reactor --
 
     def turn(self, wait: float = 0.0) -> None:
-        """One turn of the service, then the workers read what it says."""
+        """Run one turn of the socket service; then the workers read its reports."""
         self.service.reactor.turn(wait)
         for worker in self.workers:
             worker.take()
 
     def until(self, condition: Callable[[], object], wanted: str) -> None:
-        """Turn the service until a condition holds."""
+        """Turn the socket service until a condition holds."""
         bound = time.monotonic() + BOUND_SECONDS
         while not condition():
             if time.monotonic() > bound:
@@ -87,35 +90,35 @@ class Stage:
 
     @property
     def ready(self) -> list[tuple[int, int]]:
-        """What the service would be woken for now: (descriptor, events)."""
+        """The (descriptor, events) that the socket service would be woken for now."""
         return self.service.reactor._poller.wait(0)
 
     def settle(self, turns: int = 200) -> None:
-        """Turn the service until nothing wakes it any more; it must come to rest within so many turns."""
+        """Turn the socket service until nothing wakes it any more; it must come to rest within so many turns."""
         for _ in range(turns):
             if not self.ready and all(worker.lane.idle or worker.ended for worker in self.workers):
                 return
             self.turn()
-        pytest.fail(f"the service is still woken after {turns} turns: {self.ready}")
+        pytest.fail(f"the socket service is still woken after {turns} turns: {self.ready}")
 
     def connection(self, held: Held) -> Connection | None:
-        """The service's side of a connection, while it has one."""
-        stream = self.service._streams.get(held.id)
-        return None if stream is None else stream.connection
+        """Return the socket service's end of a connection; None when it has ended."""
+        connected = self.service._sockets.get(held.id)
+        return None if connected is None else connected.connection
 
     def state(self, held: Held) -> State:
-        """The state of a connection in the service."""
+        """Return the state of a connection in the socket service."""
         connection = self.connection(held)
         return State.CLOSED if connection is None else connection.state
 
     def until_state(self, held: Held, state: State) -> None:
-        """Turn the service until a connection is in `state`."""
+        """Turn the socket service until a connection is in `state`."""
         self.until(lambda: self.state(held) is state, f"socket {held.id} in {state.name}")
 
     # -- peers --
 
     def peer(self, port: int, *, receive_buffer: int = 0) -> socket.socket:
-        """A client that has connected to a port."""
+        """Connect a client to a port."""
         peer = self.keep(socket.socket())
         if receive_buffer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -125,20 +128,20 @@ class Stage:
         return peer
 
     def server(self, backlog: int = 64) -> tuple[socket.socket, int]:
-        """A listening socket that is no business of the service, and its port."""
+        """Return a listening socket that is no business of the socket service, and its port."""
         server = self.keep(socket.create_server((HOST, 0), backlog=backlog))
         server.setblocking(False)
         return server, server.getsockname()[1]
 
     def refused_port(self) -> int:
-        """A port where nobody listens: bound, so that nobody else gets it, and not listening."""
+        """Return a port that refuses clients: it is bound, so that it stays free, and not listening."""
         bound = self.keep(socket.socket())
         bound.bind((HOST, 0))
         port: int = bound.getsockname()[1]
         return port
 
     def silent_port(self) -> int:
-        """A port whose queue of clients is full: connecting to it takes as long as anybody waits."""
+        """Return a port whose queue of clients is full: connecting to it never ends."""
         _, port = self.server(backlog=0)
         for _ in range(8):
             client = self.keep(socket.socket())
@@ -146,15 +149,15 @@ class Stage:
             client.connect_ex((HOST, port))
         return port
 
-    def keep(self, end: socket.socket) -> socket.socket:
+    def keep(self, socket_: socket.socket) -> socket.socket:
         """Close a socket with the stage."""
-        self.peers.append(end)
-        return end
+        self.peers.append(socket_)
+        return socket_
 
     def pair(
         self, worker: Worker | None = None, *, credit: int = CREDIT_FOR_ALL, listener: Held | None = None
     ) -> tuple[Held, socket.socket]:
-        """A tight connection: what the service accepted for a worker, and its peer. Credit 0: not started."""
+        """Make a tight connection: the socket accepted for a worker, and its peer. Credit 0: not started."""
         worker = worker or self.worker
         listener = listener or self._listeners.get(worker)
         if listener is None:
@@ -163,14 +166,14 @@ class Stage:
         peer = self.peer(listener.address[1], receive_buffer=BUFFER)
         self.until(lambda: len(worker.accepted(listener)) > before, "the client")
         held = worker.accepted(listener)[-1]
-        held.end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        held.duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         if credit:
             held.credit(credit)
             self.turn()
         return held, peer
 
     def read(self, peer: socket.socket, size: int) -> bytes:
-        """Exactly `size` bytes that come to a peer."""
+        """Read exactly `size` bytes that come to a peer."""
         pieces: list[bytes] = []
 
         def read() -> bool:
@@ -183,7 +186,7 @@ class Stage:
         return b"".join(pieces)
 
     def read_to_end(self, peer: socket.socket) -> tuple[bytes, int]:
-        """Everything that comes to a peer, and the errno of its end: 0 for a clean end-of-file."""
+        """Read everything that comes to a peer, and the errno of its end: 0 for a clean end-of-file."""
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # tiny windows wait for the kernel's timers
         pieces: list[bytes] = []
         ends: list[int] = []
@@ -214,12 +217,12 @@ class Stage:
     # -- the end --
 
     def close(self) -> None:
-        """Everybody goes; the service must come to its end by itself."""
+        """Close the peers and the workers; the socket service must come to its end by itself."""
         for peer in self.peers:
             peer.close()
         for worker in self.workers:
             worker.die()
-        self.until(lambda: not self.service.busy, "the end of the service")
+        self.until(lambda: not self.service.busy, "the end of the socket service")
         self.turn()
         self.service.reactor.close()
-        os.close(self.service.spare._descriptor)
+        os.close(self.service.shared.spare._descriptor)

@@ -1,4 +1,4 @@
-"""How a real connection gets into each of its states."""
+"""Ways for a real connection into each of its states."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ OWNED: Final = (
 
 
 def bring_to(stage: Stage, state: State, *, unsent: bool = False) -> tuple[Held, socket.socket]:
-    """A tight connection in `state`, and its peer; what was reported on the way is cleared away.
+    """Make a tight connection in `state`, and its peer; the reports on the way are cleared away.
 
     `unsent`: with PLENTY queued also where the state does not ask for it.
     """
@@ -83,7 +83,7 @@ def bring_to(stage: Stage, state: State, *, unsent: bool = False) -> tuple[Held,
 
 
 def paused(stage: Stage) -> tuple[Held, socket.socket]:
-    """An open connection whose credit is used up while a byte waits, and its peer."""
+    """Make an open connection whose credit is used up while a byte waits, and its peer."""
     held, peer = stage.pair(credit=1)
     peer.sendall(b"ab")
     stage.until(lambda: held.input == b"a", "what was granted")

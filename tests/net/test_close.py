@@ -1,4 +1,4 @@
-"""The safe close: the peer gets every byte and then a clean end-of-file, whatever it sent or sends."""
+"""The safe close: the peer gets every byte and then a clean end-of-file, also while it sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.net.states import OWNED, bring_to
 
 
 def close_ends_well(stage: Stage, held: Held, peer: socket.socket) -> None:
-    """Close; the peer gets everything, then end-of-file; the service lets go without a word but SOCKET_FORGET."""
+    """Close: the peer gets everything, then end-of-file, and the only report is SOCKET_FORGET."""
     held.close()
     assert stage.read_to_end(peer) == (PLENTY[: held.out], 0)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
@@ -40,7 +40,7 @@ def test_input_that_nobody_has_read_causes_no_reset(stage: Stage, credit: int) -
     held, peer = stage.pair(credit=credit)
     peer.sendall(PLENTY[:5000])
     stage.settle()
-    stage.worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
+    stage.worker.send_at_once(held.writing(PLENTY), (CLOSE, held.id))
     assert stage.read_to_end(peer) == (PLENTY, 0)
 
 
@@ -101,7 +101,7 @@ def test_the_worker_is_told_to_forget_only_when_everything_is_in_the_kernel(stag
     read = 0
     while not held.forgotten:
         read += len(stage.read(peer, 4096))
-    assert read < len(PLENTY)  # what the kernel buffers is safe
+    assert read < len(PLENTY)  # the bytes in the kernel's buffers are safe
     assert [report for report in held.reports if report[0] == SOCKET_SENT] == []
     assert stage.read_to_end(peer) == (PLENTY[read:], 0)
 
@@ -129,7 +129,7 @@ def test_closing_a_broken_socket_lets_go_of_it_at_once(stage: Stage) -> None:
 def test_ten_closed_connections_end_independently(stage: Stage) -> None:
     pairs = [stage.pair() for _ in range(10)]
     for held, _ in pairs:
-        stage.worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
+        stage.worker.send_at_once(held.writing(PLENTY), (CLOSE, held.id))
     for _, peer in reversed(pairs):
         assert stage.read_to_end(peer) == (PLENTY, 0)
     stage.until(lambda: all(held.forgotten for held, _ in pairs), "SOCKET_FORGET")

@@ -1,4 +1,4 @@
-"""Connections that the service makes."""
+"""Connections that the socket service makes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.net.stage import Stage, await_kernel, reset
 
 
 def accept_one(stage: Stage, server: socket.socket) -> socket.socket:
-    """The service's connection, seen from its server."""
+    """Accept the connection of the socket service."""
     await_kernel(server, 1)
     peer = stage.keep(server.accept()[0])
     peer.setblocking(False)
@@ -85,7 +85,7 @@ def test_a_connection_under_way_can_be_cancelled(stage: Stage) -> None:
 
 def test_an_attempt_that_is_cancelled_in_the_same_turn_is_never_reported(stage: Stage) -> None:
     server, port = stage.server()
-    stage.worker.say_at_once((CONNECT, 77, [(socket.AF_INET, HOST, port)]), (CANCEL, 77))
+    stage.worker.send_at_once((CONNECT, 77, [(socket.AF_INET, HOST, port)]), (CANCEL, 77))
     stage.settle()
     peer = accept_one(stage, server)
     assert stage.read_to_end(peer)[0] == b""

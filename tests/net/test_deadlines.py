@@ -1,4 +1,4 @@
-"""What is closed may not take for ever: the deadlines of a flush and of lingering."""
+"""Closed sockets do not take for ever: the deadlines of a flush and of lingering."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lost(held: Held) -> str:
 
 
 def let_pass(stage: Stage, seconds: float) -> None:
-    """Keep the service turning for a while."""
+    """Keep the socket service turning for a while."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         stage.turn(left)
@@ -139,7 +139,7 @@ def test_a_peer_that_reads_slowly_but_reads_is_never_cut_off(stage: Stage) -> No
 def test_a_short_linger_time_does_not_cut_off_a_flush(stage: Stage, state: State) -> None:
     stage.patience(linger=0.05)
     held, peer = bring_to(stage, state)
-    stage.worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
+    stage.worker.send_at_once(held.writing(PLENTY), (CLOSE, held.id))
     let_pass(stage, 0.2)
     assert stage.read_to_end(peer) == (PLENTY, 0)
 

@@ -1,4 +1,4 @@
-"""The worker holds a duplicate of every descriptor: what the peer is told does not wait until it is closed."""
+"""The worker holds a duplicate of every descriptor: a FIN or a reset does not wait until that is closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.net.states import bring_to
 
 @pytest.fixture(autouse=True)
 def deaf(stage: Stage) -> Callable[[], None]:
-    """Makes the worker read no SOCKET_FORGET, so that it keeps its duplicates."""
+    """Make the worker read no SOCKET_FORGET, so that it keeps its duplicates."""
 
     def stop_reading() -> None:
         stage.worker.reading = False

@@ -1,4 +1,4 @@
-"""The tests of this folder together put real connections into every cell of their table (they run first)."""
+"""The tests of this folder together put real connections into every cell of their table (this one runs last)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.net.conftest import Cell
 
 
 def names_of_tests_in(file: Path) -> set[tuple[str, str]]:
-    """(file name, function name) of every test in a file."""
+    """Return (file name, function name) of every test in a file."""
     tree = ast.parse(file.read_text())
     names = (node.name for node in tree.body if isinstance(node, ast.FunctionDef))
     return {(file.name, name) for name in names if name.startswith("test_")}

@@ -18,7 +18,7 @@ from tests.net.stage import Stage, reset
 @pytest.mark.parametrize(
     "wrong",
     [
-        (SHUTDOWN, "w"),  # the second time that it is said
+        (SHUTDOWN, "w"),  # sent for the second time
         (SHUTDOWN,),
         (WRITE, 0, [(LOW, "a text")], 0),
         (WRITE, 0, [(LOW,)], 0),
@@ -78,7 +78,7 @@ def await_reset(stage: Stage, held: Held) -> None:
 
 
 def accept_and_reset(server: socket.socket) -> None:
-    """The life of a server that wants nobody."""
+    """Reset every client at once."""
     while True:
         reset(server.accept()[0])
 

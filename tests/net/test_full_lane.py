@@ -1,4 +1,4 @@
-"""A worker that does not read its lane slows down its own sockets; nothing is lost and nobody else waits."""
+"""A worker that does not read its lane slows down its own sockets; nothing is lost and no other worker waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 16 * MARK_BYTES
 
 
 def pour(stage: Stage, worker: Worker, peer: socket.socket) -> bytes:
-    """Send from a peer until the worker's lane is full and the service takes no more."""
+    """Send from a peer until the worker's lane is full and the socket service takes no more."""
     sent = b""
     while len(sent) < MOST:
         try:
@@ -34,16 +34,16 @@ def pour(stage: Stage, worker: Worker, peer: socket.socket) -> bytes:
 
 @pytest.fixture
 def worker(stage: Stage) -> Iterator[Worker]:
-    """The worker that will not read."""
+    """Make a worker that will not read."""
     worker = stage.add_worker()
     yield worker
     worker.reading = True
 
 
 def fill(stage: Stage, worker: Worker) -> tuple[Held, socket.socket, bytes]:
-    """Let a worker's lane be full; gives the connection that did it, its peer, and what the peer sent."""
+    """Fill a worker's lane. Returns the connection that did it, its peer, and the bytes that the peer sent."""
     held, peer = stage.pair(worker)
-    held.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
+    held.duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
     worker.reading = False
     return held, peer, pour(stage, worker, peer)
@@ -116,7 +116,7 @@ def test_its_requests_are_carried_out_meanwhile(stage: Stage, worker: Worker) ->
 
 def test_a_socket_that_waits_for_the_lane_can_be_closed_safely(stage: Stage, worker: Worker) -> None:
     held, peer, _ = fill(stage, worker)
-    worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
+    worker.send_at_once(held.writing(PLENTY), (CLOSE, held.id))
     assert stage.read_to_end(peer) == (PLENTY, 0)
     peer.sendall(b"discarded")
     peer.close()
@@ -137,7 +137,7 @@ def test_a_socket_that_waits_for_the_lane_may_stop_reading(stage: Stage, worker:
 def test_a_reset_meanwhile_does_not_keep_the_service_awake_and_is_reported_last(stage: Stage, worker: Worker) -> None:
     held, peer, sent = fill(stage, worker)
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.settle()
     assert stage.ready == []
     worker.reading = True
@@ -158,7 +158,7 @@ def test_clients_accepted_meanwhile_keep_their_descriptors(stage: Stage, worker:
     worker.reading = True
     stage.until(lambda: len(worker.accepted(listener)) == 101, "the clients")
     accepted = worker.accepted(listener)[1:]
-    assert [one.end.getpeername() for one in accepted] == [peer.getsockname() for peer in peers]
+    assert [one.duplicate.getpeername() for one in accepted] == [peer.getsockname() for peer in peers]
     stage.until(lambda: len(held.input) == len(sent), "all bytes")
 
 

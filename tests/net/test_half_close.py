@@ -1,4 +1,4 @@
-"""Each half of a connection ends by itself: the other goes on until it is ended too."""
+"""Each half of a connection ends by itself; the other goes on until it is ended too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_after_our_end_the_peer_may_go_on_sending(stage: Stage) -> None:
 
 def test_our_end_goes_out_behind_everything_that_is_queued(stage: Stage) -> None:
     held, peer = stage.pair()
-    stage.worker.say_at_once(held.writing(PLENTY), held.writing(b"the last"), (SHUTDOWN, held.id, "w"))
+    stage.worker.send_at_once(held.writing(PLENTY), held.writing(b"the last"), (SHUTDOWN, held.id, "w"))
     stage.until_state(held, State.FINISHING)
     peer.sendall(b"meanwhile")
     stage.until(lambda: held.input == b"meanwhile", "the peer's bytes")
@@ -123,5 +123,5 @@ def test_a_peer_that_goes_away_while_we_write_is_an_error_and_nothing_breaks(sta
     assert held.news == [
         (SOCKET_ERROR, errno.ECONNRESET),
         (SOCKET_FORGET,),
-    ]  # the kernel says EPIPE; it is the same reset
+    ]  # the kernel's errno is EPIPE, which stands for the reset
     assert stage.lines == []

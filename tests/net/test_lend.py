@@ -29,7 +29,7 @@ def lend_after() -> int:
 
 
 def lent(stage: Stage, *, credit: int = CREDIT_FOR_ALL) -> tuple[Held, socket.socket]:
-    """A connection whose reading is lent: 8 bytes have come over the lane."""
+    """Make a connection whose reading is lent: 8 bytes have come over the lane."""
     held, peer = stage.pair(credit=credit)
     for piece in (b"ping", b"pong"):
         send(stage, held, peer, piece)
@@ -58,26 +58,26 @@ def test_it_is_lent_behind_the_data_that_came_over_the_lane(stage: Stage) -> Non
 def test_what_comes_afterwards_is_left_to_the_worker(stage: Stage) -> None:
     held, peer = lent(stage)
     peer.sendall(b"directly")
-    await_kernel(held.end, select.POLLIN)
+    await_kernel(held.duplicate, select.POLLIN)
     stage.settle()
     assert held.input == b"pingpong"
-    assert held.end.recv(100) == b"directly"
+    assert held.duplicate.recv(100) == b"directly"
 
 
 def test_neither_an_end_nor_a_reset_wakes_the_service_while_it_is_lent(stage: Stage) -> None:
     finished, reset_one = lent(stage), lent(stage)
     finished[1].shutdown(socket.SHUT_WR)
     reset(reset_one[1])
-    await_kernel(finished[0].end, select.POLLIN)
-    await_kernel(reset_one[0].end, select.POLLIN)
+    await_kernel(finished[0].duplicate, select.POLLIN)
+    await_kernel(reset_one[0].duplicate, select.POLLIN)
     assert stage.ready == []
 
 
 def test_the_service_reads_on_where_the_worker_has_stopped(stage: Stage) -> None:
     held, peer = lent(stage)
     peer.sendall(b"directly and on")
-    await_kernel(held.end, select.POLLIN)
-    assert held.end.recv(8) == b"directly"
+    await_kernel(held.duplicate, select.POLLIN)
+    assert held.duplicate.recv(8) == b"directly"
     give_back(held, 16)
     stage.until(lambda: held.input == b"pingpong and on", "the rest")
 
@@ -85,8 +85,8 @@ def test_the_service_reads_on_where_the_worker_has_stopped(stage: Stage) -> None
 def test_it_is_read_up_to_the_limit_that_comes_with_it(stage: Stage) -> None:
     held, peer = lent(stage, credit=100)
     peer.sendall(bytes(150))
-    await_kernel(held.end, select.POLLIN)
-    held.end.recv(92)
+    await_kernel(held.duplicate, select.POLLIN)
+    held.duplicate.recv(92)
     give_back(held, 100, limit=120)
     stage.until(lambda: len(held.input) == 28, "20 bytes more")
     stage.settle()
@@ -106,8 +106,8 @@ def test_it_is_lent_again_after_twice_as_many_pieces(stage: Stage) -> None:
 def test_the_end_that_the_worker_has_met_is_reported_by_the_service(stage: Stage) -> None:
     held, peer = lent(stage)
     peer.shutdown(socket.SHUT_WR)
-    await_kernel(held.end, select.POLLIN)
-    assert held.end.recv(100) == b""
+    await_kernel(held.duplicate, select.POLLIN)
+    assert held.duplicate.recv(100) == b""
     give_back(held, 8)
     stage.until(lambda: held.ends == [0], "end-of-file")
     assert stage.state(held) is State.HALF_CLOSED_READ
@@ -116,9 +116,9 @@ def test_the_end_that_the_worker_has_met_is_reported_by_the_service(stage: Stage
 def test_a_reset_that_the_worker_has_met_is_no_end_of_file(stage: Stage) -> None:
     held, peer = lent(stage)
     reset(peer)
-    await_kernel(held.end, select.POLLIN)
+    await_kernel(held.duplicate, select.POLLIN)
     with pytest.raises(ConnectionResetError):
-        held.end.recv(100)
+        held.duplicate.recv(100)
     give_back(held, 8, errno.ECONNRESET)
     stage.until(lambda: held.ends == [errno.ECONNRESET], "the reset")
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
@@ -131,7 +131,7 @@ def test_a_reset_that_the_service_has_met_by_writing_is_no_end_of_file_for_the_r
     stage.turn()
     reset(peer)
     stage.until(lambda: held.errors == [errno.ECONNRESET], "the error of the write half")
-    assert held.end.recv(100) == b""  # the kernel tells a reset once
+    assert held.duplicate.recv(100) == b""  # the kernel tells a reset once
     give_back(held, 8)
     stage.until(lambda: held.ends == [errno.ECONNRESET], "the reset")
     assert kinds(held).index(SOCKET_ERROR) < kinds(held).index(SOCKET_CLOSE)
@@ -158,8 +158,8 @@ def test_input_of_a_dead_worker_is_discarded_up_to_the_end(stage: Stage) -> None
 def test_netstat_knows_how_much_was_read_directly(stage: Stage) -> None:
     held, peer = lent(stage)
     peer.sendall(b"directly")
-    await_kernel(held.end, select.POLLIN)
-    held.end.recv(3)
+    await_kernel(held.duplicate, select.POLLIN)
+    held.duplicate.recv(3)
     held.worker.request(NETSTAT)
     stage.until(lambda: [one for one in held.worker.reports if one[0] == SOCKET_NETSTAT], "the sockets")
     rows = next(one for one in held.worker.reports if one[0] == SOCKET_NETSTAT)[2]

@@ -1,4 +1,4 @@
-"""A limit of the owner that is passed, an abort, and a half-closed connection that nobody answers."""
+"""A limit of the owner that is passed, an abort, and a half-closed connection that is not written to."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from skypy.core.wire.socket_lane import (
     SOCKET_FORGET,
     SOCKET_REFUSE_HALF_CLOSE,
 )
+from skypy.net.deadlines import AnswerDeadline
 from tests.net.players import CREDIT_FOR_ALL, PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import bring_to
@@ -75,7 +76,7 @@ def test_an_abort_behind_our_fin_is_a_reset_for_a_peer_that_goes_on_sending(stag
     stage.until(refused, "the reset")
 
 
-def forgotten_line(held: Held) -> str:
+def half_close_timeout_line(held: Held) -> str:
     return (
         f"[:01000008] socket: {held.id} was finished by its peer and nothing was written for "
         "half_close_timeout (0.05 s): closed"
@@ -83,7 +84,7 @@ def forgotten_line(held: Held) -> str:
 
 
 @pytest.mark.parametrize("state", [State.HALF_CLOSED_READ, State.READ_STOPPED])
-def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(stage: Stage, state: State) -> None:
+def test_a_half_closed_connection_that_its_owner_neglects_is_closed_with_a_line(stage: Stage, state: State) -> None:
     stage.patience(half_close_timeout=0.05)
     held, peer = bring_to(stage, State.OPEN)
     if state is State.READ_STOPPED:
@@ -92,14 +93,16 @@ def test_a_half_closed_connection_that_its_owner_forgets_is_closed_with_a_line(s
     assert stage.read_to_end(peer) == (b"", 0)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.reports[-1] == [SOCKET_FORGET, held.id, "half_close_timeout"]
-    assert stage.lines == [forgotten_line(held)]
+    assert stage.lines == [half_close_timeout_line(held)]
     assert counted(stage) == {"half_close_timeout": 1}
 
 
 def test_a_half_closed_connection_that_is_written_to_is_kept(stage: Stage) -> None:
     held, _ = bring_to(stage, State.HALF_CLOSED_READ)
     held.write_directly(b"another part of a long answer\n")
-    stage.service._streams[held.id]._look_for_answer(time.monotonic())  # as when the time is over
+    connected = stage.service._sockets[held.id]
+    deadline = AnswerDeadline(connected._shared, connected._call_at, connected.socket, connected._run_out_of_time)
+    deadline.look(time.monotonic())  # as when the time is over
     assert stage.state(held) is State.HALF_CLOSED_READ
     assert stage.lines == []
 

@@ -86,7 +86,7 @@ def test_exactly_as_many_clients_are_accepted_as_were_granted(stage: Stage) -> N
     assert len(stage.worker.accepted(listener)) == 3
     listener.send(CREDIT, 5)
     stage.until(lambda: len(stage.worker.accepted(listener)) == 5, "all clients")
-    assert [held.end.getpeername()[1] for held in stage.worker.accepted(listener)] == ports
+    assert [held.duplicate.getpeername()[1] for held in stage.worker.accepted(listener)] == ports
 
 
 def test_a_crowd_that_waits_is_accepted_over_several_turns(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""When a closed socket loses bytes nobody owns it any more: the service says so in one line, or is silent."""
+"""A closed socket that loses bytes has no owner any more: the socket service logs one line, or none."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_a_reset_before_everything_was_acknowledged_is_logged(stage: Stage, fini
 def test_a_reset_after_everything_was_acknowledged_is_no_loss(stage: Stage) -> None:
     held, peer = stage.pair()
     held.write_directly(b"all of it")
-    with socket.socket(fileno=os.dup(held.end.fileno())) as end:
+    with socket.socket(fileno=os.dup(held.duplicate.fileno())) as copy:
         held.close()
         assert stage.read_to_end(peer) == (b"all of it", 0)
-        stage.until(lambda: not unacknowledged(end), "the acknowledgement")
+        stage.until(lambda: not unacknowledged(copy), "the acknowledgement")
         reset(peer)
         stage.until_state(held, State.CLOSED)
     assert stage.lines == []
@@ -62,7 +62,7 @@ def test_a_reset_that_had_come_before_the_close_is_logged_if_bytes_were_lost(sta
     held, peer = paused(stage)
     held.fill()
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.settle()
     held.close()
     stage.until_state(held, State.CLOSED)
@@ -74,7 +74,7 @@ def test_a_reset_in_the_turn_of_the_close_is_logged_also_after_the_peers_end(sta
     held.fill()
     held.send(CLOSE)
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert stage.lines == [line(held)]
@@ -95,7 +95,7 @@ def test_a_socket_that_nobody_had_started_is_logged_without_an_owner(stage: Stag
 def test_the_last_owner_is_named(stage: Stage) -> None:
     held, peer = stage.pair()
     held.credit(owner=0x0200000A)
-    held.send(CREDIT, CREDIT_FOR_ALL)  # later ones do not name it again
+    held.send(CREDIT, CREDIT_FOR_ALL)  # later credits do not name the owner again
     held.fill()
     held.write(b"more")
     held.close()
@@ -117,7 +117,7 @@ def test_of_a_worker_that_has_died_the_lost_output_is_logged(stage: Stage) -> No
     worker = stage.add_worker()
     held, peer = stage.pair(worker)
     held.fill()
-    worker.say_at_once(held.writing(b"more"), (SHUTDOWN, held.id, "w"))
+    worker.send_at_once(held.writing(b"more"), (SHUTDOWN, held.id, "w"))
     stage.settle()
     worker.die()
     stage.until_state(held, State.CLOSING)

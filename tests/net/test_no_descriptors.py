@@ -1,4 +1,4 @@
-"""A service without a free descriptor turns clients away and goes on with those that it has."""
+"""A socket service without a free descriptor turns clients away and goes on with those that it has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_clients_for_whom_no_descriptor_is_left_are_turned_away(stage: Stage) ->
     peers = [stage.peer(listener.address[1]) for _ in range(10)]
     began = time.monotonic()
     with limit_of(limit_with_free(4)):
-        stage.settle(turns=40)  # it comes to rest: nobody waits any more
+        stage.settle(turns=40)  # no client waits any more
         stage.echo(existing, friend)
     complaints = listener.errors
     accepted = stage.worker.accepted(listener)

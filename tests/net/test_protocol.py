@@ -1,4 +1,4 @@
-"""What a worker says wrongly harms that worker only; what crosses something on its way is dropped and counted."""
+"""A wrong message harms only the worker that sent it; a request that crosses a report is dropped and counted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_no_request_ends_the_lane_that_said_it_and_no_other(stage: Stage
     held, peer = stage.pair()
     held.write(b"handed over before")
     stage.settle()
-    stage.worker.say_bytes(WRONG[wrong])
+    stage.worker.send_bytes(WRONG[wrong])
     stage.until(lambda: stage.worker.ended, "the end of the lane")
     [line] = stage.lines
     assert line.startswith("[socket service] a worker's lane was ended: it does not keep to the protocol: ")
@@ -64,7 +64,7 @@ def test_what_is_no_request_ends_the_lane_that_said_it_and_no_other(stage: Stage
 
 def test_a_frame_that_is_never_completed_is_dropped_with_the_lane(stage: Stage) -> None:
     held, peer = stage.pair()
-    stage.worker.say_bytes(frame(held.writing(b"never complete"))[:-1])
+    stage.worker.send_bytes(frame(held.writing(b"never complete"))[:-1])
     stage.settle()
     stage.worker.die()
     assert stage.read_to_end(peer) == (b"", 0)
@@ -74,7 +74,7 @@ def test_a_frame_that_is_never_completed_is_dropped_with_the_lane(stage: Stage) 
 def test_a_request_may_arrive_in_pieces(stage: Stage) -> None:
     held, peer = stage.pair()
     for byte in frame(held.writing(b"whole"), held.writing(b" again")):
-        stage.worker.say_bytes(bytes([byte]))
+        stage.worker.send_bytes(bytes([byte]))
         stage.turn()
     assert stage.read(peer, 11) == b"whole again"
 
@@ -179,7 +179,7 @@ def test_a_client_accepted_in_the_turn_in_which_another_was_given_up_is_its_own(
     for peer in peers:
         peer.sendall(b"for the old one")  # an event of the old socket is in the same turn
         peer.shutdown(socket.SHUT_WR)
-    stage.worker.say_at_once(*((kind, held.id, *fields) for held in old))
+    stage.worker.send_at_once(*((kind, held.id, *fields) for held in old))
     newcomers = [stage.peer(listener.address[1]) for _ in range(3)]
     stage.until(lambda: len(stage.worker.accepted(listener)) == 6, "the newcomers")
     new = stage.worker.accepted(listener)[3:]
@@ -203,7 +203,7 @@ def test_an_event_of_a_socket_given_up_in_the_same_turn_is_not_taken_for_one_of_
     held, peer = stage.pair()
     port = stage.silent_port()
     stage.settle()
-    stage.worker.say_at_once((ABORT, held.id, False), (CONNECT, 77, [(socket.AF_INET, HOST, port)]))
+    stage.worker.send_at_once((ABORT, held.id, False), (CONNECT, 77, [(socket.AF_INET, HOST, port)]))
     peer.sendall(b"for the old one")
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from skypy.core.tcp.connection import LARGEST_READ
+from skypy.core.tcp.connection_input import LARGEST_READ
 from skypy.core.wire.socket_lane import SOCKET_CLOSE, SOCKET_DATA, SOCKET_MORE
 from tests.net.players import PLENTY, Held
 from tests.net.stage import Stage
@@ -140,9 +140,9 @@ def test_a_fast_peer_gets_only_so_much_of_a_turn(stage: Stage) -> None:
         with contextlib.suppress(BlockingIOError):
             while sent < 8 << 20:
                 sent += peer.send(PLENTY)
-        before = connection.read
+        before = connection.input.read
         stage.turn(0.01)
-        most = max(most, connection.read - before)
+        most = max(most, connection.input.read - before)
     stage.until(lambda: sum(sizes(held)) == sent, "all bytes")
     assert most <= 2 * 262144
 
@@ -194,7 +194,7 @@ def test_end_of_file_does_not_overtake_input_that_waits_for_credit(stage: Stage)
 def test_a_peer_that_floods_does_not_keep_the_others_waiting(stage: Stage) -> None:
     flooded, flood = stage.pair()
     flood.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
-    flooded.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    flooded.duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     others = [stage.pair() for _ in range(50)]
 
     def fill() -> None:

@@ -1,4 +1,4 @@
-"""A peer that resets the connection is reported exactly once, whatever the state, and never as a clean end."""
+"""A peer that resets the connection is reported exactly once, in any state, and never as a clean end."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_what_had_arrived_is_delivered_also_when_the_reset_was_met_by_a_write(st
     held, peer = bring_to(stage, state, unsent=True)
     peer.sendall(b"last words")
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.news == [BROKE, (SOCKET_DATA,), ENDED, FORGOTTEN]
     assert held.input == b"last words"
@@ -98,7 +98,7 @@ def test_a_reset_behind_the_peers_own_end_is_noticed_without_a_write(stage: Stag
 def test_a_paused_socket_whose_peer_resets_rests_until_its_owner_reads_on(stage: Stage, state: State) -> None:
     held, peer = paused(stage)
     if state is State.FINISHING:
-        stage.worker.say_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"))
+        stage.worker.send_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"))
     elif state is State.HALF_CLOSED_WRITE:
         held.shutdown("w")
     elif state is State.WRITE_BROKEN:
@@ -106,7 +106,7 @@ def test_a_paused_socket_whose_peer_resets_rests_until_its_owner_reads_on(stage:
     stage.until_state(held, state)
     stage.settle()
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.settle()
     assert stage.ready == []
     assert held.ends == []
@@ -120,7 +120,7 @@ def test_a_paused_socket_whose_peer_resets_rests_until_its_owner_reads_on(stage:
 def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> None:
     held, peer = paused(stage)
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.settle()
     held.close()
     stage.until_state(held, State.CLOSED)
@@ -131,7 +131,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> Non
 def test_a_paused_socket_whose_peer_has_reset_can_stop_reading(stage: Stage) -> None:
     held, peer = paused(stage)
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.settle()
     held.shutdown("r")
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
@@ -181,9 +181,9 @@ def test_a_worker_whose_own_write_meets_the_reset_first_hears_of_it_once(stage: 
     held, peer = paused(stage)
     peer.sendall(b" - the last words")
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
-    with pytest.raises(OSError, match="reset") as met:  # the kernel tells it to whoever comes first, and only once
-        held.end.send(b"answer")
+    await_kernel(held.duplicate, select.POLLHUP)
+    with pytest.raises(OSError, match="reset") as met:  # the kernel tells it once, to the first call
+        held.duplicate.send(b"answer")
     held.write(b"answer", error=met.value.errno or 0)
     held.credit()
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
@@ -215,9 +215,9 @@ def test_a_reset_in_the_turn_of_the_last_write_is_met_by_reading(
 ) -> None:
     held, peer = bring_to(stage, state)
     kind, *how = last
-    stage.worker.say_at_once(held.writing(b"too late"), (kind, held.id, *how))
+    stage.worker.send_at_once(held.writing(b"too late"), (kind, held.id, *how))
     reset(peer)
-    await_kernel(held.end, select.POLLHUP)
+    await_kernel(held.duplicate, select.POLLHUP)
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     stage.settle()
     assert held.news == reported

@@ -50,7 +50,7 @@ def test_writing_goes_on_after_reading_was_stopped(stage: Stage) -> None:
 def test_a_later_close_delivers_everything_though_the_peer_goes_on_sending(stage: Stage) -> None:
     held, peer = bring_to(stage, State.READ_STOPPED)
     peer.sendall(PLENTY[:5000])
-    stage.worker.say_at_once(held.writing(PLENTY), (CLOSE, held.id))
+    stage.worker.send_at_once(held.writing(PLENTY), (CLOSE, held.id))
     stage.until_state(held, State.CLOSING)
     peer.sendall(PLENTY[:5000])
     assert stage.read_to_end(peer) == (PLENTY, 0)
@@ -65,7 +65,7 @@ def test_a_later_close_delivers_everything_though_the_peer_goes_on_sending(stage
 def test_unread_input_at_a_stop_and_close_in_one_turn_causes_no_reset(stage: Stage) -> None:
     held, peer = stage.pair(credit=0)
     peer.sendall(b"unread")
-    stage.worker.say_at_once((SHUTDOWN, held.id, "r"), held.writing(b"answer"), (CLOSE, held.id))
+    stage.worker.send_at_once((SHUTDOWN, held.id, "r"), held.writing(b"answer"), (CLOSE, held.id))
     assert stage.read_to_end(peer) == (b"answer", 0)
     peer.close()
     stage.until_state(held, State.CLOSED)
@@ -130,7 +130,7 @@ def test_a_stop_that_crosses_the_peers_end_is_not_answered_again(stage: Stage, s
     assert held.news == []
     assert stage.state(held) is state
     if state is State.HALF_CLOSED_READ:
-        stage.worker.say_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"))
+        stage.worker.send_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"))
     assert stage.read_to_end(peer) == (PLENTY, 0)
 
 

@@ -1,4 +1,4 @@
-"""Connections that are closed here first, and what they leave behind in the kernel."""
+"""Connections that are closed here first leave TIME_WAIT behind in the kernel, or nothing."""
 
 from __future__ import annotations
 

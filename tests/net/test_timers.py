@@ -1,4 +1,4 @@
-"""Timers that nobody waits for any more: they are not called, and keep nothing alive."""
+"""Timers that are taken back: they are not called, and keep nothing alive."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypy.core.tcp.state import State
-from skypy.net.connected_socket import Stream
+from skypy.net.connected_socket import ConnectedSocket
 from skypy.net.reactor import Reactor, Timer
 from skypy.system.socket_kernel import SocketKernel
 from tests.net.stage import Stage
 from tests.net.states import bring_to
 
 
-class _Nobody:
+class _NeverReady:
     """A handler that is never ready."""
 
     def fileno(self) -> int:
@@ -40,7 +40,7 @@ def test_what_was_not_taken_back_is_called_in_order(wanted: list[tuple[int, bool
     try:
         calls: list[int] = []
         timers: list[tuple[int, Timer]] = [
-            (number, reactor.call_at(float(when), _Nobody(), called(number, calls)))
+            (number, reactor.call_at(float(when), _NeverReady(), called(number, calls)))
             for number, (when, _) in enumerate(wanted)
         ]
         random.shuffle(timers)
@@ -63,6 +63,10 @@ def test_connections_that_have_ended_are_not_kept_until_their_deadlines(stage: S
         held, _ = bring_to(stage, State.HALF_CLOSED_READ)
         held.close()
         stage.until_state(held, State.CLOSED)
-    kept = [found for found in gc.get_objects() if isinstance(found, Stream) and found._home is stage.service]
+    kept = [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, ConnectedSocket) and found._shared is stage.service.shared
+    ]
     assert len(kept) == 1
     assert len(stage.service.reactor._timers) <= 3  # of the connection that is left, and at most as many again

@@ -1,4 +1,4 @@
-"""A worker that ends: what it had handed over is delivered, its sockets end, and nobody else notices."""
+"""A worker that ends: output that was handed over is delivered, its sockets end, and no other worker notices."""
 
 from __future__ import annotations
 
@@ -119,6 +119,6 @@ def test_descriptors_that_were_on_their_way_to_it_are_closed(stage: Stage) -> No
 def test_a_worker_that_dies_right_after_its_last_close_is_no_special_case(stage: Stage) -> None:
     held, peer = stage.pair()
     peer.sendall(b"unread")
-    stage.worker.say_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"), (CLOSE, held.id))
+    stage.worker.send_at_once(held.writing(PLENTY), (SHUTDOWN, held.id, "w"), (CLOSE, held.id))
     stage.worker.die()
     assert stage.read_to_end(peer) == (PLENTY, 0)

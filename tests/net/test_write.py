@@ -54,7 +54,7 @@ def test_high_messages_go_before_low_ones_but_never_into_a_message(stage: Stage)
     held, peer = stage.pair()
     held.write(PLENTY)  # half of it leaves at once
     stage.settle()
-    stage.worker.say_at_once(
+    stage.worker.send_at_once(
         held.writing(b"low 1 "),
         held.writing(b"high 1 ", HIGH),
         held.writing(b"low 2 "),

@@ -47,26 +47,26 @@ def reset(client: socket.socket) -> None:
 
 
 def unacknowledged(client: socket.socket) -> int:
-    """How many bytes have not arrived at the server's kernel."""
+    """Return the number of bytes that have not arrived at the server's kernel."""
     size: int = struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]
     return size
 
 
 def connection_exists(local: int, remote: int) -> bool:
-    """Whether the kernel has a connection between two ports of this machine."""
+    """Return True if the kernel has a connection between two ports of this machine."""
     ends = rf"0100007F:{local:04X} 0100007F:{remote:04X} "
     return re.search(ends, Path("/proc/net/tcp").read_text()) is not None
 
 
 def is_gone(client: socket.socket) -> bool:
-    """Whether the server has ended a connection: in order or by reset, having sent nothing more."""
+    """Return True if the server has ended a connection, in order or by reset, and has sent nothing more."""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         return read_to_end(client) == b""
     return True
 
 
 def refuses_clients(node: RunningNode) -> bool:
-    """Whether nobody listens at its port any more."""
+    """Return True if no process listens at the port any more."""
     try:
         node.connect().close()
     except ConnectionRefusedError:

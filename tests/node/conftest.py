@@ -1,4 +1,4 @@
-"""What holds after every test with a node that tests share: see `RunningNode.check`."""
+"""The check after every test with a node that tests share: see `RunningNode.check`."""
 
 from collections.abc import Generator, Iterator
 

@@ -1,7 +1,7 @@
 """A node as a process of its own, watched from outside: its log, its processes, its descriptors.
 
 A node is started in a session of its own, which every process that comes from it inherits: so what is left of it is
-found whatever it is and whoever started it.
+found whatever it is and whichever process started it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "config" / "echo.toml"
 SERVICES = Path(__file__).parent / "services"
 SECONDS = 20.0
-"""More than anything here takes on a busy machine: whoever waits that long fails and shows the log."""
+"""More than anything here takes on a busy machine: a test that waits that long fails and shows the log."""
 
 _TROUBLE = re.compile(r"traceback|error|exception|warning|destroyed|was never|left behind", re.IGNORECASE)
 _POLL_SECONDS = 0.005
@@ -35,7 +35,7 @@ class NodeFailed(AssertionError):
 
 
 class RunningNode:
-    """`skypy run CONFIG --set ...`; what is said about trouble in its log must have been declared by the test."""
+    """`skypy run CONFIG --set ...`; trouble in its log must have been declared by the test."""
 
     def __init__(self, config: Path | str, *overrides: str, cwd: Path = ROOT) -> None:
         """`config`: a file, or the name of a service of these tests."""
@@ -48,7 +48,7 @@ class RunningNode:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # nobody hears what is not in the log
+            stdout=subprocess.DEVNULL,  # a node writes to its log alone
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd=cwd,
@@ -57,7 +57,7 @@ class RunningNode:
         self.pid = self._process.pid
         self.lines: list[str] = []
         self.ends = False
-        """Whether it has been asked to end."""
+        """True once the node has been asked to end."""
         self._mark = 0
         """The first line that belongs to the running test."""
         self._expected: list[tuple[re.Pattern[str], int]] = []
@@ -98,7 +98,7 @@ class RunningNode:
         self._allowed.append(re.compile(pattern))
 
     def has_line(self, pattern: str) -> bool:
-        """Whether the running test has seen a line that matches."""
+        """Return True if the running test has seen a line that matches."""
         return bool(self._matches(pattern))
 
     def text(self) -> str:
@@ -110,7 +110,7 @@ class RunningNode:
         raise NodeFailed(f"{problem}\n{self.log()}")
 
     def log(self) -> str:
-        """All that the node has said."""
+        """Return all lines of the node."""
         return "\n".join(("-- log of the node --", *self.lines, "-- end of the log --"))
 
     def _matches(self, pattern: str) -> list[re.Match[str]]:
@@ -132,12 +132,12 @@ class RunningNode:
         return self.children()[f"skypy: {name}"]
 
     def descriptors(self) -> Counter[str]:
-        """How many descriptors each process holds where sockets and lanes are: a leak shows as more than before."""
+        """Return the number of descriptors of each process with sockets and lanes: a leak shows as more than before."""
         pids = {"node": self.pid, "service": self.child("socket service"), "worker 1": self.child("worker 1")}
         return Counter({name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()})
 
     def running(self) -> bool:
-        """Whether the node's own process is there."""
+        """Return True if the node's own process is alive."""
         return self._process.poll() is None
 
     # -- what it serves --
@@ -170,7 +170,7 @@ class RunningNode:
             self.fail("the node does not end")
         self._reader.join(SECONDS)
         if self._reader.is_alive():
-            self.fail("the node has ended, but somebody still holds its log")
+            self.fail("the node has ended, but a process still holds its log")
         return code
 
     def kill(self) -> None:
@@ -186,7 +186,7 @@ class RunningNode:
         self._descriptors = self.descriptors()
 
     def begin_test(self) -> None:
-        """What the log says from here on is the next test's."""
+        """Begin the next test: lines of the log from here on belong to it."""
         self._mark = len(self.lines)
         # A line that the test before allowed may be late: it was on its way through the log when that test ended.
         self._late = {allowed.pattern for allowed in self._allowed}
@@ -217,7 +217,7 @@ class RunningNode:
                 self.fail(f"{counts[pattern.pattern]} lines match {pattern.pattern!r}, not {times}")
 
     def eventually(self, condition: Callable[[], bool], problem: str, state: Callable[[], str] = str) -> None:
-        """Wait for what the kernel does not announce."""
+        """Wait for a condition that the kernel does not announce."""
         deadline = time.monotonic() + SECONDS
         while not condition():
             if time.monotonic() > deadline:
@@ -261,7 +261,7 @@ def ending(config: Path | str, *overrides: str, exit_code: int, cwd: Path = ROOT
 
 
 def title(pid: int) -> str:
-    """What `ps` shows of a process."""
+    """Return the title of a process that `ps` shows."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
     except OSError:
@@ -269,7 +269,7 @@ def title(pid: int) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

@@ -18,7 +18,7 @@ PASSED = b"passed"
 
 
 async def offer(module_name: str) -> None:
-    """Run the functions of a service for whoever asks for them by name."""
+    """Run the functions of a service for clients that ask for them by name."""
     listener = await socket.listen("127.0.0.1", 0)
     await socket.start(listener, functools.partial(_run, module_name))
     skypy.log.info("port %d", socket.local_address(listener).port)

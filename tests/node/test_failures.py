@@ -80,7 +80,7 @@ def test_what_was_written_before_a_close_arrives_whatever_is_raised_after_it(nod
         assert read_to_end(client) == b"goodbye\n"
 
 
-# -- nobody starts the client ------------------------------------------------------------------------------------------
+# -- a client that no actor starts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", ["return_at_once", "return_plainly", "start_too_late"])
@@ -94,7 +94,7 @@ def test_a_client_that_nobody_starts_is_closed_after_claim_timeout_with_a_line(
         assert is_gone(client)
     fd = node.wait_for_line(r"fd (\d+)$")[1]
     node.wait_for_line(
-        rf"^\[:01000001\] socket: {fd} from 127\.0\.0\.1:{port} was started by nobody "
+        rf"^\[:01000001\] socket: {fd} from 127\.0\.0\.1:{port} was not started by any actor "
         r"within claim_timeout \(0\.1 s\): closed$"
     )
 

@@ -35,7 +35,7 @@ def shared() -> Iterator[RunningNode]:
 @pytest.mark.parametrize("name", names())
 def test_it(node: RunningNode, name: str) -> None:
     if "given_up" in name:
-        node.expect_trouble("came when nobody waited for it any more: closed")
+        node.expect_trouble("came when no actor waited for it any more: closed")
     with node.connect() as client:
         client.sendall(name.encode() + b"\n")
         finish(client)
@@ -76,7 +76,7 @@ class Client:
 
 
 def tcp_descriptors(node: RunningNode) -> dict[str, int]:
-    """How many descriptors of TCP sockets each process of a node has."""
+    """Return the number of descriptors of TCP sockets that each process of a node has."""
     inodes = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]}
     return {name: sum(inode in inodes for inode in sockets_of(pid)) for name, pid in node.children().items()}
 

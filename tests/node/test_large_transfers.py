@@ -1,4 +1,4 @@
-"""Lines of 1 MiB, and 64 MiB to a reader who takes his time: nothing is lost at a close."""
+"""Lines of 1 MiB, and 64 MiB to a slow reader: nothing is lost at a close."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""What the node decides as launcher of services: driven directly, without processes."""
+"""The node as launcher of services and as directory: driven directly, without processes."""
 
 from typing import Any
 
@@ -6,50 +6,63 @@ import pytest
 
 from skypy.core.address import Address, make_address
 from skypy.core.wire.control_lane import ANSWER, LAUNCH, NAMED, REFUSAL
+from skypy.node.directory import Directory
 from skypy.node.launcher import WORKER_DIED, Launcher
+from skypy.node.questions import Questions
 
 ARGUMENTS = b"packed"
 
 
 class Stage:
-    """A launcher, the workers 1 and 2 as processes 11 and 12, and what each has been told."""
+    """A launcher, a directory, the workers 1 and 2 as processes 11 and 12, and the messages that each has been sent."""
 
     def __init__(self) -> None:
         self.workers = {1: 11, 2: 12}
         self.told: dict[int, list[tuple[Any, ...]]] = {11: [], 12: []}
-        self.launcher = Launcher(self.workers, lambda number, message: self.told[number].append(message), {"a": "b"})
-        self._requests = 0
+        self.launcher = Launcher(self.workers, self._send)
+        self.directory = Directory(self.workers, self._send, self.launcher, {"a": "b"})
+        self._questions = Questions(self.launcher, self.directory, self._send)
+        self._tickets = 0
+
+    def _send(self, number: int, message: tuple[Any, ...]) -> None:
+        self.told[number].append(message)
 
     def ask(self, number: int, verb: str, *arguments: Any) -> int:
-        """A worker asks something; the number of its request."""
-        self._requests += 1
-        self.launcher.asked(number, self._requests, verb, *arguments)
-        return self._requests
+        """Ask as a worker; return the ticket of the question."""
+        self._tickets += 1
+        self._questions.ask(number, self._tickets, verb, *arguments)
+        return self._tickets
 
-    def answers(self, number: int, request: int) -> list[Any]:
-        """What a worker was told about its request."""
-        return [fields for kind, asked, *fields in self.told[number] if kind in (ANSWER, REFUSAL) and asked == request]
+    def answers(self, number: int, ticket: int) -> list[Any]:
+        """Return the answers that a worker got to a question."""
+        return [fields for kind, asked, *fields in self.told[number] if kind in (ANSWER, REFUSAL) and asked == ticket]
 
     def launches(self, number: int) -> list[int]:
-        """The numbers of the launches that a worker was told."""
+        """Return the launch ids that a worker was sent."""
         return [message[1] for message in self.told[number] if message[0] == LAUNCH]
 
     def start(self, asker: int, worker: int | None, index: int) -> Address:
-        """Start a service and let it be born; its address."""
+        """Start a service whose actor is born; return its address."""
         before = {number: len(self.launches(number)) for number in self.told}
         self.ask(asker, "newservice", worker, "echo", ARGUMENTS)
         (number,) = [number for number in self.told if len(self.launches(number)) > before[number]]
         address = make_address(number, index)
-        self.launcher.born(address, 0)
+        self.launcher.actor_born(address, 0)
         self.launcher.launched(self.launches(number)[-1], address)
         return address
 
     def replace(self, worker: int, number: int) -> None:
-        """A worker dies and has a successor."""
+        """Let a worker die and have a successor."""
         died = self.workers[worker]
         self.workers[worker] = number
         self.told[number] = []
+        self.directory.worker_died(died)
         self.launcher.worker_died(died, "was killed")
+
+    def actor_ends(self, address: Address) -> None:
+        """Let an actor end."""
+        self.launcher.actor_ended(address)
+        self.directory.actor_ended(address)
 
 
 @pytest.fixture
@@ -63,8 +76,8 @@ def stage() -> Stage:
 def test_a_service_starts_on_the_worker_with_the_fewest_actors(stage: Stage) -> None:
     placed = [stage.start(11, None, index) >> 24 for index in range(1, 5)]
     assert placed == [11, 12, 11, 12]
-    stage.launcher.gone(make_address(12, 2))
-    stage.launcher.gone(make_address(12, 4))
+    stage.actor_ends(make_address(12, 2))
+    stage.actor_ends(make_address(12, 4))
     assert [stage.start(11, None, index) >> 24 for index in (5, 6)] == [12, 12]
 
 
@@ -75,9 +88,9 @@ def test_what_is_being_started_counts_as_well(stage: Stage) -> None:
 
 
 def test_a_launch_that_failed_counts_no_more(stage: Stage) -> None:
-    request = stage.ask(12, "newservice", None, "echo", ARGUMENTS)
+    ticket = stage.ask(12, "newservice", None, "echo", ARGUMENTS)
     stage.launcher.launch_failed(stage.launches(11)[0], "start", "it is broken")
-    assert stage.answers(12, request) == [["ServiceError", "it is broken"]]
+    assert stage.answers(12, ticket) == [["ServiceError", "it is broken"]]
     stage.ask(12, "newservice", None, "echo", ARGUMENTS)
     assert len(stage.launches(11)) == 2
 
@@ -86,45 +99,45 @@ def test_a_service_starts_on_the_worker_that_was_named(stage: Stage) -> None:
     assert [stage.start(11, 2, index) >> 24 for index in (1, 2, 3)] == [12, 12, 12]
 
 
-def places(stage: Stage, asker: int) -> list[int]:
+def reserve(stage: Stage, asker: int) -> list[int]:
     (answer,) = stage.answers(asker, stage.ask(asker, "reserve"))
     assert isinstance(answer[0], list)
     return answer[0]
 
 
-def test_a_worker_has_one_place_at_a_time_as_long_as_there_are_few_actors(stage: Stage) -> None:
+def test_a_worker_has_one_reservation_at_a_time_as_long_as_there_are_few_actors(stage: Stage) -> None:
     placed = []
     for index in range(1, 5):
-        (number,) = places(stage, 11)
-        stage.launcher.born(make_address(number, index), 11)
+        (number,) = reserve(stage, 11)
+        stage.launcher.actor_born(make_address(number, index), 11)
         placed.append(number)
     assert placed == [11, 12, 11, 12]
 
 
-def test_a_place_is_part_of_the_load_until_something_is_born_there(stage: Stage) -> None:
-    assert [places(stage, asker) for asker in (11, 12, 11, 12)] == [[11], [12], [11], [12]]
-    stage.launcher.born(make_address(12, 1), 11)  # which had no place there
-    assert places(stage, 12) == [11]
+def test_a_reservation_is_part_of_the_load_until_an_actor_is_born_there(stage: Stage) -> None:
+    assert [reserve(stage, asker) for asker in (11, 12, 11, 12)] == [[11], [12], [11], [12]]
+    stage.launcher.actor_born(make_address(12, 1), 11)  # which had no reservation there
+    assert reserve(stage, 12) == [11]
 
 
-def test_a_place_for_what_could_not_be_loaded_is_free_again(stage: Stage) -> None:
-    assert places(stage, 12) == [11]
-    stage.launcher.vacant(11, 12)
-    stage.launcher.vacant(11, 12)
-    assert places(stage, 12) == [11]
+def test_a_reservation_for_a_service_that_could_not_be_loaded_is_taken_back(stage: Stage) -> None:
+    assert reserve(stage, 12) == [11]
+    stage.launcher.end_reservation(11, 12)
+    stage.launcher.end_reservation(11, 12)
+    assert reserve(stage, 12) == [11]
 
 
-def test_a_worker_has_places_in_advance_when_there_are_many_actors(stage: Stage) -> None:
+def test_a_worker_has_several_reservations_when_there_are_many_actors(stage: Stage) -> None:
     for index in range(1, 33):
-        stage.launcher.born(make_address(11, index), 0)
-        stage.launcher.born(make_address(12, index), 0)
-    assert places(stage, 11) == [11, 12, 11]
+        stage.launcher.actor_born(make_address(11, index), 0)
+        stage.launcher.actor_born(make_address(12, index), 0)
+    assert reserve(stage, 11) == [11, 12, 11]
 
 
-def test_the_places_of_a_worker_that_dies_are_free_again(stage: Stage) -> None:
-    assert [places(stage, 12) for _ in range(4)] == [[11], [12], [11], [12]]
+def test_the_reservations_of_a_worker_that_dies_are_taken_back(stage: Stage) -> None:
+    assert [reserve(stage, 12) for _ in range(4)] == [[11], [12], [11], [12]]
     stage.replace(2, 13)
-    assert [places(stage, 11) for _ in range(2)] == [[11], [13]]
+    assert [reserve(stage, 11) for _ in range(2)] == [[11], [13]]
 
 
 def test_a_new_worker_has_no_actors(stage: Stage) -> None:
@@ -138,18 +151,18 @@ def test_a_new_worker_has_no_actors(stage: Stage) -> None:
 
 
 def test_who_asked_gets_the_address(stage: Stage) -> None:
-    request = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
+    ticket = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
     assert stage.told[11] == [(LAUNCH, 1, "echo", ARGUMENTS)]
-    assert stage.answers(12, request) == []
+    assert stage.answers(12, ticket) == []
     stage.launcher.launched(1, make_address(11, 1))
-    assert stage.answers(12, request) == [[make_address(11, 1)]]
+    assert stage.answers(12, ticket) == [[make_address(11, 1)]]
 
 
 def test_a_service_that_exits_while_starting_has_failed(stage: Stage) -> None:
-    request = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
+    ticket = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
     stage.launcher.launched(1, 0)
     text = 'service "echo" has ended before its start function had finished'
-    assert stage.answers(12, request) == [["ServiceError", text]]
+    assert stage.answers(12, ticket) == [["ServiceError", text]]
 
 
 def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -> None:
@@ -176,12 +189,12 @@ def test_a_unique_service_is_started_once_for_all_who_ask(stage: Stage) -> None:
 
 
 def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stage) -> None:
-    request = stage.ask(12, "queryservice", "store")
+    ticket = stage.ask(12, "queryservice", "store")
     assert stage.launches(11) + stage.launches(12) == []
     stage.ask(11, "uniqueservice", "store", ARGUMENTS)
-    assert stage.answers(12, request) == []
+    assert stage.answers(12, ticket) == []
     stage.launcher.launched(1, make_address(11, 1))
-    assert stage.answers(12, request) == [[make_address(11, 1)]]
+    assert stage.answers(12, ticket) == [[make_address(11, 1)]]
 
 
 @pytest.mark.parametrize("how", ["fails", "exits", "worker dies"])
@@ -195,7 +208,7 @@ def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_ne
         stage.launcher.launched(1, 0)
     else:
         stage.replace(1, 13)
-    assert [[error for error, _ in stage.answers(12, request)] for request in waiting] == [["ServiceError"]] * 2
+    assert [[error for error, _ in stage.answers(12, ticket)] for ticket in waiting] == [["ServiceError"]] * 2
     again = stage.ask(12, "uniqueservice", "store", ARGUMENTS)
     stage.launcher.launched(2, make_address(12, 1))
     assert stage.answers(12, again) == [[make_address(12, 1)]]
@@ -204,10 +217,10 @@ def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_ne
 @pytest.mark.parametrize("how", ["ends", "worker dies"])
 def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) -> None:
     stage.ask(12, "uniqueservice", "store", ARGUMENTS)
-    stage.launcher.born(make_address(11, 1), 0)
+    stage.launcher.actor_born(make_address(11, 1), 0)
     stage.launcher.launched(1, make_address(11, 1))
     if how == "ends":
-        stage.launcher.gone(make_address(11, 1))
+        stage.actor_ends(make_address(11, 1))
     else:
         stage.replace(1, 13)
     query, again = stage.ask(12, "queryservice", "store"), stage.ask(12, "uniqueservice", "store", ARGUMENTS)
@@ -215,28 +228,28 @@ def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) 
     assert stage.answers(12, query) == stage.answers(12, again) == [[make_address(12, 1)]]
 
 
-# -- names and settings ------------------------------------------------------------------------------------------------
+# -- names and the entries of [env] ------------------------------------------------------------------------------------
 
 
 def test_all_workers_are_told_of_a_name_before_its_owner_is(stage: Stage) -> None:
     address = make_address(11, 1)
-    request = stage.ask(11, "register", ".store", address)
-    assert stage.told == {11: [(NAMED, ".store", address), (ANSWER, request, None)], 12: [(NAMED, ".store", address)]}
+    ticket = stage.ask(11, "register", ".store", address)
+    assert stage.told == {11: [(NAMED, ".store", address), (ANSWER, ticket, None)], 12: [(NAMED, ".store", address)]}
     assert stage.answers(12, stage.ask(12, "query", ".store")) == [[address]]
     assert stage.answers(12, stage.ask(12, "query", ".nobody")) == [[None]]
 
 
 def test_a_taken_name_is_refused(stage: Stage) -> None:
     stage.ask(11, "register", ".store", make_address(11, 1))
-    request = stage.ask(12, "register", ".store", make_address(12, 1))
-    assert stage.answers(12, request) == [["NameTaken", 'the name ".store" belongs to :0b000001']]
+    ticket = stage.ask(12, "register", ".store", make_address(12, 1))
+    assert stage.answers(12, ticket) == [["NameTaken", 'the name ".store" belongs to :0b000001']]
 
 
 @pytest.mark.parametrize("how", ["ends", "is forgotten", "worker dies"])
 def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, how: str) -> None:
     stage.ask(11, "register", ".store", make_address(11, 1))
     if how == "ends":
-        stage.launcher.gone(make_address(11, 1))
+        stage.actor_ends(make_address(11, 1))
     elif how == "is forgotten":
         stage.ask(12, "free names", make_address(11, 1))
     else:
@@ -246,7 +259,7 @@ def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, ho
     assert stage.answers(12, stage.ask(12, "query", ".store")) == [[make_address(12, 1)]]
 
 
-def test_a_setting_is_set_once(stage: Stage) -> None:
+def test_an_entry_of_env_is_set_once(stage: Stage) -> None:
     assert stage.answers(11, stage.ask(11, "getenv", "c")) == [[None]]
     assert stage.answers(11, stage.ask(11, "setenv", "c", "d")) == [[True]]
     assert stage.answers(12, stage.ask(12, "setenv", "c", "d")) == [[False]]

@@ -26,7 +26,7 @@ def shared(port: int) -> Iterator[RunningNode]:
 
 
 async def talk(port: int, seed: int) -> str:
-    """What is wrong with what comes back."""
+    """Return the problems of the answers."""
     source = random.Random(seed)
     text = b"".join(random_line(source, LONGEST) for _ in range(LINES))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -60,7 +60,7 @@ def test_a_line_of_exactly_the_limit_is_echoed(node: RunningNode, port: int) -> 
         writer.close()
         await writer.wait_closed()
 
-    node.allow_trouble("socket: error on")  # nobody reads the FINAL lines
+    node.allow_trouble("socket: error on")  # the FINAL lines are not read
     asyncio.run(longest())
 
 

@@ -1,4 +1,4 @@
-"""A reset by the peer, whoever meets it first: one line in the log, never a clean end-of-file."""
+"""A reset by the peer, whichever process meets it first: one line in the log, never a clean end-of-file."""
 
 import os
 import signal

@@ -27,7 +27,7 @@ def write_node(folder: Path, source: str) -> Path:
 
 
 def failure(folder: Path, source: str) -> str:
-    """What a node says about a start service with this source."""
+    """Run a node whose start service has this source; return its log."""
     with ending(write_node(folder, source), exit_code=3) as node:
         node.allow_trouble("")
         node.wait()

@@ -1,4 +1,4 @@
-"""The end of a node: in order when it is asked to, at once when it is asked twice, by force when somebody is stuck."""
+"""The end of a node: in order when it is asked to, at once when it is asked twice, by force when a service is stuck."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def test_a_signal_ends_it_in_order(ask: Callable[[RunningNode], None]) -> None:
         reader.close()
         assert node.wait() == 0
     for name in ("a fork", "a task of asyncio"):
-        order = ["stopping; once more", "the first stop", "the second stop", f"{name} cleans up"]
+        order = ["stopping; a second signal", "the first stop", "the second stop", f"{name} cleans up"]
         assert sorted(order, key=node.text().index) == order
 
 

@@ -13,15 +13,16 @@ from skypy.core.settings import Settings
 from skypy.core.wire.bus import DEAD, REPLY
 from skypy.testing import System
 from skypy.testing.memory.message_order import SeededQueue
-from skypy.worker.actors.actor import Actor
-from skypy.worker.actors.request import Request
-from skypy.worker.messages.messenger import Messenger
+from skypy.worker.actors.actor import Actor, Request
+from skypy.worker.messages.from_bus import FromBus
+from skypy.worker.messages.handling import Handling
+from skypy.worker.messages.replies import Replies
 
 SERVICES = str(Path(__file__).parent / "services")
 Route = tuple[int, int]
-HANDLE: Any = Messenger._handle
-DELIVER: Any = Messenger._deliver
-RECEIVED: Any = Messenger.received
+HANDLE: Any = Handling.handle
+DELIVER: Any = Replies.deliver
+RECEIVED: Any = FromBus.handle_message
 
 
 class Receiver(Actor):

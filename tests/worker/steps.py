@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def run_callback(loop: asyncio.AbstractEventLoop, callback: Callable[[], T]) -> T:
-    """What a plain callback of the running loop returns; no task is running while it does its work."""
+    """Run a plain callback on the loop, outside of any task, and return its result."""
     returned: asyncio.Future[T] = loop.create_future()
 
     def call() -> None:

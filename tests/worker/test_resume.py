@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from skypy.worker.tasks.waiter import Resumption, resume, resume_with
+from tests.interpreter import frees_failed_tasks
 from tests.worker.steps import Failure, run_callback, run_iterations, start
 
 Future = asyncio.Future[Any]
@@ -188,7 +189,7 @@ def test_the_scheduler_resumes_it_at_once(loop: asyncio.AbstractEventLoop) -> No
 
 
 @pytest.mark.usefixtures("no_garbage_collector")
-@both_ends
+@pytest.mark.parametrize("end", [give, pytest.param(fail, marks=frees_failed_tasks)])
 def test_task_and_future_are_freed_without_the_garbage_collector(
     loop: asyncio.AbstractEventLoop, end: Callable[[Future], None]
 ) -> None:
@@ -203,6 +204,7 @@ def test_task_and_future_are_freed_without_the_garbage_collector(
     assert future_remains() is None
 
 
+@frees_failed_tasks
 @pytest.mark.usefixtures("no_garbage_collector")
 def test_an_exception_that_ends_the_task_is_freed_with_it(loop: asyncio.AbstractEventLoop) -> None:
     future = loop.create_future()

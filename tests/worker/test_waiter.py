@@ -9,6 +9,7 @@ import weakref
 from asyncio.tasks import _PyTask  # type: ignore[attr-defined]
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 async def wait_on(waiter: Waiter[T]) -> T:
     return await waiter
+
+
+def fail(waiter: Waiter[Any]) -> None:
+    waiter.set_exception(Failure())
 
 
 class Mailbox:
@@ -448,7 +453,7 @@ def test_an_exception_for_a_task_that_was_cancelled_meanwhile_makes_no_noise(loo
 def test_task_and_exception_are_freed_without_the_garbage_collector(loop: asyncio.AbstractEventLoop) -> None:
     waiter = Waiter[None](loop)
     task = start(loop, wait_on(waiter))
-    waiter.set_exception(Failure())
+    run_callback(loop, partial(fail, waiter))
     task_remains, exception_remains = weakref.ref(task), weakref.ref(task.exception() or Failure())
     run_iterations(loop)
     del task, waiter

@@ -1,7 +1,8 @@
-"""Sockets that another worker owns: what actors here write to them, and how one comes here.
+"""Sockets that another worker owns: writing to them, and taking them over.
 
-A foreign write goes through the service to the owner's worker, which is the only sequencer of a socket's output. While
-an actor here claims a socket, what is written to it waits for the outcome: sent on, it could overtake what comes after.
+A foreign write goes through the socket service to the owner's worker, which is the only sequencer of a socket's output.
+While this worker takes a socket over, messages written to it wait for the outcome: a message that was sent on could
+overtake those that are written once the socket is here.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from skypy.core.wire.socket_lane import DRAIN, SEND, TAKE_OVER, Message
 W = TypeVar("W", bound=Waiting)
 
 _REMEMBERED: Final = 65536
-"""Ids that cannot be written to; for older ones the service is asked again."""
+"""Ids that are remembered as gone; for older ones the socket service is asked again."""
 
 
-class Claim(Generic[W]):
-    """Actors of this worker want to own a socket."""
+class TakeOver(Generic[W]):
+    """A socket on its way to this worker: the actors that want it, and the messages written to it meanwhile."""
 
-    __slots__ = ("asked", "corked", "waiters")
+    __slots__ = ("asked", "corked", "takers")
 
     def __init__(self) -> None:
         self.asked = False
         self.corked = OutputQueue()
-        self.waiters: list[W] = []
+        self.takers: list[W] = []
 
 
 class ForeignSockets(Generic[W]):
-    """What this worker has to do with sockets that it does not own. `send` says something to the service.
+    """The sockets of other workers; `send` puts a message onto the lane to the socket service.
 
     `alone`: there are no other workers, so a socket that is not here is nowhere.
     """
@@ -41,100 +42,102 @@ class ForeignSockets(Generic[W]):
     def __init__(self, send: Callable[[Message], None], *, alone: bool) -> None:
         self._send = send
         self._alone = alone
-        self._corked: dict[int, OutputQueue] = {}
-        self._claims: dict[int, Claim[W]] = {}
+        self.corked: dict[int, OutputQueue] = {}
+        """The messages of this turn, by socket."""
+        self._take_overs: dict[int, TakeOver[W]] = {}
         self._gone: dict[int, None] = {}  # in the order in which they went
         self._drains: dict[int, tuple[int, Waiting]] = {}
-        self._requests = itertools.count(1)
+        self._tickets = itertools.count(1)
 
     # -- writing --
 
     def write(self, id_: int, data: bytes, priority: int) -> bool:
-        """Send a message at the end of the turn; False when the socket is known to take none."""
+        """Send a message at the end of the turn. Return False when the socket is known to take none."""
         if self._alone or id_ in self._gone:
             return False
-        claim = self._claims.get(id_)
-        if claim is not None:
-            claim.corked.append(data, priority)
+        take_over = self._take_overs.get(id_)
+        if take_over is not None:
+            take_over.corked.append(data, priority)
         elif data:
-            self._corked.setdefault(id_, OutputQueue()).append(data, priority)
+            self.corked.setdefault(id_, OutputQueue()).append(data, priority)
         return True
 
     def flush(self) -> None:
-        """The end of a turn."""
-        corked, self._corked = self._corked, {}
+        """Send the messages of this turn."""
+        corked, self.corked = self.corked, {}
         for id_, queue in corked.items():
             self._send((SEND, id_, queue.take()))
 
     def drain(self, id_: int, waiter: Waiting) -> int:
-        """Wait until the owner has got rid of what was sent before; returns what `end_drain` takes.
+        """End the wait once the owner has got rid of the messages sent before. Return the ticket for `end_drain`.
 
-        Raises SocketClosed when the socket takes no output; the waiter gets it when what was sent may be lost.
+        Raises SocketClosed when the socket takes no output; the waiter gets it when sent messages may be lost.
         """
         if id_ in self._gone:
             raise closed(id_)
         self.flush()
-        request = next(self._requests)
-        self._drains[request] = (id_, waiter)
-        self._send((DRAIN, id_, request))
-        return request
+        ticket = next(self._tickets)
+        self._drains[ticket] = (id_, waiter)
+        self._send((DRAIN, id_, ticket))
+        return ticket
 
-    def end_drain(self, request: int) -> None:
-        """SOCKET_DRAIN_DONE, or nobody waits any more."""
-        _, waiter = self._drains.pop(request, (0, None))
+    def end_drain(self, ticket: int) -> None:
+        """SOCKET_DRAIN_DONE, or the wait was given up: end it."""
+        _, waiter = self._drains.pop(ticket, (0, None))
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def gone(self, id_: int) -> None:
-        """SOCKET_GONE, or closed here: it takes no output from now on, and what was sent last may be lost."""
+        """SOCKET_GONE, or closed here: the socket takes no more output, and the last messages may be lost."""
         self._gone[id_] = None
         if len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
         if not self._drains:
             return
-        for request in [request for request, (drained, _) in self._drains.items() if drained == id_]:
-            _, waiter = self._drains.pop(request)
+        for ticket in [ticket for ticket, (drained, _) in self._drains.items() if drained == id_]:
+            _, waiter = self._drains.pop(ticket)
             if not waiter.done():
                 waiter.set_exception(closed(id_))
 
-    # -- claiming --
+    # -- taking over --
 
-    def claim(self, id_: int, waiter: W, *, yielded: bool) -> None:
-        """Wait until this worker owns the socket; the waiter gets SocketClosed when it is closed or unknown.
+    def take_over(self, id_: int, taker: W, *, yielded: bool) -> None:
+        """Ask for a socket; the taker's wait ends when it is here, with SocketClosed when it is closed or unknown.
 
-        `yielded`: this worker has just given it away and still holds the old duplicate: it asks when that is forgotten.
+        `yielded`: this worker has just given the socket away and still holds the old descriptor. The socket service
+        knows one descriptor for each worker and socket, so it is asked once the old one is forgotten.
         """
-        claim = self._claims.get(id_)
-        if claim is None:
-            self.flush()  # what was written before goes before
-            claim = self._claims[id_] = Claim()
+        take_over = self._take_overs.get(id_)
+        if take_over is None:
+            self.flush()  # earlier messages go before
+            take_over = self._take_overs[id_] = TakeOver()
             if not yielded:
-                self._ask(id_, claim)
-        claim.waiters.append(waiter)
+                self._ask(id_, take_over)
+        take_over.takers.append(taker)
 
     def forgotten(self, id_: int) -> None:
-        """The old duplicate of a socket that was yielded is gone: it may be claimed back."""
-        claim = self._claims.get(id_)
-        if claim is not None and not claim.asked:
-            self._ask(id_, claim)
+        """Note that the old descriptor of a yielded socket is forgotten: the socket may be asked for again."""
+        take_over = self._take_overs.get(id_)
+        if take_over is not None and not take_over.asked:
+            self._ask(id_, take_over)
 
-    def _ask(self, id_: int, claim: Claim[W]) -> None:
-        claim.asked = True
+    def _ask(self, id_: int, take_over: TakeOver[W]) -> None:
+        take_over.asked = True
         self._send((TAKE_OVER, id_))
 
-    def take_claim(self, id_: int) -> Claim[W] | None:
-        """SOCKET_HANDED_OVER: who and what was waiting for it."""
-        return self._claims.pop(id_, None)
+    def handed_over(self, id_: int) -> TakeOver[W] | None:
+        """SOCKET_HANDED_OVER: return the takers and messages that were waiting for the socket."""
+        return self._take_overs.pop(id_, None)
 
     def refused(self, id_: int) -> None:
-        """SOCKET_REFUSED: nobody here gets it."""
-        claim = self._claims.pop(id_, None)
+        """SOCKET_REFUSED: no actor here gets the socket."""
+        take_over = self._take_overs.pop(id_, None)
         self.gone(id_)
-        for waiter in claim.waiters if claim is not None else ():
-            if not waiter.done():
-                waiter.set_exception(closed(id_))
+        for taker in take_over.takers if take_over is not None else ():
+            if not taker.done():
+                taker.set_exception(closed(id_))
 
 
 def closed(id_: int) -> SocketClosed:
-    """For who wants something of a socket that is not there."""
+    """Return the error for a socket that is not there."""
     return SocketClosed(f"socket {id_} is closed or was never open")

@@ -1,4 +1,4 @@
-"""The unread bytes of a socket, and the three ways to take them: whatever is there, an exact number, a line."""
+"""The unread bytes of a socket, and the three ways to take them: all of them, an exact number, a line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from skypy.core.errors import BufferLimit
 _COMPACT_FROM: Final = 65536
 """Consumed bytes at the front are dropped only in pieces of this size: dropping moves what is behind them."""
 _CUT_BYTES: Final = 65536
-"""How much is cut into lines ahead."""
+"""The most bytes that are cut into lines ahead."""
 
 
 class InputBuffer:
     """Bytes in, bytes or lines out. A lone chunk is kept as it came; only data that piles up is copied together.
 
-    Where lines are read one after the other, many are cut at once: `_lines` are the next ones (in reverse), still part
-    of the data and only a shortcut to it, so that any other way of reading just forgets them.
+    Where lines are read one after the other, many are cut at once. `_lines` holds the next ones in reverse order. They
+    are still part of the data and only a shortcut to it, so any other way of reading just drops the list.
     """
 
     __slots__ = ("_data", "_in_lines", "_lines", "_scanned", "_separator", "size")
@@ -31,7 +31,7 @@ class InputBuffer:
         """Bytes unread."""
 
     def feed(self, data: bytes) -> None:
-        """Append what has arrived."""
+        """Append bytes that have arrived."""
         if not self.size:
             self._data = data
             self._scanned = 0
@@ -46,7 +46,7 @@ class InputBuffer:
         self.size += len(data)
 
     def read(self, count: int) -> bytes | None:
-        """Exactly `count` bytes, or None (and nothing taken) while there are fewer."""
+        """Take exactly `count` bytes. Return None, and take nothing, while there are fewer."""
         if count > self.size:
             return None
         start = len(self._data) - self.size
@@ -56,13 +56,13 @@ class InputBuffer:
         return taken
 
     def read_all(self) -> bytes:
-        """Everything that is there."""
+        """Take all bytes, maybe none."""
         taken = self.read(self.size)
         assert taken is not None
         return taken
 
     def read_line(self, separator: bytes, limit: int) -> bytes | None:
-        """The bytes before the next separator, which is taken too; None while there is none.
+        """Take the next line and its separator, and return the line. Return None while there is no separator.
 
         Raises BufferLimit, and takes nothing, as soon as more than `limit` bytes have no separator.
         """
@@ -73,7 +73,7 @@ class InputBuffer:
             if length > limit:
                 lines.append(line)
                 raise _too_long(length, limit)
-            if lines:  # the last one has the rest of the work
+            if lines:  # with the last one, the consumed data is dropped
                 self.size -= length + len(separator)
             else:
                 self._consume(length + len(separator))
@@ -112,7 +112,7 @@ class InputBuffer:
     def _cut_ahead(self, separator: bytes) -> None:
         start = len(self._data) - self.size
         lines = bytes(self._data[start : start + _CUT_BYTES]).split(separator)
-        lines.pop()  # it has no separator yet
+        lines.pop()  # the last piece has no separator yet
         lines.reverse()
         self._lines = lines
 

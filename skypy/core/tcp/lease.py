@@ -1,12 +1,25 @@
-"""The worker's end of a socket: what it knows of a connection whose descriptor it holds a duplicate of.
+"""The worker's end of a connection: its right to use the connection, with a duplicate of the descriptor.
 
-Output. The actor's writes are corked; at the end of the turn they go straight into the kernel, or to the service when
-the kernel does not take them all. `out` counts the bytes given away (to the kernel or the service), `sent` those known
-to be in the kernel. The right to write directly is arithmetic: `sent == out`. So at most one side has bytes to write.
+The other end is `Connection`, in the socket service. Both are pure: the code around them makes the system calls, tells
+an end the outcome (`received`, `end_of_input`, `wrote`, `write_failed`), and carries the messages that it sends.
 
-Input. The service delivers up to `limit`. The actor's reading moves the limit on; an actor that does not read grants
-nothing. That is pause: there is no pause message. LEND lets this side read the kernel directly, for as long as it wants
-input: whenever it does not, RETURN tells how far it has read, and the service goes on from there.
+Output. An actor's writes are corked. At the end of the turn they go straight into the kernel, and to the socket service
+as far as the kernel does not take them. The right to write directly is arithmetic, `sent == out` in the write half, so
+at any time at most one side has bytes to write.
+
+Input. The socket service delivers up to `limit`. Reading moves the limit on; an actor that does not read grants
+nothing, and that is how input pauses: there is no message for it.
+
+LEND and RETURN. At any time at most one side reads from the kernel. LEND is the last word of the socket service about
+input: all that it has read stands before LEND on the lane. RETURN is the last word of this side: it carries the
+position up to which this side has read, so the service goes on from there, and the errno that this side has met. The
+end of input is always left to the service, which meets it again when it reads on. Two things may cross LEND:
+
+- CLOSE, ABORT or BREAK, after which the service takes the reading back by itself, so LEND is ignored here;
+- SHUTDOWN of the read half, or a buffer that is full: LEND is answered by RETURN at once.
+
+A descriptor is given up on FORGET alone: until then the socket service must not be the only process that holds the
+connection.
 """
 
 from __future__ import annotations
@@ -17,381 +30,255 @@ from enum import Enum
 from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.tcp.input_buffer import InputBuffer
-from skypy.core.tcp.output_queue import OutputQueue
-from skypy.core.waiting import Wakeable
-from skypy.core.wire.socket_lane import (
-    ABORT,
-    BREAK,
-    CLOSE,
-    CREDIT,
-    RETURN,
-    SHUTDOWN,
-    WRITE,
-    WRITE_SIZE_LIMIT,
-    YIELD,
-    Message,
-)
-
-FIRST_WARNING: Final = 1048576
-"""Unsent bytes that are worth a warning, then twice as many, and so on: skynet's numbers."""
-LARGEST_DIRECT_READ: Final = 65536
-_LARGEST_POSITION: Final = (1 << 63) - 1
-"""More than any connection carries: what a reader may ask for, a peer may have chosen."""
+from skypy.core.tcp.read_half import ENDED, LENT, OPEN, ReadHalf
+from skypy.core.tcp.write_half import WriteHalf
+from skypy.core.wire.socket_lane import ABORT, BREAK, CLOSE, CREDIT, RETURN, SHUTDOWN, WRITE, YIELD, Message
 
 
 class LeaseState(Enum):
-    """Why a worker holds the duplicate."""
+    """The reason why a worker holds the descriptor of a connection."""
 
-    OWNED = "owned"  # an actor here owns the socket, or will start it
-    CLOSING = "closing"  # CLOSE or ABORT sent: everything but SOCKET_FORGET is ignored
-    BREAKING = "breaking"  # BREAK sent: the actor still has it, and hears of the reset as of any other
-    YIELDED = "yielded"  # YIELD sent: the same, and its actors are foreigners to it now
-    DEAD = "dead"  # SOCKET_FORGET while owning: no descriptor, what is unread stays readable
-
-
-class Reading(Enum):
-    """The read half, as the actor sees it once the buffer is empty."""
-
-    OPEN = "open"
-    ENDED = "ended"  # end-of-file
-    BROKEN = "broken"  # a reset that the reader has not been told yet
+    OWNED = "owned"  # an actor of this worker owns the connection, or is about to start it
+    CLOSING = "closing"  # CLOSE or ABORT sent: every report but FORGET is ignored
+    BREAKING = "breaking"  # BREAK sent: an actor still owns the connection, and hears of the reset as of any other
+    YIELDED = "yielded"  # YIELD sent: another worker has the connection next
+    DEAD = "dead"  # FORGET came while an actor owned it: there is no descriptor, but unread bytes stay readable
 
 
-# Python 3.11 takes its time to find a member of an Enum, and every connection asks for these many times.
-_OPEN: Final = Reading.OPEN
-_ENDED: Final = Reading.ENDED
-_OWNED: Final = LeaseState.OWNED
-_CLOSING: Final = LeaseState.CLOSING
-_BREAKING: Final = LeaseState.BREAKING
-_CLOSED: Final = CloseReason.CLOSED
+# Python 3.11 looks up a member of an Enum slowly, and every connection asks for this one many times.
+OWNED: Final = LeaseState.OWNED
 
 
 class Lease:
-    """One socket held by this worker. `send` says something to the service."""
+    """A connection that this worker holds; `send` puts a message onto the lane to the socket service.
 
-    __slots__ = (
-        "_met",
-        "buffer",
-        "corked",
-        "credited",
-        "descriptor",
-        "drainers",
-        "error",
-        "grant_above",
-        "hung_up",
-        "id",
-        "limit",
-        "out",
-        "reading",
-        "reads_directly",
-        "received",
-        "send",
-        "sent",
-        "state",
-        "warns_at",
-        "window",
-        "writable",
-    )
+    The state is the LeaseState, the ReadState of `read_half`, and `writable` of `write_half`. Not part of the state:
+
+    - `error`, because it says why a half is broken, and a half breaks in the same way for every errno;
+    - the errno met here, because it means nothing before the socket service has reported the end that it belongs to;
+    - `credited`, because it only saves a message.
+    """
+
+    __slots__ = ("_met", "credited", "descriptor", "error", "id", "read_half", "send", "state", "write_half")
 
     def __init__(self, id: int, descriptor: int | None, window: int, send: Callable[[Message], None]) -> None:  # noqa: A002
         self.id = id
         self.descriptor = descriptor
-        """The kernel's number, or None when this process was at its limit: then nothing is written directly."""
+        """The kernel's number, or None when this process was at its limit: then nothing is written or read directly."""
         self.send = send
-        self.window = window
-        """Bytes that may lie unread before the service pauses."""
-        self.state = _OWNED
-        self.buffer = InputBuffer()
-        self.corked = OutputQueue()
-        self.received = 0
-        self.limit = 0
+        self.state = OWNED
+        self.read_half = ReadHalf(window)
+        self.write_half = WriteHalf()
         self.credited = 0
-        """The actor that had the last credit, as far as the service knows; 0 for none."""
-        self.grant_above = 0
-        """`want` need not be called after reading before more than this has been received."""
-        self.out = 0
-        self.sent = 0
-        self.reading = _OPEN
-        self.reads_directly = False
-        """Whether the service has lent the reading to this worker."""
-        self.writable = True
-        """Whether messages may be corked: this side is neither closed nor known to be broken."""
-        self._met = 0  # by a direct write
+        """The address of the actor that had the last credit, as far as the socket service knows; 0 for none."""
         self.error = 0
-        """The errno that broke the connection, 0 while nothing did."""
-        self.hung_up = False
-        """Whether the peer has ended it, ahead of the input that is still to come."""
-        self.warns_at = FIRST_WARNING
-        """How many unsent bytes are worth the next warning."""
-        self.drainers: tuple[Wakeable, ...] = ()
-        """Who waits until `drained`."""
+        """The errno that broke the connection, as the socket service has reported it; 0 while it is whole."""
+        self._met = 0  # the first errno that this side has met
 
-    # -- what the actor does --
+    # -- requests of the actor --
 
     def accepted(self, owner: int) -> None:
-        """It comes from a listener of this actor, which has granted it a window: there is nothing to add to that."""
+        """Note the credit that the listener of the actor `owner` has granted to each of its clients."""
         self.credited = owner
-        self._set_limit(self.window)
+        self.read_half.grant(self.read_half.window)
 
     def start(self, owner: int) -> None:
-        """Begin (or go on) reading for an actor: the first credit, which tells the service who it is.
+        """Begin (or go on) reading for an actor: the first credit, which tells the socket service the actor's address.
 
-        It is said even when the read half has ended: the service learns from it that a hand-over has succeeded.
+        The credit is also sent when the read half has ended: it is how the socket service learns that a hand-over has
+        succeeded, so that the former owner's descriptor may be forgotten.
         """
-        granted = self.limit
-        self._set_limit(max(granted, self.received - self.buffer.size + self.window))
-        if self.state is _OWNED and (owner != self.credited or self.limit > granted):
+        half = self.read_half
+        granted = half.limit
+        half.grant(max(granted, half.consumed + half.window))
+        if self.state is OWNED and (owner != self.credited or half.limit > granted):
             self.credited = owner
-            self.send((CREDIT, self.id, self.limit, owner))
+            self.send((CREDIT, self.id, half.limit, owner))
 
     def want(self, size: int = 0) -> None:
-        """Grant credit: a window beyond what was consumed, or the `size` bytes that a reader waits for.
+        """Grant credit: a window beyond the consumed input, or the `size` bytes that a reader waits for.
 
-        Half a window must have been used up before another message is worth it.
+        Half a window must have been used up before another message is worth it. While the reading is lent no message
+        is needed at all: RETURN carries the limit.
         """
-        consumed = self.received - self.buffer.size
-        if consumed + size > self.limit or consumed > self.grant_above:
-            self._set_limit(consumed + max(size, self.window))
-            if self.reading is _OPEN and self.state is _OWNED and not self.reads_directly:
-                self.send((CREDIT, self.id, self.limit))
+        half = self.read_half
+        consumed = half.consumed
+        if consumed + size > half.limit or consumed > half.grant_above:
+            half.grant(consumed + max(size, half.window))
+            if half.state is OPEN and self.state is OWNED:
+                self.send((CREDIT, self.id, half.limit))
 
     def pause(self) -> None:
-        """Grant nothing more until a reader waits, or `resume`; what was granted may still come."""
+        """Grant nothing more until a reader waits, or `resume`; input within the credit may still come."""
         self.give_back()
-        self.grant_above = _LARGEST_POSITION
+        self.read_half.pause()
 
     def resume(self) -> None:
         """Grant a window again."""
-        self.grant_above = -1
+        self.read_half.resume()
         self.want()
 
-    def _set_limit(self, limit: int) -> None:
-        self.limit = max(self.limit, min(limit, _LARGEST_POSITION))  # what was granted once may come
-        self.grant_above = self.limit - self.window // 2
-
-    def read_directly(self) -> bool:
-        """Take what has arrived. Returns whether that was anything; the end of input, and an error, are given back."""
-        size = self.limit - self.received
-        try:
-            data = self._read_directly(min(size, LARGEST_DIRECT_READ))
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            self.give_back(error.errno or 0)
-            return False
-        if not data:
-            self.give_back()
-            return False
-        self.received += len(data)
-        self.buffer.feed(data)
-        return True
-
-    def give_back(self, error: int = 0) -> None:
-        """Read no more by ourselves, with the errno that was met (0: none). The service goes on where we are."""
-        if self.reads_directly:
-            self.reads_directly = False
-            self._met = self._met or error
-            self._ignore_input()
-            self.send((RETURN, self.id, self.received, self.limit, error))
-
-    def _watch_input(self) -> None:
-        """`read_directly` is to be called whenever there is input."""
-        raise NotImplementedError
-
-    def _ignore_input(self) -> None:
-        """It is not to be called any more."""
-        raise NotImplementedError
-
-    def _read_directly(self, size: int) -> bytes:
-        """What the kernel has, at most `size` bytes; nothing at the end. Raises OSError."""
-        raise NotImplementedError
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel does not have yet, corked ones included."""
-        return self.out - self.sent + self.corked.size
-
-    @property
-    def may_write_directly(self) -> bool:
-        """Whether the kernel may be given the corked bytes by this process."""
-        return self.sent == self.out and self.descriptor is not None
-
-    def drained(self, mark: int) -> bool:
-        """Whether drain may go on: less than `mark` bytes are unsent, or nothing more can be sent."""
-        return self.unsent < mark or self.state is not _OWNED or self.error != 0
-
-    def flush(self) -> None:
-        """Give the corked bytes to the kernel, and to the service what the kernel does not take."""
-        while self.corked.size:
-            if not self.may_write_directly:
-                self.hand_over()
-                return
-            try:
-                self.wrote_directly(*self._write_directly())
-            except BlockingIOError:
-                self.hand_over()
-            except OSError as error:
-                # The kernel tells a reset once, to whoever asks first, so its errno goes along; the service alone
-                # decides what it means.
-                self.hand_over(error.errno or 0)
-
-    def _write_directly(self) -> tuple[int, int]:
-        """How much of what is corked the kernel took, and how much it was offered. Raises OSError."""
-        raise NotImplementedError
-
-    def wrote_directly(self, count: int, offered: int) -> None:
-        """The kernel took `count` of the `offered` bytes; if not all, everything left goes to the service."""
-        self.corked.advance(count)
-        self.out += count
-        self.sent = self.out
-        if count < offered:
-            self.hand_over()
-
-    def hand_over(self, error: int = 0) -> None:
-        """Give the corked bytes to the service, with the errno that a direct write met.
-
-        The kernel tells a reset once: until the service has this errno, it may take the reset for an end-of-file. EPIPE
-        is no such case, it comes behind a real one.
-        """
-        if error != errno.EPIPE:
-            self._met = self._met or error
-        messages: list[tuple[int, bytes]] = []
-        size = 0
-        for priority, data in self.corked.take():
-            if size + len(data) > WRITE_SIZE_LIMIT:  # or the message about them could be too large for a frame
-                self._write(messages, size, 0)
-                messages, size = [], 0
-            messages.append((priority, data))
-            size += len(data)
-        self._write(messages, size, error)
-
-    def _write(self, messages: list[tuple[int, bytes]], size: int, error: int) -> None:
-        self.send((WRITE, self.id, self.out, messages, error))
-        self.out += size
-
     def shutdown_write(self) -> None:
-        """Finish our half: what is queued, then FIN. The corked bytes have been written or handed over before."""
-        if self.writable:
-            self.writable = False
+        """Finish this side's output: queued bytes, then FIN. The corked bytes have been written or forwarded before."""
+        if self.write_half.writable:
+            self.write_half.writable = False
             self.send((SHUTDOWN, self.id, "w"))
 
     def shutdown_read(self) -> None:
-        """Stop reading: the reader meets end-of-file behind what is buffered."""
-        if self.reading is _OPEN:
-            self.give_back()
-            self.reading = _ENDED
+        """Stop reading: the reader meets end-of-file behind the buffered bytes."""
+        self.give_back()
+        if self.read_half.state is OPEN:
+            self.read_half.stop()
             self.send((SHUTDOWN, self.id, "r"))
 
-    def close(self, reason: CloseReason = _CLOSED) -> None:
-        """The safe close; unread input is dropped. The corked bytes have been written or handed over before."""
-        self._let_go(CLOSE, *(() if reason is _CLOSED else (reason,)))
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+        """Close safely; unread input is dropped. The corked bytes have been written or forwarded before."""
+        self._leave(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
 
-    def shutdown(self) -> None:
-        """Drop everything now, corked bytes included."""
-        self._let_go(ABORT, bool(self.corked.size))
-
-    def abort(self) -> None:
-        """Drop everything now, and let the peer know by a reset."""
-        self._let_go(ABORT, True, CloseReason.ABORTED)
+    def abort(self, *, by_reset: bool = False) -> None:
+        """Drop everything now, corked bytes included. `by_reset`: let the peer know by a reset."""
+        if by_reset:
+            self._leave(ABORT, True, CloseReason.ABORTED)
+        else:
+            self._leave(ABORT, bool(self.write_half.corked.size))
 
     def break_off(self, error: int, reason: CloseReason) -> None:
-        """A limit was passed: the peer gets a reset, and the actor hears of it as if it had come from there."""
-        self.corked.clear()
-        self.writable = False
+        """Reset the connection because a limit was passed. The actor hears of the reset as if the peer had sent it."""
+        self.write_half.stop()
         self.give_back()
-        if self.state is _OWNED:
+        if self.state is OWNED:
             self.state = LeaseState.BREAKING
             self.send((BREAK, self.id, error, reason))
 
-    def overdue_warning(self) -> int:
-        """The unsent bytes, when they are worth a warning; 0 else."""
-        unsent = self.unsent
-        if unsent < self.warns_at:
-            return 0
-        while self.warns_at <= unsent:
-            self.warns_at *= 2
-        return unsent
+    # -- news of the kernel --
 
-    def _let_go(self, kind: int, *fields: Any) -> None:
-        self.give_back()
-        self.corked.clear()
-        self.buffer.clear()
-        self.writable = False
-        self.reading = _ENDED
-        if self.state is _OWNED:
-            self.state = _CLOSING
-            self.send((kind, self.id, *fields))
+    def end_of_input(self, error: int = 0) -> None:
+        """Return the reading after a direct read met the end of input, or an errno.
 
-    # -- what the service reports --
+        The socket service meets the end again and decides what it means. The kernel tells an errno only once, to the
+        side that asks first, so it goes along; until the service has it, an end-of-file that it reports is that errno.
+        """
+        self._met = self._met or error
+        self.give_back(error)
+
+    def wrote(self, count: int, offered: int) -> None:
+        """Count the corked bytes that the kernel took of those that were offered.
+
+        If the kernel did not take them all, everything left goes to the socket service, which waits for room.
+        """
+        half = self.write_half
+        half.corked.advance(count)
+        half.out += count
+        half.sent = half.out
+        if count < offered:
+            self.forward_output()
+
+    def write_failed(self, error: int) -> None:
+        """Forward the corked bytes with the errno that a direct write met: the socket service decides what it means.
+
+        EPIPE is not kept here: it comes behind the errno of the reset, and the service need not be told of it.
+        """
+        if error != errno.EPIPE:
+            self._met = self._met or error
+        self.forward_output(error)
+
+    # -- handing work to the socket service --
+
+    @property
+    def may_write_directly(self) -> bool:
+        """True if this process may give the corked bytes to the kernel."""
+        half = self.write_half
+        return half.sent == half.out and self.descriptor is not None
+
+    def forward_output(self, error: int = 0) -> None:
+        """Give the corked bytes to the socket service, which writes them. `error` is the errno met here, 0 for none."""
+        *parts, (last_position, last_messages) = self.write_half.take_corked()
+        for position, messages in parts:
+            self.send((WRITE, self.id, position, messages, 0))
+        self.send((WRITE, self.id, last_position, last_messages, error))
+
+    def give_back(self, error: int = 0) -> None:
+        """Return the reading to the socket service, if it is lent; `error` is the errno met here, 0 for none."""
+        half = self.read_half
+        if half.state is LENT:
+            half.state = OPEN
+            self.send((RETURN, self.id, half.read, half.limit, error))
+
+    # -- reports of the socket service --
+
+    def lent(self) -> bool:
+        """SOCKET_LEND: begin to read from the kernel if input is wanted, else return the reading at once.
+
+        Return True if this side reads from now on.
+        """
+        if self.state is not OWNED:
+            return False  # LEND crossed the end, which takes the reading back
+        half = self.read_half
+        if half.state is OPEN and self.descriptor is not None and half.read < half.limit:
+            half.state = LENT
+            return True
+        self.send((RETURN, self.id, half.read, half.limit, 0))
+        return False
+
+    def closed(self, error: int) -> None:
+        """SOCKET_CLOSE: note the end of input, end-of-file (0) or the errno that ended the connection."""
+        error = error or self._met
+        self.read_half.close(error)
+        if error:
+            self.broken(error)
+
+    def broken(self, error: int) -> None:
+        """SOCKET_ERROR: note that nothing can be written any more; corked bytes are dropped."""
+        self.error = self.error or error
+        self.write_half.stop()
 
     def recalled(self) -> None:
-        """RECALL: let go of it for another worker. What is corked goes before, as it was promised to be written."""
-        if self.corked.size:
-            self.hand_over()
+        """SOCKET_RECALL: yield to another worker.
+
+        The order on the lane is the order of the hand-over: the corked bytes first, as they were promised to be
+        written, then RETURN, which tells how far this side has read, then YIELD with the unread part of that.
+        """
+        read_half, write_half = self.read_half, self.write_half
+        if write_half.corked.size:
+            self.forward_output()
         self.give_back()
-        unread = self.buffer.read_all()
-        self.send((YIELD, self.id, unread, self.out, self.reading.value, self.error, self.writable))
+        unread = read_half.buffer.read_all()
+        state = read_half.state.value
+        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable))
         self.state = LeaseState.YIELDED
-        self.writable = False
-        self.reading = _ENDED
+        read_half.stop()
+        write_half.stop()
 
     def taken_over(
-        self, unread: bytes, received: int, out: int, sent: int, reading: str, error: int, *, writable: bool
+        self, unread: bytes, read: int, out: int, sent: int, reading: str, error: int, *, writable: bool
     ) -> None:
-        """HANDED_OVER: go on where the former worker was; where `sent < out` the service still flushes for it."""
-        if unread:
-            self.buffer.feed(unread)
-        self.received = received
-        self.limit = received
-        self.out = out
-        self.sent = sent
-        self.reading = Reading(reading)
+        """SOCKET_HANDED_OVER: go on where the former worker was; `reading` is the value of its ReadState."""
+        self.read_half.take_over(unread, read, reading)
+        self.write_half.take_over(out, sent, writable=writable)
         self.error = error
-        self.writable = writable
-
-    def lend(self) -> None:
-        """SOCKET_LEND: read the kernel directly from here on, if that is wanted."""
-        if self.state is not _OWNED:
-            return  # it crossed the end, which takes it back
-        if self.reading is _OPEN and self.descriptor is not None and self.received < self.limit:
-            self.reads_directly = True
-            self._watch_input()
-        else:
-            self.send((RETURN, self.id, self.received, self.limit, 0))
-
-    def data_received(self, data: bytes) -> None:
-        """DATA or MORE."""
-        self.received += len(data)
-        if self.reading is _OPEN:  # else it crossed a shutdown or a close
-            self.buffer.feed(data)
-
-    def input_ended(self, error: int) -> None:
-        """CLOSE: end-of-file, or the errno that ended the connection."""
-        error = error or self._met
-        if self.reading is _OPEN:
-            self.reading = Reading.BROKEN if error else _ENDED
-        if error:
-            self.write_broke(error)
-
-    def write_broke(self, error: int) -> None:
-        """ERROR: nothing can be written any more, corked bytes are dropped."""
-        self.error = self.error or error
-        self.writable = False
-        self.corked.clear()
-
-    def progressed(self, position: int) -> None:
-        """SOCKET_SENT: the kernel has taken the output up to `position`."""
-        self.sent = max(self.sent, position)
 
     def forgotten(self) -> int | None:
-        """FORGET: returns the descriptor that is to be closed now. What is unread stays readable for the owner."""
-        if self.reads_directly:
-            self.reads_directly = False
-            self._ignore_input()
+        """SOCKET_FORGET: return the descriptor, which is to be closed now. Unread bytes stay for the owner."""
         descriptor, self.descriptor = self.descriptor, None
-        self.writable = False
-        self.corked.clear()
-        if self.state is _OWNED or self.state is _BREAKING:
+        if self.read_half.state is LENT:
+            self.read_half.state = OPEN
+        self.write_half.stop()
+        if self.state is OWNED or self.state is LeaseState.BREAKING:
             self.state = LeaseState.DEAD
         return descriptor
+
+    # --
+
+    def is_drained(self, mark: int) -> bool:
+        """Return True if less than `mark` bytes are unsent, or nothing more can be sent."""
+        return self.write_half.unsent < mark or self.state is not OWNED or self.error != 0
+
+    def _leave(self, kind: int, *fields: Any) -> None:
+        """Leave the connection to the socket service for good."""
+        self.give_back()
+        self.read_half.buffer.clear()
+        self.read_half.state = ENDED
+        self.write_half.stop()
+        if self.state is OWNED:
+            self.state = LeaseState.CLOSING
+            self.send((kind, self.id, *fields))

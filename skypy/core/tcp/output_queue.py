@@ -1,4 +1,4 @@
-"""What a socket has to send: whole messages in two priorities, and at most one message that is half sent."""
+"""The output of a socket: whole messages in two priorities, and at most one message that is half sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class OutputQueue:
     """High before low, order kept within each, nothing before a half-sent message (so messages never interleave).
 
     Nearly all queues of a node are empty at any time, so a list is made with the first message and given up with the
-    last. Most are sent whole; one that is not becomes a deque, whose front can be taken without moving the rest.
+    last. Most queues are sent whole. A list that is not becomes a deque, whose front can be taken without moving the
+    rest.
     """
 
     __slots__ = ("_half_sent", "_high", "_low", "size")
@@ -28,7 +29,7 @@ class OutputQueue:
         """Bytes queued."""
 
     def append(self, data: bytes, priority: int) -> None:
-        """Queue a message, or (HALF_SENT, into an empty queue only) what is left of one."""
+        """Queue a message, or (HALF_SENT, into an empty queue only) the rest of one."""
         if priority == HIGH:
             if self._high:
                 self._high.append(data)
@@ -46,7 +47,7 @@ class OutputQueue:
         self.size += len(data)
 
     def first(self, count: int) -> list[bytes | memoryview]:
-        """At most `count` buffers from the front, to be sent with one call."""
+        """Return at most `count` buffers from the front, to be sent with one call."""
         if not self._low and not self._half_sent and len(self._high) <= count:
             return list(self._high)
         buffers: list[bytes | memoryview] = [self._half_sent] if self._half_sent else []
@@ -55,14 +56,14 @@ class OutputQueue:
         return buffers
 
     def joined(self) -> bytes | memoryview:
-        """Everything, as one piece."""
+        """Return all bytes as one piece."""
         if not self._low and not self._half_sent:
             high = self._high
             return high[0] if high and len(high) == 1 else b"".join(high)
         return b"".join((self._half_sent, *self._high, *self._low))
 
     def advance(self, sent: int) -> None:
-        """Take `sent` bytes from the front."""
+        """Drop `sent` bytes from the front: the kernel has taken them."""
         if sent == self.size:
             self.clear()
             return
@@ -85,7 +86,7 @@ class OutputQueue:
         return low.popleft()
 
     def take(self) -> list[tuple[int, bytes]]:
-        """Empty the queue into (priority, bytes) pairs, as WRITE carries them."""
+        """Empty the queue. Return [(priority, bytes), ...] as WRITE carries it."""
         messages: list[tuple[int, bytes]] = []
         if self._half_sent:
             messages.append((HALF_SENT, bytes(self._half_sent)))

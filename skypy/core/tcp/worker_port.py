@@ -1,4 +1,4 @@
-"""Who has a connection, as far as the connection knows: a worker, or nobody."""
+"""A worker, as the connections in the socket service know it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,53 @@ from typing import Final, Protocol
 from skypy.core.wire.socket_lane import Message
 
 
+class Reader(Protocol):
+    """A socket that waits for room on the lane of its owner's worker."""
+
+    def update_interest(self) -> None:
+        """Watch again for everything that the connection can use now."""
+
+
 class WorkerPort(Protocol):
-    """A worker, as far as connections know one."""
+    """The worker that has a connection, wants it, or writes to it."""
 
     @property
-    def number(self) -> int:
-        """Its process number."""
+    def process_number(self) -> int:
+        """The number of the worker's process; 0 for NOBODY."""
 
     @property
     def send(self) -> Callable[[Message], None]:
-        """Says something to it."""
+        """The function that sends a report to the worker."""
+
+    @property
+    def send_with_descriptor(self) -> Callable[[Message, int], None]:
+        """The function that sends a report together with a duplicate of a descriptor."""
+
+    @property
+    def full(self) -> bool:
+        """True while the lane holds so much that nothing more is to be read for the worker."""
+
+    def stall(self, reader: Reader) -> None:
+        """Resume `reader` when the lane has room again."""
 
 
 class _Nobody:
-    """Holds what no worker has any more."""
+    """The worker of a connection that no worker has any more: reports to it are dropped."""
 
-    number = 0
+    process_number = 0
+    full = False
 
     @staticmethod
     def send(message: Message) -> None:
-        """Nobody listens."""
+        """Drop a report."""
+
+    @staticmethod
+    def send_with_descriptor(message: Message, descriptor: int) -> None:
+        """Drop a report; the descriptor is not duplicated."""
+
+    @staticmethod
+    def stall(reader: Reader) -> None:
+        """Do nothing: the lane is never full."""
 
 
 NOBODY: Final = _Nobody()

@@ -1,4 +1,4 @@
-"""Values ↔ bytes. The only importer of msgpack; pickle is used nowhere, so bytes from outside can never run code."""
+"""Values to bytes and back. The only importer of msgpack; no pickle, so that bytes from outside can never run code."""
 
 from __future__ import annotations
 
@@ -8,27 +8,23 @@ from typing import Any, Final
 
 import msgpack
 
-from skypy.core.errors import SkypyError
+from skypy.core.errors import MalformedFrame
 
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _unpack = msgpack.unpackb
 
 FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
-"""What msgpack would carry and messages do not."""
-
-
-class MalformedFrame(SkypyError):
-    """Bytes between processes are not what their protocol allows; whoever sent them cannot be trusted further."""
+"""Types that msgpack would carry and messages do not."""
 
 
 def pack(value: Any) -> bytes:
-    """Plain values (None, bool, int, float, str, bytes, lists, tuples, dicts) to bytes."""
+    """Return plain values (None, bool, int, float, str, bytes, lists, tuples, dicts) as bytes."""
     packed: bytes = _pack(value)
     return packed
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """The opposite of `pack`; tuples come back as lists. Raises MalformedFrame: every frame is untrusted until then."""
+    """Return the values of packed bytes, with tuples as lists. Raises MalformedFrame for bytes that are no values."""
     try:
         return _unpack(data, raw=False, strict_map_key=False)
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
@@ -36,7 +32,7 @@ def unpack(data: bytes | memoryview) -> Any:
 
 
 class ValueCodec:
-    """Users' values ↔ bytes: aware datetimes and registered classes besides the plain ones."""
+    """Users' values to bytes and back: aware datetimes and registered classes besides the plain values."""
 
     def __init__(self) -> None:
         self._packers: dict[type, tuple[int, Callable[[Any], bytes]]] = {}
@@ -44,9 +40,9 @@ class ValueCodec:
         self._pack = msgpack.Packer(strict_types=True, datetime=True, default=self._pack_other).pack
 
     def register(self, cls: type, code: int, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> None:
-        """Teach a class. Raises ValueError for a code out of range, or taken by another class."""
+        """Let instances of `cls` travel. Raises ValueError for a code that is out of range or has another class."""
         if not 0 <= code <= 127:
-            raise ValueError(f"{code} is no code for a type: it is a number from 0 to 127")
+            raise ValueError(f"{code} is no code for a type: a code is a number from 0 to 127")
         known = self._unpackers.get(code)
         if known is not None and _source_name(known[0]) != _source_name(cls):
             raise ValueError(f"code {code} belongs to {_source_name(known[0])} already")
@@ -54,23 +50,23 @@ class ValueCodec:
         self._unpackers[code] = (cls, unpack)
 
     def knows(self, cls: type) -> bool:
-        """Whether a class, or one that it is derived from, is registered."""
+        """Return True if a class, or one of its bases, is registered."""
         return any(base in self._packers for base in cls.__mro__)
 
     def pack(self, value: Any) -> bytes:
-        """Raises TypeError, ValueError for what cannot be packed."""
+        """Return a value as bytes. Raises TypeError, ValueError for a value that no message carries."""
         packed: bytes = self._pack(value)
         return packed
 
     def unpack(self, data: bytes | memoryview) -> Any:
-        """Raises MalformedFrame."""
+        """Return the value of packed bytes. Raises MalformedFrame."""
         try:
             return _unpack(data, raw=False, strict_map_key=False, timestamp=3, ext_hook=self._unpack_registered)
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise MalformedFrame(f"{len(data)} bytes are no value: {error!r}") from error
 
     def _pack_other(self, value: Any) -> Any:
-        """What to pack for a value of no plain type: what its class was registered with, or the base that it has."""
+        """Return a value of no plain type as its registered class says, or as its plain base."""
         for cls in type(value).__mro__:
             if cls in self._packers:
                 code, pack = self._packers[cls]
@@ -82,17 +78,17 @@ class ValueCodec:
     def _unpack_registered(self, code: int, data: bytes) -> Any:
         known = self._unpackers.get(code)
         if known is None:
-            raise ValueError(f"nobody has registered a type with code {code} in this worker")
+            raise ValueError(f"no type is registered with code {code} in this worker")
         return known[1](data)
 
 
 def _source_name(cls: type) -> str:
-    """A class as its file has it: each instance of a service defines its own."""
+    """Return the name of a class in its file: each instance of a service has a class object of its own."""
     return f"{cls.__module__.partition('@')[0]}.{cls.__qualname__}"
 
 
-def _plain_int(value: Any) -> int:  # of a parameter that is an int, compiled code forgets which class it has
-    if type(value) is int:  # one that could be packed would not have come here
+def _plain_int(value: Any) -> int:  # Any: compiled code would turn a parameter of type int into a plain one
+    if type(value) is int:  # msgpack asks only about those that it cannot pack
         raise ValueError("an int in a message has at most 64 bits")
     return int.__int__(value)
 
@@ -114,4 +110,4 @@ _AS_PLAIN: dict[type, Callable[[Any], Any]] = {
     dict: dict,
     datetime: _plain_datetime,
 }
-"""How a value of a subclass becomes one of its base; tuples become lists."""
+"""The functions that turn a value of a subclass into one of its plain base; tuples become lists."""

@@ -1,7 +1,8 @@
-"""Batches ↔ a byte stream: a header, then the packed messages.
+"""Batches in a byte stream: a header for each, then the packed messages.
 
-The header says how long the body is, how many of its messages take a descriptor, and how many descriptors really travel
-with it: a sender at its limit sends fewer, and a receiver at its own gets fewer. The counts keep each with its message.
+The header holds the length of the body, the number of messages that take a descriptor, and the number of descriptors
+that travel with the frame: a sender at its limit attaches fewer, and a receiver at its limit gets fewer. The counts
+keep each descriptor with its message.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import struct
 from typing import Any, Final, NamedTuple
 
-from skypy.core.wire.codec import MalformedFrame, pack, unpack
+from skypy.core.errors import MalformedFrame
+from skypy.core.wire.codec import pack, unpack
 
 HEADER: Final = struct.Struct(">IBB")
 _LARGEST_BODY_BYTES: Final = (1 << 32) - 1
 
 
 class Frame(NamedTuple):
-    """One batch as it arrived."""
+    """One batch that has arrived: its messages, how many take a descriptor, how many descriptors were attached."""
 
     messages: list[Any]
     descriptors: int
@@ -24,11 +26,11 @@ class Frame(NamedTuple):
 
 
 class FrameTooLarge(ValueError):
-    """A batch is longer than four bytes of length can say."""
+    """A batch is longer than the four bytes of its length can express."""
 
 
 def encode(batch: list[Any], descriptors: int = 0) -> bytes:
-    """The frame of a batch, whose descriptors are all attached. Raises FrameTooLarge."""
+    """Return the frame of a batch, with all its descriptors attached. Raises FrameTooLarge."""
     body = pack(batch)
     if len(body) > _LARGEST_BODY_BYTES:
         raise FrameTooLarge(f"{len(body)} bytes fit into no frame")
@@ -36,13 +38,13 @@ def encode(batch: list[Any], descriptors: int = 0) -> bytes:
 
 
 def with_attached(frame: bytes | memoryview, attached: int) -> bytes:
-    """The same frame with fewer descriptors attached than its messages would take."""
+    """Return a copy of a frame whose header says that only so many descriptors are attached."""
     length, descriptors, _ = HEADER.unpack_from(frame)
     return HEADER.pack(length, descriptors, attached) + frame[HEADER.size :]
 
 
 class FrameDecoder:
-    """Cuts a byte stream into frames, whatever the pieces in which it arrives."""
+    """Cuts a byte stream into frames, however the stream arrives in pieces."""
 
     __slots__ = ("_pending",)
 
@@ -50,7 +52,7 @@ class FrameDecoder:
         self._pending = bytearray()
 
     def feed(self, data: memoryview) -> list[Frame]:
-        """The frames that are complete with these bytes, in order. Raises MalformedFrame."""
+        """Return the frames that these bytes complete, in order. Raises MalformedFrame."""
         if not self._pending:
             frames, used = self._decode(data)
             if used < len(data):

@@ -1,7 +1,8 @@
-"""The words of the lane: what a worker and the socket service say to each other about sockets.
+"""The words of the socket lane: messages about sockets between a worker and the socket service.
 
-A message is a tuple: its kind, the socket id (or the ticket of the request that it answers), then its fields. Positions
-are byte counts since the connection was made. A message marked +fd takes one descriptor from those that came along.
+A message is a tuple: its kind, the socket id (or the ticket of the request that it answers), then its fields, which
+stand behind each word here. Positions are byte counts since the connection was made. A message marked +fd takes one of
+the descriptors that came along.
 """
 
 from __future__ import annotations
@@ -13,65 +14,61 @@ Message = tuple[Any, ...]
 
 
 # -- requests: worker → socket service, 1 to 63 --
-# ticket, [(family, host, port), ...]: resolved addresses, the first that works; backlog, whether to avoid TIME_WAIT,
-# whether accepted connections stay open for writing when the peer has finished
+# ticket, [(family, host, port), ...]: resolved addresses, of which the first that works is used; backlog; True to avoid
+# TIME_WAIT; True if accepted connections stay open for writing when the peer has finished
 LISTEN: Final = 1
-CONNECT: Final = 2  # ticket, [(family, host, port), ...]: resolved addresses, tried in this order
-CANCEL: Final = 3  # ticket: a CONNECT that is no longer wanted
+CONNECT: Final = 2  # ticket, [(family, host, port), ...]: resolved addresses, in the order in which they are tried
+CANCEL: Final = 3  # ticket of a CONNECT that is no longer wanted
 # id, limit[, address of the owner[, first credit]]: input may be delivered, or clients accepted, up to this position;
 # of a listener also how much input of each client may be delivered, from ACCEPT on
 CREDIT: Final = 4
-WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: what the kernel did not take from the worker, and why
+WRITE: Final = 5  # id, position, [(priority, bytes), ...], errno: output that the kernel did not take from the worker
 SHUTDOWN: Final = 6  # id, "w" or "r"
 CLOSE: Final = 7  # id[, reason, if it is not CLOSED]
-ABORT: Final = 8  # id, whether by a reset (written bytes were dropped, or it was asked for)[, reason]
-BREAK: Final = 9  # id, errno, reason: reset it, and report that as if the peer had done it
-RETURN: Final = 10  # id, position, limit, errno: the answer to LEND, some day: input has been read up to this position
-TAKE_OVER: Final = 11  # id: an actor here wants to own it; once until HANDED_OVER or REFUSED
-YIELD: Final = 12  # id, unread bytes, out, reading, errno, writable: the owner's last word, as the answer to RECALL
+ABORT: Final = 8  # id, True for a reset (written bytes were dropped, or a reset was asked for)[, reason]
+BREAK: Final = 9  # id, errno, reason: reset the connection, and report that as if the peer had done it
+RETURN: Final = 10  # id, position, limit, errno: the reading that LEND gave goes back; input is read up to position
+TAKE_OVER: Final = 11  # id: an actor here wants to own the socket; sent once until HANDED_OVER or REFUSED comes
+YIELD: Final = 12  # id, unread bytes, out, reading, errno, writable: the owner's last word, in answer to RECALL
 SEND: Final = 13  # id, [(priority, bytes), ...]: for a socket that another worker owns
-DRAIN: Final = 14  # id, ticket: a SEND that asks when everything before it has gone out
-DRAINED: Final = 15  # id, process number of who asked, ticket
-NETSTAT: Final = 16  # ticket: what there is
+DRAIN: Final = 14  # id, ticket: like SEND, to learn when everything before it has gone out
+DRAINED: Final = 15  # id, process number of the worker that asked, ticket
+NETSTAT: Final = 16  # ticket: asks for a list of all sockets
 
 # -- reports: socket service → worker, from 65 on; their names begin with SOCKET_ --
 SOCKET_OPEN: Final = 65  # ticket, id, local address, peer address (None: a listener) +fd
 SOCKET_FAILED: Final = 66  # ticket, errno
 SOCKET_ACCEPT: Final = 67  # listener's id, id, peer address +fd
 SOCKET_DATA: Final = 68  # id, bytes
-SOCKET_MORE: Final = 69  # id, bytes: DATA that another message of this socket follows at once
-SOCKET_LEND: Final = 70  # id: from here on its owner's worker reads it by itself, until RETURN
-SOCKET_HANGUP: Final = 71  # id: the peer has finished or broken it, while nothing may be read; CLOSE follows the data
-# id: right before CLOSE, where the owner's listener wants no half-closed connections
+SOCKET_MORE: Final = 69  # id, bytes: like DATA; another message of this socket follows at once
+SOCKET_LEND: Final = 70  # id: from here on the owner's worker reads the socket by itself, until RETURN
+SOCKET_HANGUP: Final = 71  # id: the peer has finished or reset while nothing may be read; CLOSE follows the data
+# id, right before CLOSE, if the owner's listener wants no half-closed connections
 SOCKET_REFUSE_HALF_CLOSE: Final = 72
-# id, errno: 0 is the peer's orderly end[, reason, if it is no reset]; at most once per owner, after all data
+# id, errno: 0 for the peer's orderly end[, reason if it is no reset]; at most once per owner, after all data
 SOCKET_CLOSE: Final = 73
-# id, errno[, reason, if it is no reset]: the write half is broken; on a listener, a client could not be accepted
+# id, errno[, reason if it is no reset]: the write half is broken; of a listener: a client could not be accepted
 SOCKET_ERROR: Final = 74
-SOCKET_SENT: Final = 75  # id, position: how much of what was handed over the kernel has taken
-SOCKET_FORGET: Final = 76  # id[, reason]: nothing depends on the worker's duplicate any more
-SOCKET_RECALL: Final = 77  # id: another worker takes it over
-# id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that others sent meanwhile, peer
-# address +fd: the answer to TAKE_OVER
+SOCKET_SENT: Final = 75  # id, position: the kernel has taken the output of WRITE up to here
+SOCKET_FORGET: Final = 76  # id[, reason]: the worker may close its duplicate
+SOCKET_RECALL: Final = 77  # id: another worker takes the socket over
+# id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that other workers sent meanwhile,
+# peer address +fd: the answer to TAKE_OVER
 SOCKET_HANDED_OVER: Final = 78
-SOCKET_REFUSED: Final = 79  # id: it cannot be taken over, it is closed or unknown
-SOCKET_SENT_BY: Final = 80  # id, process number, [(priority, bytes), ...]: SEND of another worker
-SOCKET_DRAIN_BY: Final = 81  # id, process number, ticket: DRAIN of another worker
+SOCKET_REFUSED: Final = 79  # id: the socket cannot be taken over, because it is closed or unknown
+SOCKET_SENT_BY: Final = 80  # id, process number, [(priority, bytes), ...]: a SEND of another worker
+SOCKET_DRAIN_BY: Final = 81  # id, process number, ticket: a DRAIN of another worker
 SOCKET_DRAIN_DONE: Final = 82  # id, ticket
-SOCKET_GONE: Final = 83  # id: it is closed, what was sent to it is lost
+SOCKET_GONE: Final = 83  # id: the socket is closed, and output sent to it is lost
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
 
 
-WITH_DESCRIPTOR: Final = frozenset({SOCKET_OPEN, SOCKET_ACCEPT, SOCKET_HANDED_OVER})
-"""The kinds from the service that take a descriptor."""
-
-
-# How a message stands in a socket's output: half-sent first, then high, then low; order is kept within each.
-HALF_SENT: Final = 0  # the rest of what the kernel took only in part: nothing may come before it
+# -- priorities of the messages in a socket's output; order is kept within each --
+HALF_SENT: Final = 0  # the rest of a message that the kernel took in part: nothing may come before it
 HIGH: Final = 1
 LOW: Final = 2
 
-SERVICE_GONE: Final = errno.ECONNABORTED
+SOCKET_SERVICE_GONE: Final = errno.ECONNABORTED
 """The errno of a connection that ended with the socket service."""
 WRITE_SIZE_LIMIT: Final = 1 << 30
 """Bytes in one write: a quarter of what the length of a frame can say."""

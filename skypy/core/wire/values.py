@@ -1,8 +1,8 @@
-"""What a message between actors may carry, checked where it is sent.
+"""The values that a message between actors may carry, checked where it is sent.
 
-None, bool, int (64 bits), float, str, bytes (bytearray, memoryview), list, tuple, dict, aware datetime, and what
-`register_type` teaches. Subclasses arrive as their base, tuples as lists, datetimes in UTC. The receiver gets its own
-copy.
+None, bool, int (64 bits), float, str, bytes (bytearray, memoryview), list, tuple, dict, aware datetime, and classes
+that `register_type` has taught. Subclasses arrive as their base, tuples as lists, datetimes in UTC. The receiver gets
+a copy of its own.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from skypy.core.wire.codec import FOREIGN, ValueCodec
 T = TypeVar("T")
 
 DEEPEST: Final = 64
-"""Containers in containers; what is nested deeper is a mistake or an attack."""
+"""The levels of containers in containers; deeper nesting is a mistake or an attack."""
 LARGEST_BYTES: Final = 60_000_000
-"""Of a packed message: so much fits into what may be under way to a worker, whatever else has not been acknowledged."""
+"""The limit of a packed message. It fits into the bytes that may be under way to a worker, beside all that no receipt
+has come for."""
 _KEYS: Final = (str, int, float, bytes, bool, type(None), datetime)
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
-"""Exactly these types cannot be changed and arrive as they were sent."""
+"""The types whose values cannot be changed and arrive as they were sent. Their subclasses are not among them."""
 _SIZED: Final = frozenset({str, bytes})
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _LONGEST_SHARED: Final = 65536
@@ -32,9 +33,9 @@ _codec: Final = ValueCodec()
 
 
 def pack_value(value: Any) -> bytes:
-    """The bytes of a value.
+    """Return the bytes of a value.
 
-    Raises TypeError for what no message carries, ValueError for depth, cycles, large ints and what is too long.
+    Raises TypeError for a value that no message carries, ValueError for depth, cycles, large ints and too many bytes.
     """
     if value.__class__ not in SCALARS:
         _check(value, 1)
@@ -42,7 +43,7 @@ def pack_value(value: Any) -> bytes:
 
 
 def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
-    """The bytes of a request's values, of which each may be as deep as any. Raises as `pack_value` does."""
+    """Return the bytes of a request's values, of which each may be as deep as any. Raises as `pack_value` does."""
     for value in (*args, *kwargs.values()):
         if value.__class__ not in SCALARS:
             _check(value, 1)
@@ -50,20 +51,20 @@ def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
 
 
 def unpack_value(data: bytes) -> Any:
-    """The opposite of `pack_value`. Raises MalformedFrame, and what a registered class's `unpack` raises."""
+    """Return the value that `pack_value` has packed. Raises MalformedFrame; `unpack` of a class may raise more."""
     return _codec.unpack(data)
 
 
 def unpack_arguments(data: bytes) -> tuple[list[Any], dict[str, Any]]:
-    """The opposite of `pack_arguments`. Raises as `unpack_value` does."""
+    """Return the values that `pack_arguments` has packed. Raises as `unpack_value` does."""
     args, kwargs = _codec.unpack(data)
     return args, kwargs
 
 
 def may_be_shared(value: Any) -> bool:
-    """Whether inside a process nobody can tell the value from the copy that packing makes."""
+    """Return True if inside a process the value is as good as the copy that packing makes."""
     cls = value.__class__
-    if cls is str:  # what is not ASCII may hold what UTF-8 cannot say
+    if cls is str:  # a text that is not ASCII may have surrogates, which UTF-8 has not
         return len(value) <= _LONGEST_SHARED and bool(value.isascii())
     if cls is int:
         return bool(_SMALLEST_INT <= value <= _LARGEST_INT)
@@ -73,7 +74,7 @@ def may_be_shared(value: Any) -> bool:
 
 
 def may_all_be_shared(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """The same of a request's values, and of the names of its keyword arguments."""
+    """Return True if all values of a request, and the names of its keyword arguments, may be shared."""
     for value in args:
         if (value.__class__ is not int or not _SMALLEST_INT <= value <= _LARGEST_INT) and not may_be_shared(value):
             return False
@@ -81,7 +82,7 @@ def may_all_be_shared(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
 
 
 def shared_bytes(values: Iterable[Any]) -> int:
-    """How many bytes of text there are in values of which each may be shared; -1 when one may not."""
+    """Return the number of bytes and characters in values that may all be shared; -1 when one may not."""
     size = 0
     for value in values:
         if not may_be_shared(value):
@@ -91,15 +92,10 @@ def shared_bytes(values: Iterable[Any]) -> int:
     return size
 
 
-def copy_value(value: Any) -> Any:
-    """What the receiver gets. Raises as `pack_value` does."""
-    return value if may_be_shared(value) else unpack_value(pack_value(value))
-
-
 def register_type(cls: type[T], code: int, pack: Callable[[T], bytes], unpack: Callable[[bytes], T]) -> None:
     """Teach messages a class: `pack(value)` gives bytes, `unpack(bytes)` the value again; `code` is from 0 to 127.
 
-    Every worker that sends or receives it must have registered it, so a module that all import is the place.
+    Every worker that sends or receives the class must have registered it: do so in a module that all services import.
     Raises ValueError for a code that is taken by another class.
     """
     _codec.register(cls, code, pack, unpack)
@@ -116,7 +112,7 @@ def _pack(value: Any) -> bytes:
 
 
 def _check(value: Any, depth: int) -> None:
-    """Containers are looked into, and what packing would not find wrong; the rest is the codec's to judge."""
+    """Check containers, and values that packing would accept though it should not; the codec judges the rest."""
     if depth > DEEPEST:
         raise ValueError(f"a message holds containers nested more than {DEEPEST} deep (or one that holds itself)")
     if type(value) not in _CONTAINERS and _codec.knows(type(value)):
@@ -150,7 +146,7 @@ def _check_key(key: Any) -> None:
 
 
 def _check_datetime(value: datetime) -> None:
-    """It arrives in UTC, where it may be out of range."""
+    """Check a datetime, which arrives in UTC and may be out of range there."""
     if value.utcoffset() is None:
         raise TypeError("a datetime in a message has a time zone")
     try:

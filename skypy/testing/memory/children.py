@@ -28,13 +28,15 @@ class MemoryChild(Child):
 
     program: WorkerProcess | SocketProcess
 
-    def __init__(self, node: MemoryNodeProcess, title: str, module: str, said: Callable[[Child, Any], None]) -> None:
+    def __init__(
+        self, node: MemoryNodeProcess, title: str, module: str, received: Callable[[Child, Any], None]
+    ) -> None:
         self._node = node
         ours, theirs = node.kernel.lane_pair()
         self.process = VirtualProcess(title)
         descriptor = install(description_of(theirs.fileno()), self.process)
         theirs.close()
-        super().__init__(title, Lane(ours, node.kernel), said, node.loop)
+        super().__init__(title, Lane(ours, node.kernel), received, node.loop)
         self.pidfd = install(ProcessHandle(self.kill, self.process))
         self._node_context = node.process.context
         node.kernel.responders[description_of(ours.fileno())] = self._answer
@@ -56,10 +58,10 @@ class MemoryChild(Child):
 
         def first() -> None:
             if messages := control.receive():
-                self._loop.remove_reader(descriptor)
+                self._node.loop.remove_reader(descriptor)
                 main(control, messages)
 
-        self._loop.add_reader(descriptor, first)
+        self._node.loop.add_reader(descriptor, first)
 
     def _be_a_worker(self, control: Lane, messages: list[Any]) -> None:
         def ended() -> None:
@@ -92,7 +94,7 @@ class MemoryChild(Child):
         def turn() -> None:
             nonlocal requested, timer
             requested = False
-            program.service.reactor.turn(0)
+            program.socket_service.reactor.turn(0)
             if program.ended:
                 self._exit(0)
                 return
@@ -100,7 +102,7 @@ class MemoryChild(Child):
                 request()
             if timer is not None:
                 timer.cancel()
-            due = program.service.reactor.next_deadline
+            due = program.socket_service.reactor.next_deadline
             timer = None if due is None else node.loop.call_at(due, request, context=context)
 
         poller.readiness.wake = request
@@ -143,6 +145,8 @@ class MemoryChild(Child):
 class MemoryNodeProcess(TestedNodeProcess):
     """The real node process, with children in memory."""
 
+    kernel: MemoryKernel
+
     def __init__(
         self,
         settings: Any,
@@ -164,27 +168,27 @@ class MemoryNodeProcess(TestedNodeProcess):
 
     def child(self, index: int) -> MemoryChild:
         """Return the worker with an index, from 1 on."""
-        child = self._workers[self._indexes[index]]
+        child = self.workers[self.process_numbers[index]]
         assert isinstance(child, MemoryChild)
         return child
 
     @property
     def connections(self) -> list[Connection]:
         """The connections of the socket service."""
-        assert isinstance(self._service, MemoryChild)
-        program = self._service.program
+        assert isinstance(self.socket_service, MemoryChild)
+        program = self.socket_service.program
         assert isinstance(program, SocketProcess)
-        return program.service.connections
+        return program.socket_service.connections
 
     def lives(self, process_number: int) -> bool:
         """Return True if a worker's process has not ended."""
-        return process_number in self._workers
+        return process_number in self.workers
 
-    def _start_child(
-        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    def start_child(
+        self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
     ) -> Child:
         del arguments
-        return MemoryChild(self, title, module, said)
+        return MemoryChild(self, title, module, received)
 
-    def _handle_signals(self) -> None:
+    def handle_signals(self) -> None:
         """Do nothing: signals are the test runner's."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from skypy.core.address import Address
-from skypy.worker.actors.request import Request
+from skypy.worker.actors.actor import Request
 
 Waiting = tuple[Callable[[Any], None], Any]
 """An entry of the scheduler's queue: a function and the message to call it with."""

@@ -27,17 +27,17 @@ from skypy.testing.node_process import NotStarted
 from skypy.testing.node_under_test import NodeUnderTest
 from skypy.testing.probe import Probe
 from skypy.worker.actors.actor import Actor
-from skypy.worker.verbs import messages
+from skypy.worker.verbs import messages, services
 from skypy.worker.worker import Worker
 
 _VERBS: Final[dict[str, Callable[..., Any]]] = {
-    "newservice": messages.newservice,
-    "uniqueservice": messages.uniqueservice,
-    "queryservice": messages.queryservice,
+    "newservice": services.newservice,
+    "uniqueservice": services.uniqueservice,
+    "queryservice": services.queryservice,
     "call": messages.call,
     "send": messages.send,
-    "kill": messages.kill,
-    "query": messages.query,
+    "kill": services.kill,
+    "query": services.query,
 }
 _NO_ARGUMENTS: Final = b"\x92\x90\x80"
 _TIME_TO_SETTLE_SECONDS: Final = 0.1
@@ -98,7 +98,7 @@ class System(NodeUnderTest):
         self._test = test
         await self.loop.wait_idle()
         worker = worker_of(test)
-        launch = worker.launch("skypy_test", _NO_ARGUMENTS)
+        launch = worker.launching.launch("skypy_test", _NO_ARGUMENTS)
         address = await self.loop.create_task(launch, context=test.process.context.copy())
         self._actor = worker.actors[address]
         self._has_started = True
@@ -203,7 +203,7 @@ class System(NodeUnderTest):
 
     async def probe(self) -> Probe:
         """Start an actor that records its messages and answers as the test tells it, and return its probe."""
-        address = await messages.newservice("skypy_probe", worker="here")
+        address = await services.newservice("skypy_probe", worker="here")
         return Probe(address, worker_of(self._test).actors[address].module, self.loop)
 
     def _new_client(self) -> Client:
@@ -230,6 +230,8 @@ def worker_of(child: MemoryChild) -> Worker:
 def _dissolve(task: asyncio.Task[Any]) -> None:
     """Close the coroutine of a killed task, so that it can be freed; errors of its `finally` blocks are dropped."""
     coroutine = task.get_coro()
+    if coroutine is None:  # its first step was its last one
+        return
     for _ in range(_LONGEST_FAREWELL):
         with contextlib.suppress(BaseException):  # RuntimeError: it has awaited something instead of ending
             coroutine.close()

@@ -30,22 +30,22 @@ _FAREWELL_SECONDS: Final = 1.0
 class RealNodeProcess(TestedNodeProcess):
     """A node process with workers that mark their errors, and complain at their end about resources left in them."""
 
-    def _start_child(
-        self, title: str, module: str, said: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
+    def start_child(
+        self, title: str, module: str, received: Callable[[Child, Any], None], arguments: tuple[str, ...] = ()
     ) -> Child:
         if module == "skypy.node.worker_process":
             module = "skypy.testing.processes.worker_program"
-        return super()._start_child(title, module, said, arguments)
+        return super().start_child(title, module, received, arguments)
 
-    def _launch_start_service(self) -> None:
-        if TEST_PROCESS_NUMBER not in self._workers:
+    def launch_start_service(self) -> None:
+        if TEST_PROCESS_NUMBER not in self.workers:
             self.start_test().send((LAUNCH, 0, "skypy_hand", pack_arguments([], {})))
-        super()._launch_start_service()
+        super().launch_start_service()
 
-    def _worker_said(self, number: int, child: Child, message: Any) -> None:
-        if number == TEST_PROCESS_NUMBER and message[0] in (LAUNCHED, LAUNCH_FAILED):
+    def received_from_worker(self, process_number: int, child: Child, message: Any) -> None:
+        if process_number == TEST_PROCESS_NUMBER and message[0] in (LAUNCHED, LAUNCH_FAILED):
             return  # the node's launcher has not asked for it
-        super()._worker_said(number, child, message)
+        super().received_from_worker(process_number, child, message)
 
 
 def main() -> None:

@@ -1,32 +1,28 @@
-"""One actor: its address, its module, its tasks and sockets, and the hooks it has declared."""
+"""Actors, and the requests that they handle."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from threading import get_ident as _get_thread_id
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from types import ModuleType
+from typing import Any, Final
 
 from skypy.core.address import Address, format_address
+from skypy.worker.actors.tracebacks import describe
+from skypy.worker.tasks.waiter import Waiter
 
-if TYPE_CHECKING:
-    from skypy.worker.actors.request import Request
-    from skypy.worker.sockets.stream_socket import StreamSocket
-    from skypy.worker.tasks.waiter import Waiter
-    from skypy.worker.worker import Worker
-
-_current: Final[contextvars.ContextVar[Actor]] = contextvars.ContextVar("skypy_actor")
-_NOT_OF_SERVICES: Final = ("skypy", "asyncio")
-"""The packages whose frames are left out of tracebacks: by name, compiled modules are in no folder."""
+_log: Final = logging.getLogger("skypy")
+current: Final[contextvars.ContextVar[Actor]] = contextvars.ContextVar("skypy_actor")
+"""The actor that a context belongs to. Services have it through `current_actor` in `skypy.worker.worker`."""
 
 
 class Life(Enum):
-    """Where an actor is in its life."""
+    """The stages in the life of an actor."""
 
     LOADING = "loading"  # the module body runs: decorators may declare hooks
     RUNNING = "running"
@@ -35,7 +31,7 @@ class Life(Enum):
 
 
 class Actor:
-    """What a service's module and its tasks belong to."""
+    """One instance of a service: its module, its tasks and sockets, and the hooks it has declared."""
 
     __slots__ = (
         "__weakref__",
@@ -52,108 +48,101 @@ class Actor:
         "sockets",
         "start_function",
         "stop_functions",
-        "streams",
         "tasks",
         "thread_id",
         "waiting",
-        "worker",
     )
 
-    def __init__(self, address: Address, worker: Worker, module: ModuleType, context: contextvars.Context) -> None:
+    def __init__(self, address: Address, module: ModuleType, context: contextvars.Context) -> None:
         self.address = address
-        self.worker = worker
         self.module = module
         self.life = Life.LOADING
         self.context = context
-        self.context.run(_current.set, self)
+        self.context.run(current.set, self)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.sockets: set[int] = set()
-        """Ids of its listening sockets, and of those that have not been started yet."""
-        self.streams: dict[int, StreamSocket] = {}
-        """Its other sockets: those it may read from."""
-        self.thread_id = worker.thread_id
+        """The ids of its sockets in this worker, started or not, listening or not."""
+        self.thread_id = _get_thread_id()
+        """The worker's thread, the only one from which its code may use skypy."""
         self.waiting: dict[Any, Waiter[bool]] = {}
-        """Who waits or sleeps, by token."""
+        """The waits of its tasks in `wait` and `sleep`, by token."""
         self.mailbox_bytes = 0
-        """What waits for it from inside its worker, as far as that was weighed."""
+        """The size of the messages that wait for it from inside its worker, as far as they were weighed."""
         self.commands: dict[str, Callable[..., Any]] = {}
         self.dispatcher: Callable[..., Any] | None = None
         """Handles commands that have no function of their own."""
         self.requests: set[Request] = set()
-        """What others wait for."""
+        """The requests that it has not answered yet and whose callers wait."""
         self.start_function: Callable[..., Any] | None = None
         self.stop_functions: list[Callable[..., Any]] = []
         self.ended: asyncio.Future[None] | None = None
-        """Done when the end has come; None while nobody has asked for it."""
+        """Done when the actor has ended; None as long as its end has not begun."""
         self.end_reason = ""
 
     def __repr__(self) -> str:
         return f"<actor {format_address(self.address)} {self.module.__name__}>"
 
     def has_socket(self, id_: int) -> bool:
-        """Whether a socket is its own."""
-        return id_ in self.streams or id_ in self.sockets
+        """Return True if the socket is this actor's."""
+        return id_ in self.sockets
 
     def task_done(self, task: asyncio.Task[Any]) -> None:
-        """One of the tasks that skypy started for it has ended: a failure is logged."""
+        """Let go of a task that skypy has started for the actor and that has ended; log its failure."""
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed(f"in task {task.get_name()}", error)
 
     def failed(self, where: str, error: BaseException, function: Callable[..., Any] | None = None) -> None:
         """Log an exception of the service's code, with the traceback from its own first line on."""
-        self.worker.log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
+        _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
 
 
-def current_actor() -> Actor:
-    """The actor whose code is running.
+NOBODY: Final = 0
+"""The session of a request that needs no answer, or has been answered."""
+HERE: Final = -1
+"""The session of a request whose caller is a task of this worker. Other sessions are calls of other workers."""
+UNANSWERED: Final = object()
 
-    Raises RuntimeError outside of a service, and in a thread that is not the worker's.
-    """
-    try:
-        actor = _current.get()
-    except LookupError:
-        raise RuntimeError("this call needs a running service: there is no current actor here") from None
-    if actor.thread_id != _get_thread_id():
-        raise RuntimeError("skypy must be called from the service's own thread, not from another one")
-    return actor
+
+class Request:
+    """A message that an actor handles, and the way back to the actor that has sent it."""
+
+    __slots__ = ("actor", "answer", "args", "command", "detached", "kwargs", "session", "size", "source", "waiter")
+
+    def __init__(
+        self,
+        actor: Actor | None,
+        source: Address,
+        session: int,
+        command: str,
+        args: Sequence[Any] | bytes,
+        kwargs: Mapping[str, Any] | None,
+    ) -> None:
+        self.actor = actor
+        """The actor that handles the request; None when that actor lives in another worker."""
+        self.source = source
+        self.session = session
+        self.command = command
+        self.args = args
+        self.kwargs = kwargs
+        """None as long as `args` are packed and the keyword arguments are packed with them."""
+        self.waiter: asyncio.Future[Any] | None = None
+        """The caller's wait; None while its task still runs and either finds `answer` or begins to wait."""
+        self.answer: Any = UNANSWERED
+        self.size = 0
+        """The bytes that are counted in a mailbox as long as the request, or its answer, waits there."""
+        self.detached = False
+        """True once `response` has taken the reply out of the handler's hands."""
 
 
 def actor_of(context: contextvars.Context | None) -> Actor | None:
-    """The actor that a context (None: the current one) belongs to, if any."""
-    return _current.get(None) if context is None else context.get(_current)
-
-
-def describe(error: BaseException, function: Callable[..., Any] | None = None) -> str:
-    """The traceback of an exception, without the frames of skypy that led to the service.
-
-    When the service has no frame in it (a syntax error, a call with the wrong arguments), `function` says what failed.
-    """
-    trace = _from_service(error.__traceback__)
-    text = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-    code = getattr(function, "__code__", None)
-    if trace is None and code is not None:
-        text = f'  File "{code.co_filename}", line {code.co_firstlineno}, in {code.co_name}\n{text}'
-    return text
-
-
-def text_of(error: BaseException) -> str:
-    """`str(error)`, whatever the class makes of it."""
-    try:
-        return str(error)
-    except Exception:
-        return "<exception str() failed>"  # as tracebacks say it
-
-
-def _from_service(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_OF_SERVICES:
-        trace = trace.tb_next
-    return trace
+    """Return the actor that a context (None: the current context) belongs to, or None."""
+    return current.get(None) if context is None else context.get(current)
 
 
 def loading_actor(function: Callable[..., Any]) -> Actor | None:
-    """The actor whose module body is declaring `function`; None in a module imported in the ordinary way."""
-    actor = _current.get(None)
+    """Return the actor whose module body is declaring `function`; None in a module imported in the ordinary way."""
+    actor = current.get(None)
     if actor is None or actor.life is not Life.LOADING:
         return None
     return actor if sys.modules.get(function.__module__) is actor.module else None

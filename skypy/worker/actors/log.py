@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import Final
 
 from skypy.core.address import format_address
+from skypy.system import standard_error
 from skypy.worker.actors.actor import actor_of
 
 _CONTROL_CHARACTERS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
-"""Escaped, so that what a peer has sent cannot forge lines or steer a terminal."""
+"""The characters that are escaped, so that text from a peer cannot forge lines or steer a terminal."""
 
 
 class AddressFormatter(logging.Formatter):
-    """Puts the address of the actor, or the name of the process, in front of every line."""
+    """A formatter that puts the address of the actor, or the name of the process, in front of every line."""
 
     def __init__(self, process_name: str) -> None:
         super().__init__()
@@ -32,11 +32,11 @@ class AddressFormatter(logging.Formatter):
 
 
 class _OneWriteHandler(logging.Handler):
-    """A record is one write to standard error, which the node puts into the log."""
+    """A handler that writes each record to standard error at once, from where the node puts it into the log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            os.write(2, self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            standard_error.write_line(self.format(record))
         except OSError:
             pass  # the node is gone, and this process will be in a moment
         except Exception:
@@ -44,7 +44,7 @@ class _OneWriteHandler(logging.Handler):
 
 
 def set_up_logging(process_name: str) -> None:
-    """Send everything from INFO on to the node's log; lines of no actor carry the name of the process."""
+    """Send records from INFO on to the node's log; lines that belong to no actor carry the name of the process."""
     handler = _OneWriteHandler()
     handler.setFormatter(AddressFormatter(process_name))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

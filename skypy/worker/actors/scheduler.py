@@ -1,32 +1,36 @@
-"""When the code of actors runs, in skynet's order: the handler, then wakeups, then forks, then the next message.
+"""The order in which the code of actors runs, which is skynet's: a handler, then wakeups, then forks, then the next.
 
-A turn is what happens between two waits of the worker: messages are handled one after the other, each followed by
-`settle`, and at the end the hooks run (sockets are written, the lane is flushed). Code that asyncio resumed by itself
-is no message; what it forks, wakes or writes is settled in a turn of its own in the loop's next iteration.
+A turn is the work between two waits of the worker. Messages are handled one after the other, each followed by `settle`.
+At the end of the turn the sockets are written and the lanes are flushed, as far as this turn has given them anything.
+Code that asyncio resumed by itself runs outside of a turn: its forks, wakeups, writes and sends get a turn of their
+own in the loop's next iteration.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import CoroutineType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from skypy.core.waiting import Wakeable
 from skypy.worker.actors.actor import Actor, Life, actor_of
+from skypy.worker.tasks.current_task import current_task, enter_task, leave_task
 from skypy.worker.tasks.eager import outcome_of, start_eagerly
-from skypy.worker.tasks.first_step import create_unstarted, current_task
+from skypy.worker.tasks.first_step import create_unstarted
+
+T = TypeVar("T")
+Flush = Callable[[], object]
 
 SECONDS_PER_TURN: Final = 0.002
-"""Handlers that compute would hold back what others are sent, which leaves at the end of the turn."""
+"""The time after which a turn handles no further message: handlers that compute hold back the output of the turn."""
 
 DEEPEST: Final = 8
-"""Messages handled at once while another is: deeper ones wait for their turn, and need no stack meanwhile."""
+"""The depth up to which messages are handled on the stack of their callers; deeper ones wait in the queue instead."""
 
 STEPS_PER_MESSAGE: Final = 10_000
-"""Wakeups and forks that one message may lead to before others get their turn: some never come to an end."""
+"""The wakeups and forks after which a message is followed by others even if its own never come to an end."""
 
 
 class Scheduler:
@@ -39,56 +43,117 @@ class Scheduler:
         messages: deque[tuple[Callable[[Any], None], Any]],
         messages_per_turn: int,
     ) -> None:
-        """`now` is the clock, `messages` holds what waits, in the order in which it is to be handled.
+        """Begin with nothing to do.
 
-        More than `messages_per_turn` wait for the next turn, so that timers, sockets and other tasks are not starved.
+        `now` is the clock. `messages` is an empty queue, which gives out messages in the order in which they are to be
+        handled. After `messages_per_turn` the rest wait for the next turn, so that timers, sockets and other tasks are
+        not starved.
         """
         self.loop = loop
         self._now = now
         self._messages_per_turn = messages_per_turn
-        self.end_of_turn_hooks: list[Callable[[], None]] = []
+        self.messages = messages
         self.wakeups: deque[tuple[Wakeable, Any]] = deque()
         self.forks: deque[Callable[[], object]] = deque()
-        self.messages = messages
-        """What waits to be handled."""
+        self._writes: list[Flush] = []
+        self._sends: list[Flush] = []
+        self._last_sends: list[Flush] = []
         self._in_turn = False
         self._turn_requested = False
         self._deadline = 0.0
         self._at_once = 0
-        """How many more messages `handle_at_once` may handle in this turn; none between turns."""
+        """The number of messages that `handle_at_once` may still handle in this turn; 0 between turns."""
         self._nesting = 0
 
     # -- turns --
 
     def begin_turn(self) -> None:
-        """Messages follow; nothing is written before `end_turn`."""
+        """Begin a turn, which `end_turn` has to end."""
         self._in_turn = True
         self._deadline = self._now() + SECONDS_PER_TURN
         self._at_once = self._messages_per_turn
 
     def end_turn(self) -> None:
-        """Settle, then run the hooks."""
-        self.begin_turn()
+        """Settle, handle the messages that wait, then write and send.
+
+        The order of the three lists matters. Writes come first, because a socket that cannot write puts messages on the
+        lane to the socket service. The bus comes behind that lane: a message to another worker may name a socket, and
+        earlier requests about that socket have to reach the socket service before those of the other worker.
+        """
         self.settle()
         self._handle_messages()
         self._at_once = 0
-        for hook in self.end_of_turn_hooks:
-            hook()
+        if self._writes:
+            _run_and_clear(self._writes)
+        if self._sends:
+            _run_and_clear(self._sends)
+        if self._last_sends:
+            _run_and_clear(self._last_sends)
         self._in_turn = False
-        if self.unsettled or self.messages:  # next time, so that nobody else starves
+        if self.wakeups or self.forks or self.messages:  # left for the next turn, so that nothing else starves
             self.request_turn()
 
+    def take_turn(self) -> None:
+        """Run a turn that begins with nothing but what waits already."""
+        self.begin_turn()
+        self.end_turn()
+
+    def handle_all(self, handle: Callable[[T], object], items: Iterable[T]) -> None:
+        """Run a turn that begins with `handle(item)` for each item, and settles after each."""
+        self.begin_turn()
+        for item in items:
+            try:  # noqa: SIM105 - see `step`
+                handle(item)
+            except (SystemExit, KeyboardInterrupt):
+                pass
+            if self.wakeups or self.forks:
+                self.settle()
+        self.end_turn()
+
+    def request_turn(self) -> None:
+        """See to it that a turn will end: this one, or one in the loop's next iteration."""
+        if not self._in_turn and not self._turn_requested:
+            self._turn_requested = True
+            self.loop.call_soon(self._take_requested_turn)
+
+    def _take_requested_turn(self) -> None:
+        self._turn_requested = False
+        self.take_turn()
+
+    def write_at_end(self, flush: Flush) -> None:
+        """Call `flush` once at the end of this turn: it writes to sockets, and may put messages on lanes."""
+        self._writes.append(flush)
+        self.request_turn()
+
+    def send_at_end(self, flush: Flush) -> None:
+        """Call `flush` once at the end of this turn: it sends to the socket service."""
+        self._sends.append(flush)
+        self.request_turn()
+
+    def send_last(self, flush: Flush) -> None:
+        """Call `flush` once at the end of this turn: it sends to other workers or to the node."""
+        self._last_sends.append(flush)
+        self.request_turn()
+
+    # -- messages --
+
     def enqueue(self, handle: Callable[[Any], None], message: Any) -> None:
-        """A message for an actor of this worker: `handle(message)` is called in the order of arrival."""
+        """Have `handle(message)` called in the order of arrival."""
         self.messages.append((handle, message))
         if not self._in_turn:
             self.request_turn()
 
     def handle_at_once(self, handle: Callable[[Any], None], message: Any) -> bool:
-        """Do what `post` leads to, if it would do it next, and in this turn: whether that was so.
-
-        The current task stands still meanwhile.
-        """
+        """Call `handle(message)` now if `enqueue` would make it the next thing to run; return False if not."""
+        # A call inside a worker mostly finds nothing before it in the queue: the caller is about to wait, and the next
+        # thing to run would be the handler. So the handler may as well run here, on the caller's stack, and the caller
+        # finds the answer without ever waiting. No code can tell the difference as long as
+        # - the message really would be next: no message waits, and no wakeup or fork, which go before messages;
+        # - it would still run in this turn, which is limited in messages and in time. Between turns there is no budget,
+        #   so code that asyncio resumed by itself never gets here;
+        # - the stack is not used up by handlers that call others in their turn.
+        # asyncio knows one current task. The caller's task stands still meanwhile, so it is taken out and put back:
+        # the handler is no part of it, and may be the first step of another.
         if (
             self.messages
             or self.wakeups
@@ -103,12 +168,12 @@ class Scheduler:
         loop = self.loop
         task = current_task(loop)
         if task is not None:
-            _leave_task(loop, task)
+            leave_task(loop, task)
         try:
             handle(message)
         finally:
             if task is not None:
-                _enter_task(loop, task)
+                enter_task(loop, task)
             self._nesting -= 1
         return True
 
@@ -127,23 +192,14 @@ class Scheduler:
             if self.wakeups or self.forks:
                 self.settle()
 
-    def request_turn(self) -> None:
-        """Something is to be done at the end of a turn: see to it that there is one."""
-        if not self._in_turn and not self._turn_requested:
-            self._turn_requested = True
-            self.loop.call_soon(self._requested_turn)
-
-    def _requested_turn(self) -> None:
-        self._turn_requested = False
-        self.end_turn()
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether a wakeup or a fork waits for its turn."""
-        return bool(self.wakeups or self.forks)
+    # -- settling --
 
     def settle(self) -> None:
-        """Run what the last message has left: all wakeups, then one fork after the other, each with its wakeups."""
+        """Run the wakeups that the last message has left, then one fork after the other, each with its own wakeups."""
+        # The order is skynet's, where `wakeup` and `fork` fill two queues that are emptied when the handler has
+        # yielded. A task that was woken has waited longer than a forked one, which has not even begun; so wakeups go
+        # first, also those that a fork causes, and a fork's own forks go behind all that were there before. Both go
+        # before the next message: until then no other handler sees the actor's state half changed.
         for _ in range(STEPS_PER_MESSAGE):
             if self.wakeups:
                 waiter, value = self.wakeups.popleft()
@@ -156,16 +212,20 @@ class Scheduler:
 
     @staticmethod
     def step(function: Callable[..., object], *args: Any) -> None:
-        """Let a task go on. What SystemExit and KeyboardInterrupt it raises, it has itself: that is looked at there."""
+        """Let a task go on.
+
+        asyncio stores SystemExit and KeyboardInterrupt in the task that raises them, and raises them here as well. They
+        are ignored here: the done callback of the task logs them, and the worker lives.
+        """
         try:  # noqa: SIM105 - contextlib.suppress costs as much as a short step
             function(*args)
         except (SystemExit, KeyboardInterrupt):
             pass
 
-    # -- what starts code --
+    # -- starting code --
 
     def run(self, actor: Actor, name: str, function: Callable[..., Any], *args: Any) -> None:
-        """Call a function for an actor: a plain one at once, of a coroutine function the first step.
+        """Call a function for an actor: a plain function at once, of a coroutine function the first step.
 
         Exceptions are logged under `name`, never raised.
         """
@@ -187,8 +247,11 @@ class Scheduler:
         elif outcome[1] is not None and not isinstance(outcome[1], asyncio.CancelledError):
             actor.failed(f"in task {name}", outcome[1])
 
-    def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """A task that starts once the current message has been handled."""
+    def fork(self, actor: Actor, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Return a new task, which starts once the current message has been handled.
+
+        Raises RuntimeError when the actor has ended.
+        """
         if actor.life is Life.ENDED:
             coroutine.close()
             raise RuntimeError("the actor has ended: it can have no new task")
@@ -200,14 +263,14 @@ class Scheduler:
         return task
 
     def wake(self, waiter: Wakeable, value: Any = None) -> None:
-        """Resume who waits, once the current message has been handled."""
+        """Resume a waiting task once the current message has been handled."""
         self.wakeups.append((waiter, value))
         self.request_turn()
 
     def create_task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
-    ) -> asyncio.Task[Any]:
-        """The loop's task factory: a task that a service creates belongs to its actor."""
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], **options: Any
+    ) -> asyncio.Task[T]:
+        """Return a new task that belongs to the actor whose code creates it: the loop's task factory."""
         task = asyncio.Task(coroutine, loop=loop, **options)
         actor = actor_of(options.get("context"))
         if actor is not None and actor.life is not Life.ENDED and not task.done():
@@ -217,5 +280,11 @@ class Scheduler:
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """How a function is called in messages."""
+    """Return the name of a function for tasks and log lines."""
     return getattr(function, "__qualname__", None) or repr(function)
+
+
+def _run_and_clear(flushes: list[Flush]) -> None:
+    for flush in flushes:
+        flush()
+    flushes.clear()

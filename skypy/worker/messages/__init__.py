@@ -1,1 +1,1 @@
-"""Messages between actors: calls, replies, and the way to another worker."""
+"""Messages between actors: from the sender, to the handler, and back with the answer."""

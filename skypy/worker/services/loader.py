@@ -1,4 +1,4 @@
-"""Service name → a fresh module for every instance.
+"""The files of services, and a module of its own for every instance.
 
 The code of a file is compiled once per process; each instance runs it in a module of its own, as each skynet service
 has a Lua state of its own. While the actor lives its module is in `sys.modules` under a name of its own
@@ -25,7 +25,7 @@ _compiled: dict[str, tuple[tuple[int, int], CodeType, importlib.machinery.Module
 
 
 def check_service_name(name: str) -> None:
-    """Raises ServiceError for what cannot be the name of a service, TypeError for what is no text."""
+    """Check the name of a service. Raises ServiceError if no service can have it, TypeError if it is no text."""
     if type(name) is str and name.isidentifier():
         return
     if not isinstance(name, str):
@@ -35,9 +35,9 @@ def check_service_name(name: str) -> None:
 
 
 def find_service(name: str, service_path: Sequence[str]) -> tuple[str, os.stat_result]:
-    """The file of a service, and its status: `game/agent` is `game/agent.py` in the first folder that has it.
+    """Return the file of a service and its status: `game/agent` is `game/agent.py` in the first folder that has it.
 
-    Raises ServiceError, which lists the folders and names the service most like it.
+    Raises ServiceError, which lists the folders and suggests the most similar name.
     """
     check_service_name(name)
     for folder in service_path:
@@ -60,12 +60,12 @@ def find_service(name: str, service_path: Sequence[str]) -> tuple[str, os.stat_r
 
 
 def compile_service(file: str, status: os.stat_result) -> tuple[CodeType, importlib.machinery.ModuleSpec]:
-    """The code of a service file, compiled once as long as the file does not change. Raises SyntaxError, OSError."""
+    """Return the code of a service file, compiled once until the file changes. Raises SyntaxError and OSError."""
     version = (status.st_mtime_ns, status.st_size)
     known = _compiled.get(file)
     if known is None or known[0] != version:
         source = Path(file).read_bytes()
-        code = compile(source, file, "exec", dont_inherit=True)  # or our own __future__ imports would apply to it
+        code = compile(source, file, "exec", dont_inherit=True)  # else the imports from __future__ above would apply
         spec = importlib.util.spec_from_file_location(Path(file).stem, file)
         if spec is None:
             raise ServiceError(f"{file} cannot be loaded as a Python module")
@@ -74,7 +74,7 @@ def compile_service(file: str, status: os.stat_result) -> tuple[CodeType, import
 
 
 def create_module(file: str, status: os.stat_result, module_name: str) -> tuple[ModuleType, CodeType]:
-    """An empty module for one instance, registered in `sys.modules`, and the code that `exec` runs in it."""
+    """Return an empty module for one instance, registered in `sys.modules`, and the code to be run in the module."""
     code, spec = compile_service(file, status)
     module = ModuleType(module_name)
     module.__file__ = file
@@ -85,6 +85,6 @@ def create_module(file: str, status: os.stat_result, module_name: str) -> tuple[
 
 
 def unload(module_name: str) -> None:
-    """Forget the module of an instance that has ended, and the loggers that carry its name."""
+    """Remove the module of an instance that has ended, and the loggers that carry its name."""
     sys.modules.pop(module_name, None)
     logging.Logger.manager.loggerDict.pop(module_name, None)

@@ -1,16 +1,16 @@
-"""The worker's end of the lane: batches of reports in, requests out, answers to who has asked."""
+"""The worker's end of the lane to the socket service: batches of reports in, requests out, questions and answers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from skypy.core.errors import SocketBroken
-from skypy.core.wire.codec import MalformedFrame
-from skypy.core.wire.socket_lane import SERVICE_GONE, Message
+from skypy.core.errors import MalformedFrame, SocketBroken
+from skypy.core.wire.socket_lane import SOCKET_SERVICE_GONE, Message
 from skypy.lane.lane import Lane, LaneEnded
+from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
@@ -22,73 +22,49 @@ class SocketLane:
         self,
         lane: Lane,
         scheduler: Scheduler,
-        reports: Mapping[int, Callable[[Sequence[Any]], None]],
         ended: Callable[[], None],
     ) -> None:
-        """`reports` handles messages by their kind; `ended` is called behind the last one."""
-        self._lane = lane
+        """`ended` is called behind the last report."""
         self._scheduler = scheduler
         self._loop = scheduler.loop
-        self._reports = reports
+        self.handlers: dict[int, Callable[[Sequence[Any]], None]] = {}
+        """A function for each kind of report; filled in before the loop runs."""
         self._ended = ended
-        self._requests: dict[int, Waiter[Any]] = {}
-        self._last_request = 0
-        self._writing = False
+        self._questions: dict[int, Waiter[Any]] = {}  # by ticket
+        self._last_ticket = 0
         self._flushed: asyncio.Future[None] | None = None
+        self._lane = LoopLane(lane, self._loop, self._received, self._end, self.flush)
         self.take_descriptor = lane.take_descriptor
-        self._loop.add_reader(lane.fileno(), self._readable)
 
     def send(self, message: Message) -> None:
-        """Say something with the batch of this turn."""
+        """Send a message with the batch of this turn."""
+        if self._lane.idle:  # else a flush is due already, or comes when there is room
+            self._scheduler.send_at_end(self.flush)
         self._lane.send(message)
-        self._scheduler.request_turn()
 
-    def _readable(self) -> None:
-        scheduler = self._scheduler
-        try:
-            received = self._lane.receive()
-        except (LaneEnded, MalformedFrame):
-            self._end()
-            return
-        if not received:
-            return
-        reports = self._reports
-        scheduler.begin_turn()
-        left = iter(received)
-        while True:
-            try:
-                for message in left:
-                    reports[message[0]](message)
-                    if scheduler.unsettled:
-                        scheduler.settle()
-                break
-            except (SystemExit, KeyboardInterrupt):
-                continue  # raised by a task's step; the task has it, and whoever looks after the task logs it
-        scheduler.end_turn()
+    def _received(self, reports: list[Sequence[Any]]) -> None:
+        self._scheduler.handle_all(self._handle, reports)
+
+    def _handle(self, report: Sequence[Any]) -> None:
+        self.handlers[report[0]](report)
 
     def flush(self) -> None:
-        """The end of a turn: one send."""
-        if not self._lane.idle and self._lane.flush() == self._writing:
-            self._writing = not self._writing
-            if self._writing:
-                self._loop.add_writer(self._lane.fileno(), self._scheduler.end_turn)
-            else:
-                self._loop.remove_writer(self._lane.fileno())
+        """Send the batch of this turn."""
+        if not self._lane.idle:
+            self._lane.flush()
         if self._flushed is not None and self._lane.idle and not self._flushed.done():
             self._flushed.set_result(None)
 
     async def flushed(self) -> None:
-        """Wait until everything that was said has left this process."""
+        """Wait until every message has left this process."""
         self._flushed = self._loop.create_future()
-        self._scheduler.request_turn()
+        self._scheduler.send_at_end(self.flush)
         await self._flushed
 
-    def _end(self) -> None:
-        self._loop.remove_reader(self._lane.fileno())
-        self._loop.remove_writer(self._lane.fileno())
-        self._lane.close()
-        for request in list(self._requests):
-            self.refused(request, SocketBroken(SERVICE_GONE, "the socket service is gone"))
+    def _end(self, error: LaneEnded | MalformedFrame) -> None:
+        del error  # the socket service is gone, or as good as gone
+        for ticket in list(self._questions):
+            self.refused(ticket, SocketBroken(SOCKET_SERVICE_GONE, "the socket service is gone"))
         self._ended()
 
     # -- questions --
@@ -96,35 +72,35 @@ class SocketLane:
     async def ask(
         self, kind: int, *fields: Any, cancelled: Callable[[int], None], unwanted: Callable[..., None]
     ) -> Any:
-        """The answer of the service. Raises what `refused` is given.
+        """Ask the socket service, and return its answer. Raises the error that `refused` is given.
 
-        When whoever asks is cancelled, `cancelled(request)` is called, or `unwanted(*answer)` when the answer has
+        When the task that asks is cancelled, `cancelled(ticket)` is called, or `unwanted(*answer)` when the answer has
         crossed the cancellation.
         """
-        self._last_request += 1
-        request = self._last_request
-        self._requests[request] = waiter = Waiter[Any](self._loop)
-        self.send((kind, request, *fields))
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        self._questions[ticket] = waiter = Waiter[Any](self._loop)
+        self.send((kind, ticket, *fields))
         try:
             return await waiter
         except asyncio.CancelledError:
-            if self._requests.pop(request, None) is not None:
-                cancelled(request)
+            if self._questions.pop(ticket, None) is not None:
+                cancelled(ticket)
             else:
                 with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.InvalidStateError):
                     unwanted(*waiter.result())
             raise
 
-    def answered(self, request: int, answer: Any) -> bool:
-        """Give an answer to who waits for it; False when nobody does any more."""
-        waiter = self._requests.pop(request, None)
+    def answered(self, ticket: int, answer: Any) -> bool:
+        """Give an answer to the task that waits for it. Return False when none does any more."""
+        waiter = self._questions.pop(ticket, None)
         if waiter is None or waiter.done():
             return False
         waiter.set_result(answer)
         return True
 
-    def refused(self, request: int, error: Exception) -> None:
-        """Give an error to who waits."""
-        waiter = self._requests.pop(request, None)
+    def refused(self, ticket: int, error: Exception) -> None:
+        """Give an error to the task that waits for an answer."""
+        waiter = self._questions.pop(ticket, None)
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)

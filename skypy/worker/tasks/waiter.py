@@ -1,4 +1,4 @@
-"""What a task waits on: a future for one task, which is resumed at once and not by the next iteration of the loop.
+"""Futures for one task, which is resumed at once and not by the next iteration of the loop.
 
 An `asyncio.Task` waits on anything that speaks the protocol behind `asyncio.isfuture`: it reads `get_loop` and
 `_asyncio_future_blocking`, registers its wake-up with `add_done_callback`, and asks for the `result` when it is woken.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from skypy.worker.tasks.first_step import current_task
+from skypy.worker.tasks.current_task import current_task
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def resume(future: asyncio.Future[T], value: T) -> None:
 
 
 def resume_with(future: asyncio.Future[Any], exception: BaseException) -> None:
-    """The same with an exception."""
+    """Set an exception of an asyncio.Future; in everything else like `resume`."""
     directly = _take_only_callback(future)
     future.set_exception(exception)
     if directly is not None:
@@ -43,7 +43,7 @@ def resume_with(future: asyncio.Future[Any], exception: BaseException) -> None:
 
 
 def _take_only_callback(future: Any) -> tuple[Callable[..., object], Context] | None:
-    """The wake-up of the one task that waits, which the loop will not call now; None when it has to."""
+    """Take out the wake-up of the one task that waits, with its context; None when the loop has to call it."""
     waiting: list[tuple[Callable[..., object], Context]] | None = future._callbacks  # noqa: SLF001
     if not waiting or len(waiting) > 1 or current_task(future.get_loop()) is not None:
         return None
@@ -61,21 +61,21 @@ class Resumption(Generic[T]):
         self._future = future
 
     def done(self) -> bool:
-        """Whether it has been resumed, or was cancelled."""
+        """Return True if the task has been resumed, or its wait was cancelled."""
         return self._future.done()
 
     def set_result(self, value: T, /) -> None:
-        """Resume it."""
+        """Resume the task."""
         resume(self._future, value)
 
 
 class Waiter(Generic[T]):
-    """One wait of one task: skypy's own waits are coroutine functions around it.
+    """One wait of one task; skypy's own waits are coroutine functions around one.
 
-    It is never handed out bare, because `gather` and `wait_for` want several callbacks, and it is not thread-safe.
+    A Waiter is never handed out bare, because `gather` and `wait_for` want several callbacks, and is not thread-safe.
 
-    To be woken is a hint, not a delivery: a task that is cancelled after the wake-up and before the step it causes does
-    not see the value. So a wait checks its condition again whenever it goes on, and what it waits for (bytes in a
+    A wake-up is a hint, not a delivery: a task that is cancelled after the wake-up and before the step it causes does
+    not see the value. So a wait checks its condition again whenever it goes on, and the thing waited for (bytes in a
     buffer) stays where it is until the task takes it. A Waiter usually carries None.
     """
 
@@ -103,17 +103,17 @@ class Waiter(Generic[T]):
         return f"<Waiter {'done' if self._done else 'pending'}>"
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the waiting task."""
+        """Return the loop of the waiting task."""
         return self._loop
 
     def done(self) -> bool:
-        """Whether the wait is over: by a value, an exception or `cancel`."""
+        """Return True if the wait is over: by a value, an exception or `cancel`."""
         return self._done
 
     def result(self) -> T:
-        """The value.
+        """Return the value.
 
-        Raises what `set_exception` was given, or CancelledError, once: whoever waited has had it. Raises
+        Raises the exception of `set_exception`, or CancelledError, once: the task has had it then. Raises
         `asyncio.InvalidStateError` when there is nothing to give, yet or any more.
         """
         if self._exception is None:
@@ -121,7 +121,7 @@ class Waiter(Generic[T]):
         raise self._give_away(self._exception)
 
     def add_done_callback(self, callback: Callable[[Waiter[T]], object], *, context: Context) -> None:
-        """For `asyncio.Task` alone, which registers its wake-up here."""
+        """Take the wake-up of the waiting task; `asyncio.Task` alone calls this."""
         self._callback = callback
         self._context = context
 
@@ -151,7 +151,7 @@ class Waiter(Generic[T]):
     def cancel(self, msg: Any | None = None) -> bool:
         """End the wait with CancelledError, which the task gets in the next iteration of the loop.
 
-        Returns False if the wait was over already.
+        Return False if the wait was over already.
         """
         if self._done:
             return False
@@ -161,8 +161,8 @@ class Waiter(Generic[T]):
         return True
 
     def _resume(self, *, directly: bool) -> None:
-        # The traceback of a task that fails has the frames of this call too, and they have the Waiter: if one of them
-        # kept the callback, which has the task, or the exception, only the garbage collector could free the circle.
+        # The traceback of a task that fails has the frames of this call too, and they have the Waiter. If one of them
+        # kept the callback, which has the task, or the exception, then only the garbage collector could free the lot.
         callback, self._callback = self._callback, None
         if callback is None:  # no task has come to wait yet
             return

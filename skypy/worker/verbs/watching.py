@@ -1,4 +1,4 @@
-"""The verbs that look at a socket, hold its flow, and hear of its end."""
+"""The verbs that look at a socket, hold its flow, and tell of its end."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from typing import Any
 
 from skypy.core.errors import SocketClosed
 from skypy.core.socket_address import SocketAddress
-from skypy.core.socket_info import SocketInfo
-from skypy.core.tcp.lease import LeaseState, Reading
-from skypy.core.tcp_info import SIZE, TcpInfo
-from skypy.worker.actors.actor import current_actor
-from skypy.worker.sockets.sockets import AnySocket
-from skypy.worker.sockets.stream_socket import NO_LIMIT, ListenerSocket, StreamSocket
+from skypy.core.socket_info import TCP_INFO_SIZE, SocketInfo, TcpInfo
+from skypy.core.tcp.lease import OWNED
+from skypy.core.tcp.read_half import LENT, OPEN
+from skypy.worker.sockets.listener import ListenerSocket
+from skypy.worker.sockets.ownership import AnySocket
+from skypy.worker.sockets.stream_socket import NO_LIMIT, StreamSocket
+from skypy.worker.worker import current_actor
 
-# -- who and where --
+# -- addresses and states --
 
 
 def local_address(fd: int) -> SocketAddress:
-    """Our end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    """Return this end's address, "host:port" with the attributes host and port.
+
+    Raises SocketClosed for an unknown socket.
+    """
     socket = _any(fd)
     if socket.local is None:
         socket.local = _ask_kernel(socket)
@@ -27,7 +31,10 @@ def local_address(fd: int) -> SocketAddress:
 
 
 def peer_address(fd: int) -> SocketAddress:
-    """The peer's end, "host:port" with the attributes host and port. Raises SocketClosed for an unknown socket."""
+    """Return the peer's address, "host:port" with the attributes host and port.
+
+    Raises SocketClosed for an unknown socket, TypeError for a listening one.
+    """
     return connection(fd).peer
 
 
@@ -45,7 +52,7 @@ def _any(fd: int) -> AnySocket:
 
 
 def connection(fd: int) -> StreamSocket:
-    """A connection that an actor of this worker has. Raises SocketClosed, TypeError for a listening socket."""
+    """Return a connection that an actor of this worker has. Raises SocketClosed, TypeError for a listening socket."""
     socket = _any(fd)
     if isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it carries no bytes")
@@ -53,23 +60,26 @@ def connection(fd: int) -> StreamSocket:
 
 
 def invalid(fd: int) -> bool:
-    """Whether the current actor has no such socket (skynet's socket.invalid)."""
+    """Return True if the current actor has no such socket (skynet's socket.invalid)."""
     return not current_actor().has_socket(fd)
 
 
 def disconnected(fd: int) -> bool:
-    """Whether the peer has finished or the connection is broken; bytes may still be there to be read.
+    """Return True if the peer has finished or the connection is broken; bytes may still be there to be read.
 
-    It turns true as soon as the end has arrived, also while nothing is read. True for what is closed or unknown, too.
+    The end is noticed as soon as it has arrived, also while nothing is read. A closed or unknown socket is disconnected
+    too.
     """
     socket = current_actor().worker.sockets.get(fd)
     if isinstance(socket, ListenerSocket):
         return False
-    return socket is None or socket.hung_up or socket.close_reason is not None or socket.state is not LeaseState.OWNED
+    return (
+        socket is None or socket.read_half.hung_up or socket.close_reason is not None or socket.lease.state is not OWNED
+    )
 
 
 def info(fd: int) -> SocketInfo:
-    """What is known of one of this worker's sockets now. Raises SocketClosed for an unknown one."""
+    """Return what is known of one of this worker's sockets now. Raises SocketClosed for an unknown one."""
     socket = _any(fd)
     owner, local = socket.owner.address, local_address(fd)
     if isinstance(socket, ListenerSocket):
@@ -82,36 +92,39 @@ def info(fd: int) -> SocketInfo:
         owner,
         local,
         socket.peer,
-        received=socket.received,
-        sent=socket.sent,
-        queued=socket.unsent,
-        unread=socket.buffer.size,
+        received=socket.read_half.read,
+        sent=socket.write_half.sent,
+        queued=socket.write_half.unsent,
+        unread=socket.read_half.buffer.size,
         last_received=tcp_info.last_data_received_seconds if tcp_info else 0.0,
         last_sent=tcp_info.last_data_sent_seconds if tcp_info else 0.0,
     )
 
 
 async def netstat() -> list[SocketInfo]:
-    """Every socket of the node, of all actors in all workers, as the socket service has them (skynet's netstat)."""
+    """Return every socket of the node, of any actor in any worker, as the socket service has it (skynet's netstat)."""
     return (await current_actor().worker.sockets.netstat())[0]
 
 
 async def counters() -> dict[str, int]:
-    """How often what is rare has happened in the socket service: ends by their reason, dropped requests, refusals."""
+    """Return how often rare events have happened in the socket service, as {name: count}.
+
+    They are the ends of connections by their reason, dropped requests and refusals.
+    """
     return (await current_actor().worker.sockets.netstat())[1]
 
 
 def _ask_kernel_of(socket: StreamSocket) -> TcpInfo | None:
     if socket.descriptor is None:
         return None
-    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, SIZE))
+    return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, TCP_INFO_SIZE))
 
 
 def _state(socket: StreamSocket) -> str:
-    """Its state in the words of the table of connections, as far as a worker knows it."""
-    if socket.state is not LeaseState.OWNED:
+    """Return the state in the words of the table of connections, as far as a worker knows it."""
+    if socket.lease.state is not OWNED:
         return "CLOSED"
-    if socket.error:
+    if socket.lease.error:
         return "WRITE_BROKEN"
     halves = {
         (True, True): "OPEN",
@@ -119,23 +132,23 @@ def _state(socket: StreamSocket) -> str:
         (True, False): "HALF_CLOSED_WRITE",
         (False, False): "CLOSED",
     }
-    return halves[socket.reading is Reading.OPEN, socket.writable]
+    return halves[socket.read_half.state in (OPEN, LENT), socket.write_half.writable]
 
 
 # -- flow --
 
 
 def pause(fd: int) -> None:
-    """Take no more input: TCP slows the peer down. What is under way, at most `[socket] read_window`, still comes.
+    """Take no more input: TCP slows the peer down. Input under way, at most `[socket] read_window`, still comes.
 
-    A read that has to wait resumes it, as in skynet; so does `resume`. The peer's end is noticed all the same.
+    A read that has to wait resumes the input, as in skynet; so does `resume`. The peer's end is noticed all the same.
     """
-    connection(fd).pause()
+    connection(fd).lease.pause()
 
 
 def resume(fd: int) -> None:
-    """Take input again. Harmless when it was not paused."""
-    connection(fd).resume()
+    """Take input again. Harmless when the socket was not paused."""
+    connection(fd).lease.resume()
 
 
 def limit(fd: int, n: int | None) -> None:
@@ -144,11 +157,11 @@ def limit(fd: int, n: int | None) -> None:
     A connection that exceeds it is reset with a line in the log; its reader gets BufferLimit behind what came before.
     """
     if n is not None and operator.index(n) < 0:
-        raise ValueError(f"{n} bytes are no limit: it is a number from 0 on, or None")
+        raise ValueError(f"n={n!r}: a limit must be at least 0, or None")
     connection(fd).unread_limit = NO_LIMIT if n is None else n
 
 
-# -- being told --
+# -- callbacks --
 
 
 def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
@@ -156,16 +169,18 @@ def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
 
     The reason is one of the names of `CloseReason`: "eof", "reset", "closed" and "shutdown" for the actor's own acts,
     "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or is forgotten.
-    A later function replaces this one, and is told soon what has already been; it goes with the actor's ownership.
+    A later function replaces this one, and is called soon if the end has come already. The function is dropped when the
+    actor's ownership ends.
     """
     socket = connection(fd)
-    current_actor().worker.sockets.tell_of_end(socket, function)
+    current_actor().worker.sockets.notices.set_on_close(socket, function)
 
 
 def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
     """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
 
-    Without a function (None) there is a line in the log instead. It goes with the actor's ownership.
+    Without a function (None) there is a line in the log instead. The function is dropped when the actor's ownership
+    ends.
     """
     connection(fd).on_warning = function
 
@@ -179,4 +194,4 @@ def abandon(fd: int) -> None:
     socket = connection(fd)
     if not actor.has_socket(fd):
         raise SocketClosed(f"socket {fd} belongs to another actor")
-    actor.worker.sockets.abandon(socket)
+    actor.worker.sockets.ownership.abandon(socket)

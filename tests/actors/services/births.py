@@ -1,4 +1,4 @@
-"""Starting services: where, with what, and everything that can go wrong with it."""
+"""The start of services: places, arguments, and everything that can go wrong."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Sending and calling: who gets what, from whom, and what becomes of those who give up."""
+"""Sending and calling: the receivers, the sources, and callers that give up."""
 
 import asyncio
 import inspect
@@ -63,7 +63,7 @@ def who_asks() -> int:
 
 @skypy.command
 async def ask_back(depth: int) -> int:
-    """Call who calls, who calls back again, and so on."""
+    """Call an actor that calls back, and so on."""
     return 0 if not depth else 1 + int(await skypy.call(skypy.source(), "ask_back", depth - 1))
 
 
@@ -249,7 +249,7 @@ async def test_calls_in_a_task_group_end_with_it(others: Others) -> None:
 
 async def test_a_time_limit_ends_a_call_while_the_other_goes_on(others: Others) -> None:
     other = await others.start("calls")
-    late = here().messenger.sessions.late
+    late = here().sessions.late
     try:
         async with asyncio.timeout(0.01):
             await skypy.call(other, "pass_gate", "slow")
@@ -259,7 +259,7 @@ async def test_a_time_limit_ends_a_call_while_the_other_goes_on(others: Others) 
     assert await skypy.call(other, "what_was_heard") == ["waits at slow"]
     await skypy.call(other, "open_gate", "slow")
     assert await skypy.call(other, "echo", 1) == 1
-    await passes(lambda: here().messenger.sessions.late > late)
+    await passes(lambda: here().sessions.late > late)
     assert await skypy.call(other, "what_was_heard") == ["waits at slow", "passed slow"]
 
 

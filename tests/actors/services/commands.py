@@ -1,4 +1,4 @@
-"""Which function handles a command, and with what."""
+"""The function that handles a command, and its arguments."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ async def play(name: str, placement: str) -> dict[str, Any]:
 
 
 class Counter:
-    """Commands may be any callable."""
+    """A class whose methods are commands, which may be any callable."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ def oddly_named() -> str:
 
 @skypy.command
 def install() -> None:
-    """From here on what is unknown goes to one function."""
+    """Give unknown commands to one function from here on."""
     skypy.dispatch(dispatched)
 
 

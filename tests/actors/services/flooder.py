@@ -1,4 +1,4 @@
-"""Sends to a worker that is stopped and goes on."""
+"""An actor that sends to a worker while that is stopped and when it goes on."""
 
 import asyncio
 from collections import Counter
@@ -15,7 +15,7 @@ tasks: "dict[str, asyncio.Task[Any]]" = {}
 
 @skypy.start
 async def main() -> None:
-    """Here, and on the other workers."""
+    """Start actors here and on the other workers."""
     for name, worker in (("here", 1), ("victim", 2), ("third", 3)):
         actors[name] = await skypy.newservice("mortal", worker=worker)
         await skypy.call(actors[name], "who")
@@ -23,7 +23,7 @@ async def main() -> None:
 
 @skypy.command
 async def flood() -> dict[str, Any]:
-    """Send to the stopped worker until it is too much; everybody else goes on."""
+    """Send to the stopped worker until it is too much; all others go on."""
     data = b"x" * MEGABYTE
     tasks["early"] = asyncio.create_task(skypy.call(actors["victim"], "who"))
     count = 0
@@ -51,7 +51,7 @@ async def time_limit() -> str:
 
 @skypy.command
 async def drained() -> dict[str, Any]:
-    """The worker has gone on: everything that was sent has arrived in order, and there is room again."""
+    """Check that the worker has gone on: all messages have arrived in order, and there is room again."""
     early = await tasks.pop("early")
     arrived = [number for (number,) in await skypy.call(actors["victim"], "what_was_received", 1)]
     room = [await outcome(skypy.call(actors["victim"], "forget", "x" * MEGABYTE)) for _ in range(200)]
@@ -60,7 +60,7 @@ async def drained() -> dict[str, Any]:
 
 @skypy.command
 async def ask_for_replies() -> None:
-    """Worker 2 asks for more replies than may be under way to it."""
+    """Let worker 2 ask for more replies than may be under way to it."""
     await skypy.call(actors["victim"], "ask", actors["here"], "pass_gate", REPLIES, MEGABYTE)
     await skypy.call(actors["victim"], "who")
     while await skypy.call(actors["here"], "how_many_wait") < REPLIES:
@@ -69,7 +69,7 @@ async def ask_for_replies() -> None:
 
 @skypy.command
 async def open_gate() -> None:
-    """All replies leave, or do not."""
+    """Let all replies leave, or not."""
     await skypy.call(actors["here"], "open_gate")
     while await skypy.call(actors["here"], "how_many_wait"):
         await skypy.sleep(0)

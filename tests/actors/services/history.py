@@ -45,7 +45,7 @@ async def _write(calls: int, kill_every_seconds: float, kill_every_calls: int) -
 
 
 async def _write_rounds(slot: int, calls: int, kill_every_calls: int) -> None:
-    """Rounds of one member, until all members together have made enough calls. A dead one has a successor."""
+    """Play rounds of one member until all members have made enough calls. A dead one gets a successor."""
     global lost_rounds
     while outcomes.total() < calls:
         try:
@@ -76,7 +76,7 @@ async def _kill_now_and_then(seconds: float) -> None:
 
 
 async def _kill_a_worker() -> None:
-    """Any but this one. Nothing is said to those who talk to it."""
+    """Kill a worker other than this one. Its clients are not warned."""
     global kills
     victim = random.choice([slot for slot in range(len(members)) if worker_of(slot) != 1])
     kills += 1
@@ -84,7 +84,7 @@ async def _kill_a_worker() -> None:
 
 
 async def _ask(slot: int, command: str) -> int:
-    """What a member says, or its successor."""
+    """Return the answer of a member, or of its successor."""
     while True:
         try:
             answer: int = await skypy.call(members[slot], command)
@@ -95,6 +95,6 @@ async def _ask(slot: int, command: str) -> int:
 
 
 async def what_became_of_them() -> dict[str, Any]:
-    """Outcomes, rounds of callers that have died themselves, and the calls that are in flight now, by worker."""
+    """Return outcomes, rounds of callers that have died themselves, and the calls that are in flight now, by worker."""
     in_flight = [await _ask(slot, "sessions") for slot in range(WORKERS)]
     return {"outcomes": outcomes, "lost rounds": lost_rounds, "kills": kills, "in flight": in_flight}

@@ -1,4 +1,4 @@
-"""How actors end, and what those who wait for them learn."""
+"""The ends of actors, and the news for those that wait for them."""
 
 import asyncio
 import sys
@@ -92,7 +92,7 @@ async def wait_for_ever_and_tell(address: int, text: str) -> None:
 
 @skypy.command
 async def take_requests_to_the_end() -> None:
-    """Messages may arrive between the end's begin and its end."""
+    """Send messages that arrive between the beginning of the end and the end."""
     for _ in range(3):
         skypy.send(skypy.self(), "note", "never heard")
     skypy.exit()
@@ -104,7 +104,7 @@ async def call_for_ever(address: int) -> None:
 
 
 async def waiting_for(other: int, command: str, *args: Any) -> asyncio.Task[Any]:
-    """A call that the other has begun to handle."""
+    """Return a call that the other has begun to handle."""
     task = asyncio.create_task(skypy.call(other, command, *args))
     await asyncio.sleep(0)
     assert await skypy.call(other, "alive")

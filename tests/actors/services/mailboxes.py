@@ -1,4 +1,4 @@
-"""What waits for an actor is bounded: whoever sends more than its mailbox holds is told, and nothing is lost."""
+"""Mailboxes are bounded: a sender of more than an actor's mailbox holds is told, and nothing is lost."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ def keep(value: Any, *rest: Any) -> None:
 
 @skypy.command
 def forget(value: Any) -> None:
-    """Take something and do nothing with it."""
+    """Take a value and do nothing with it."""
 
 
 @skypy.command
@@ -39,12 +39,12 @@ def what_was_received() -> list[Any]:
 
 @skypy.command
 def make(kind: str) -> Any:
-    """A reply of a megabyte, or one of 60 KB that needs no packing."""
+    """Return a megabyte, or 60 KB that need no packing."""
     return "x" * MEGABYTE if kind == "large" else b"x" * 60_000
 
 
 def flood(send: Callable[[int], bool]) -> tuple[int, str]:
-    """Send numbers until it is too much: how many were accepted, and what the error says."""
+    """Send numbers until it is too much; return how many were accepted, and the text of the error."""
     for number in range(MORE_THAN_FITS):
         try:
             assert send(number)
@@ -54,7 +54,7 @@ def flood(send: Callable[[int], bool]) -> tuple[int, str]:
 
 
 async def when_there_is_room(target: int, command: str, *args: Any) -> Any:
-    """The reply to a call, which is made again for as long as the mailbox is full."""
+    """Return the reply to a call, which is made again for as long as the mailbox is full."""
     while True:
         try:
             return await skypy.call(target, command, *args)

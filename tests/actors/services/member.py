@@ -1,4 +1,4 @@
-"""One of many actors that call each other while workers die; it knows what became of each of its calls."""
+"""One of many actors that call each other while workers die; it knows the outcome of each of its calls."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ def _only_once(number: int) -> None:
 
 @skypy.command
 async def make_calls(count: int, peers: list[int]) -> Counter[str]:
-    """Make so many calls to random peers, some at a time: how many had which outcome."""
+    """Make so many calls to random peers, some at a time; return the number of calls by outcome."""
     outcomes: Counter[str] = Counter()
     for _ in range(count // AT_ONCE):
         outcomes.update(await asyncio.gather(*(_make_call(random.choice(peers)) for _ in range(AT_ONCE))))
@@ -75,5 +75,5 @@ def pid() -> int:
 
 @skypy.command
 async def sessions() -> int:
-    """How many calls of this worker are in flight."""
-    return len(here().messenger.sessions)
+    """Return the number of this worker's calls in flight."""
+    return len(here().sessions)

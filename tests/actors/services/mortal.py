@@ -38,7 +38,7 @@ async def never() -> None:
 
 @skypy.command
 async def pass_gate(length: int) -> str:
-    """A reply of so many characters, once the gate is open."""
+    """Return so many characters, once the gate is open."""
     waiting.append(length)
     await gate.wait()
     waiting.pop()
@@ -72,24 +72,24 @@ def keep(value: Any) -> None:
 
 @skypy.command
 def forget(value: Any) -> None:
-    """Take something and do nothing with it."""
+    """Take a value and do nothing with it."""
 
 
 @skypy.command
 def what_was_received(first: int | None = None) -> list[Any]:
-    """All of it, or of each the first items."""
+    """Return all of it, or of each the first items."""
     return [value[:first] for value in received] if first else received
 
 
 @skypy.command
 def ask(address: int, command: str, count: int, *args: Any) -> None:
-    """Make calls, whose outcomes can be had later."""
+    """Make calls, and keep their outcomes."""
     outcomes.extend(asyncio.create_task(skypy.call(address, command, *args)) for _ in range(count))
 
 
 @skypy.command
 async def results() -> list[str]:
-    """What became of the calls: the length of a result, or the error."""
+    """Return the outcomes of the calls: the length of a result, or the error."""
     answers = await asyncio.gather(*outcomes, return_exceptions=True)
     outcomes.clear()
     return [repr(one) if isinstance(one, BaseException) else str(len(one)) for one in answers]
@@ -97,7 +97,7 @@ async def results() -> list[str]:
 
 @skypy.command
 def sessions() -> int:
-    return len(here().messenger.sessions)
+    return len(here().sessions)
 
 
 @skypy.command

@@ -1,4 +1,4 @@
-"""Has others whose workers are killed."""
+"""An actor that deals with others whose workers are killed."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,7 +22,7 @@ def start_task(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
 
 @skypy.command
 async def prepare() -> None:
-    """Calls from this worker and from worker 3 to worker 2 and back, a start and a kill there, a name."""
+    """Make calls from this worker and from worker 3 to worker 2 and back, a start and a kill there, a name."""
     for name, worker in (("here", 1), ("victim", 2), ("stuck", 2), ("third", 3)):
         actors[name] = await skypy.newservice("mortal", worker=worker)
     victim = actors["victim"]
@@ -41,7 +41,7 @@ async def prepare() -> None:
 
 @skypy.command
 async def mourn() -> dict[str, list[str]]:
-    """What became of all that."""
+    """Return the outcomes of all that."""
     calls = [await outcome(tasks.pop(f"call {number}")) for number in range(CALLS)]
     third = await skypy.call(actors["third"], "results")
     return {"calls": calls, "third": third, **{name: [await outcome(tasks.pop(name))] for name in ("kill", "start")}}
@@ -49,7 +49,7 @@ async def mourn() -> dict[str, list[str]]:
 
 @skypy.command
 async def is_forgotten() -> dict[str, Any]:
-    """Nothing of the dead is left: who has called here is not answered, who is called from here is dead."""
+    """Check that nothing of the dead is left: their calls are not answered, calls to them fail."""
     victim = actors["victim"]
     for name in ("here", "third"):
         await skypy.call(actors[name], "open_gate")
@@ -61,14 +61,14 @@ async def is_forgotten() -> dict[str, Any]:
         "call": call,
         "send": skypy.send(victim, "who"),
         "third": third,
-        "sessions": [len(here().messenger.sessions), await skypy.call(actors["third"], "sessions")],
+        "sessions": [len(here().sessions), await skypy.call(actors["third"], "sessions")],
         "victim": format_address(victim),
     }
 
 
 @skypy.command
 async def serves_again() -> dict[str, Any]:
-    """A new actor on the worker that has died: it has not got any old message, it calls and is called."""
+    """Check a new actor on the worker that has died: it has got no old message, it calls and is called."""
     for number in range(100):
         skypy.send(actors["victim"], "keep", number)
     new = await skypy.newservice("mortal", worker=2)
@@ -96,7 +96,7 @@ async def meet_the_unborn() -> str:
 
 @skypy.command
 async def meet_the_born(worker: int) -> list[Any]:
-    """The process that has the number now calls and is called."""
+    """Check that the process that has the number now calls and is called."""
     actors["here"] = await skypy.newservice("mortal", worker=1)
     born = await skypy.newservice("mortal", worker=worker)
     await skypy.call(actors["here"], "open_gate")

@@ -1,4 +1,4 @@
-"""Names of actors: one node, one holder, as long as it lives."""
+"""Names of actors: each belongs to one actor of the node as long as that actor lives."""
 
 import asyncio
 from typing import Any

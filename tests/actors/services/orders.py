@@ -1,4 +1,4 @@
-"""In which order things happen: skynet's. First the handler, then wakeups, then forks, then the next message."""
+"""The order of events, which is skynet's: the handler, then wakeups, then forks, then the next message."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ def note(event: Any) -> Any:
 
 @skypy.command
 async def note_later(event: Any) -> Any:
-    """Its first step is taken in the order of arrival, whatever it waits for afterwards."""
+    """Take the first step in the order of arrival, and wait for something afterwards."""
     happened.append(event)
     await skypy.sleep(0.001)
     return event
@@ -49,7 +49,7 @@ def forked(name: str, *more: str, wakes: str = "") -> None:
 
 
 def cause_everything() -> None:
-    """Forks before wakeups, to show that it does not matter."""
+    """Fork before waking, to show that it does not matter."""
     happened.append("handler begins")
     skypy.fork(forked, "1", "1.1", wakes="c")
     skypy.fork(forked, "2")
@@ -82,14 +82,14 @@ async def waiting_handler() -> None:
 
 @skypy.command
 async def handler_of_a_reply(other: int) -> None:
-    """What it causes after a reply comes before the messages behind the reply."""
+    """Cause wakeups and forks after a reply: they come before the messages behind the reply."""
     await skypy.call(other, "reply_and_then", "note", "next", "note", "last")
     cause_everything()
 
 
 @skypy.command
 def reply_and_then(*words: str) -> None:
-    """The messages leave after the reply."""
+    """Send messages after the reply."""
     target = skypy.source()
 
     def say() -> None:

@@ -1,4 +1,4 @@
-"""Tells what a worker holds."""
+"""An actor that tells what its worker holds."""
 
 import gc
 
@@ -10,16 +10,16 @@ PATIENCE_SECONDS = 5.0
 
 @skypy.command
 def actors() -> int:
-    """How many actors live here."""
+    """Return the number of actors that live here."""
     return len(here().actors)
 
 
 @skypy.command
 async def what_is_left(actors: int) -> dict[str, int]:
-    """What is there, after a while, beyond so many actors."""
+    """Return what is there, after a while, beyond so many actors."""
     worker = here()
     for _ in range(int(PATIENCE_SECONDS / 0.01)):
-        left = {"actors": len(worker.actors) - actors, "calls": len(worker.messenger.sessions)}
+        left = {"actors": len(worker.actors) - actors, "calls": len(worker.sessions)}
         if not any(left.values()):
             return {}
         await skypy.sleep(0.01)

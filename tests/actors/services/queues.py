@@ -134,7 +134,7 @@ async def test_a_waiter_may_be_cancelled_in_the_moment_in_which_its_turn_comes(o
         await skypy.sleep(0)
 
         async def let_go(holder: "asyncio.Task[None]" = holder, first: "asyncio.Task[Any]" = first) -> None:
-            """The holder leaves and the first waiter is cancelled, with nothing between."""
+            """Let the holder leave and cancel the first waiter, with nothing between."""
             if cancelled_first:  # noqa: B023
                 first.cancel()
             holder.cancel()

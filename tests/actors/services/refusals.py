@@ -1,4 +1,4 @@
-"""What no message carries, and what is too long for one."""
+"""Values that no message carries, and values that are too long for one."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def what_is_kept() -> list[Any]:
 
 @skypy.command
 def make(kind: str) -> Any:
-    """A value that only comes into being here."""
+    """Return a value that only comes into being here."""
     return dict(bad_values())[kind]
 
 

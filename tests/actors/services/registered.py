@@ -66,7 +66,7 @@ async def test_a_class_that_the_other_worker_does_not_know_is_the_callers_error(
         assert await skypy.call(other, "types_of", Unregistered(1)) == ["Unregistered"]
     else:
         error = await raises(skypy.RemoteError, skypy.call(other, "types_of", Unregistered(1)))
-        assert "nobody has registered a type with code 120 in this worker" in error.text
+        assert "no type is registered with code 120 in this worker" in error.text
     assert await skypy.call(other, "echo", 1) == [1]
 
 

@@ -198,10 +198,10 @@ async def test_the_response_of_a_send_answers_nobody(others: Others) -> None:
 
 async def test_the_response_to_a_caller_that_has_given_up_is_late(others: Others) -> None:
     other = await others.start("responses")
-    late = here().messenger.sessions.late
+    late = here().sessions.late
     await raises(TimeoutError, asyncio.wait_for(skypy.call(other, "hold"), 0.01))
     await skypy.call(other, "answer", 1)
-    assert here().messenger.sessions.late == late + 1  # it was sent before the reply to `answer`
+    assert here().sessions.late == late + 1  # it was sent before the reply to `answer`
 
 
 async def test_a_handler_that_raises_after_detaching_is_logged_and_the_response_stays(others: Others) -> None:

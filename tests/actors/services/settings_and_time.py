@@ -1,4 +1,4 @@
-"""Settings that services add, and the node's time."""
+"""Entries of [env] that services add, and the node's time."""
 
 import time
 from typing import Any
@@ -43,7 +43,7 @@ async def test_a_setting_never_changes(others: Others) -> None:
     await skypy.call(one, "add", key, "first")
     for actor in (one, two):
         error = await raises(skypy.RemoteError, skypy.call(actor, "add", key, "second"))
-        assert str(error) == f'ValueError: the setting "{key}" is there already: a setting never changes'
+        assert str(error) == f'ValueError: "{key}" is in [env] already: an entry never changes'
     assert [await skypy.call(actor, "setting", key) for actor in (one, two)] == ["first"] * 2
     error = await raises(skypy.RemoteError, skypy.call(two, "add", "color", "red"))
     assert error.type_name == "ValueError"  # the config has it

@@ -1,4 +1,4 @@
-"""A service of which there is one."""
+"""A service of which there is one instance."""
 
 from typing import Any
 

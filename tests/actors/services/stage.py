@@ -1,4 +1,4 @@
-"""The first service: plays a scenario for whoever asks for it over a socket, and sees to what it leaves behind."""
+"""The first service: it plays scenarios that clients ask for over a socket, and tells what they leave behind."""
 
 import gc
 from typing import Any
@@ -16,7 +16,7 @@ async def main() -> None:
 
 
 async def play(topic: str, name: str, placement: str) -> dict[str, Any]:
-    """One scenario, in an actor of its own. `left` is what it leaves: sessions and actors, by worker."""
+    """Play a scenario in an actor of its own. `left` has the sessions and actors that it leaves, by worker."""
     before = [await skypy.call(probe, "actors") for probe in probes]
     player = await skypy.newservice(topic, worker="here")
     try:

@@ -13,7 +13,7 @@ async def main() -> None:
 
 
 async def dies_by(*command: str) -> list[str]:
-    """What the caller, a bystander and somebody on another worker learn."""
+    """Return the news for the caller, for a bystander, and for an actor on another worker."""
     victim = await skypy.newservice("mortal", worker=2)
     third = await skypy.newservice("mortal", worker=3)
     await skypy.call(third, "ask", victim, "never", 1)
@@ -29,7 +29,7 @@ async def start_fails() -> str:
 
 
 async def unique_fails() -> list[str]:
-    """It starts on the worker with the fewest actors, which must not be this one."""
+    """Start it on the worker with the fewest actors, which must not be this one."""
     await skypy.newservice("mortal", worker=1)
     query = asyncio.create_task(skypy.queryservice("leaving"))
     await skypy.sleep(0)
@@ -38,12 +38,12 @@ async def unique_fails() -> list[str]:
 
 
 async def use_up_descriptors() -> None:
-    """Whatever comes along with a message is dropped by the kernel from now on. What is imported, is before."""
+    """Use up descriptors: from now on the kernel drops those of messages. All imports happen before."""
     await skypy.call(await skypy.newservice("mortal", worker=2), "who")
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 async def meet_the_unreachable() -> list[str]:
-    """A process that has come meanwhile, and one that was there before."""
+    """Call a process that has come meanwhile, and one that was there before."""
     born, known = [await skypy.newservice("mortal", worker=worker) for worker in (3, 2)]
     return [await outcome(skypy.call(born, "who")), await outcome(skypy.call(known, "who"))]

@@ -1,4 +1,4 @@
-"""What messages carry: as argument, as keyword argument and as reply."""
+"""Values that messages carry: as argument, as keyword argument and as reply."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -47,7 +47,7 @@ def what_is_kept() -> list[Any]:
 
 @skypy.command
 def make(kind: str) -> Any:
-    """A value that only comes into being here."""
+    """Return a value that only comes into being here."""
     return dict(plain_values())[kind]
 
 

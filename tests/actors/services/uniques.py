@@ -1,4 +1,4 @@
-"""Services of which a node has one."""
+"""Services of which a node has one instance."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ async def query(name: str) -> int:
 
 
 async def started_once(others: Others, address: int) -> None:
-    """Whom everybody got is one, and it is killed when the scenario is over."""
+    """Check that all got the same one; it is killed when the scenario is over."""
     others.started.append(address)
     assert await skypy.call(address, "who") == address
 
@@ -61,7 +61,7 @@ async def test_a_query_waits_until_the_service_exists(others: Others) -> None:
 
 @skypy.command
 def query_is_pending() -> None:
-    """Answered behind the queries that came before."""
+    """Let the queries that came before be answered first."""
 
 
 async def test_a_query_can_be_given_up(others: Others) -> None:

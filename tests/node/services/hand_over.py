@@ -20,7 +20,7 @@ LINES = 200
 ROUNDS = 50
 MIB = 1 << 20
 LARGE = 8 * MIB
-"""More than the kernel keeps for a reader who takes his time."""
+"""More than the kernel keeps for a slow reader."""
 
 players: list[int] = []
 """One on each worker; the first is beside this actor."""

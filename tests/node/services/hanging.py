@@ -7,7 +7,7 @@ import skypy
 
 @skypy.stop
 async def hang() -> None:
-    await skypy.sleep(0.05)  # the node takes two signals within 10 ms for one: who reads this line sends the next later
+    await skypy.sleep(0.05)  # two signals within 10 ms count as one: this line comes later
     skypy.log.info("hanging")
     await asyncio.Event().wait()
 

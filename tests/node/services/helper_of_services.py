@@ -1,4 +1,4 @@
-"""What services share: it is imported in the ordinary way, once per worker."""
+"""A module that services share: it is imported in the ordinary way, once per worker."""
 
 
 def greeting() -> str:

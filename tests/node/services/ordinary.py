@@ -1,4 +1,4 @@
-"""What programmers write in any module: each thing says in the log that it works."""
+"""Ordinary code of a module: each part says in the log that it works."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from skypy import socket
 others: list[int] = []
 held: set[int] = set()
 taken = [0]
-"""How many sockets have come here."""
+"""Return the number of sockets that have come here."""
 
 
 # -- one step at a time ------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ async def echo_until_taken(fd: int) -> None:
 
 
 def pass_on(fd: int) -> None:
-    """Nobody, one or both of the others are asked to take it over."""
+    """Ask none, one or both of the others to take the socket over."""
     for player in others:
         if random.random() < 0.4:
             skypy.send(player, "echo", fd)

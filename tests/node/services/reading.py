@@ -159,7 +159,7 @@ async def test_every_byte_comes_once_and_in_order_whatever_the_mixture_of_calls(
         await sending
 
 
-# -- who reads ---------------------------------------------------------------------------------------------------------
+# -- the reader --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_time_limit_around_readline_takes_nothing() -> None:

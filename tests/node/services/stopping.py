@@ -1,4 +1,4 @@
-"""Echoes; at its end it says goodbye to its clients, a lot to those who have asked for a lot."""
+"""An echo that says goodbye to its clients at its end, at length to those that have asked for that."""
 
 import asyncio
 

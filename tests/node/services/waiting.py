@@ -1,4 +1,4 @@
-"""What an actor waits for: time, wakeups, its own tasks; and in which order it goes on."""
+"""Waiting in an actor: for time, wakeups and its own tasks; and the order in which it goes on."""
 
 import asyncio
 import contextvars
@@ -79,7 +79,7 @@ async def test_a_sleep_without_end_is_ended_by_wakeup() -> None:
 
 async def test_what_cannot_be_called_is_refused_at_once() -> None:
     for attempt in (
-        lambda: skypy.fork(5),  # type: ignore[arg-type]
+        lambda: skypy.fork(5),  # type: ignore[call-overload]
         lambda: skypy.timeout(0, None),  # type: ignore[arg-type]
         lambda: skypy.dispatch("handler"),  # type: ignore[arg-type]
     ):

@@ -74,7 +74,7 @@ def lose_socket() -> None:
 @skypy.command
 def duplicate_socket(fd: int) -> None:
     """Duplicate the worker's descriptor of a socket, and lose the duplicate."""
-    worker = sys.modules["skypy.worker.actors.actor"].current_actor().worker
+    worker = sys.modules["skypy.worker.worker"].current_actor().worker
     worker.sockets.kernel.duplicate(worker.sockets.get(fd).descriptor)
 
 

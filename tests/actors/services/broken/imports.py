@@ -1,3 +1,3 @@
-"""A service that needs what is not there."""
+"""A service that imports a module that does not exist."""
 
 import no_such_module  # type: ignore[import-not-found]  # noqa: F401

@@ -1,4 +1,4 @@
-"""How long a closed connection may still take. Time is handed in."""
+"""The time that a closed connection may still take. The clock is handed in."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class Patience:
     __slots__ = ("_since", "_undelivered", "flush_timeout", "linger")
 
     def __init__(self, now: float, undelivered: int, *, flush_timeout: float, linger: float) -> None:
+        """`undelivered` counts the bytes that the peer has not acknowledged; all times are in seconds."""
         self._since = now
         self._undelivered = undelivered
         self.flush_timeout = flush_timeout
         self.linger = linger
 
     def look(self, now: float, undelivered: int) -> float | None:
-        """When to look again (seconds on the same clock), or None when it has lasted too long."""
+        """Return the time of the next look (seconds on the same clock), or None when the time is over."""
         if undelivered < self._undelivered:
             self._since = now
         self._undelivered = undelivered

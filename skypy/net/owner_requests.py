@@ -1,0 +1,68 @@
+"""The requests that a worker makes of a connection that it owns: for each kind, what is asked of the Connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from skypy.core.close_reason import CloseReason
+from skypy.core.wire import socket_lane
+from skypy.net.connected_socket import ConnectedSocket
+from skypy.net.kernel_facts import peer_address
+
+
+def serve(connected: ConnectedSocket, kind: int, fields: Sequence[Any]) -> None:
+    """Serve a request; `fields` are those of the message behind the socket's id."""
+    OWNER_REQUESTS[kind](connected, *fields)
+    connected.update_interest()
+
+
+def _credit(connected: ConnectedSocket, limit: int, owner: int = 0) -> None:
+    connected.connection.credit(limit, owner)
+
+
+def _write(connected: ConnectedSocket, position: int, messages: Sequence[tuple[int, bytes]], error: int) -> None:
+    connected.perform(connected.connection.write(position, messages, error))
+
+
+def _shutdown(connected: ConnectedSocket, how: str) -> None:
+    connected.perform(connected.connection.shutdown(how))
+
+
+def _close(connected: ConnectedSocket, reason: str = CloseReason.CLOSED) -> None:
+    connected.perform(connected.connection.close(CloseReason(reason)))
+
+
+def _abort(connected: ConnectedSocket, by_reset: bool, reason: str = CloseReason.SHUTDOWN) -> None:
+    connected.perform(connected.connection.abort(CloseReason(reason), by_reset=by_reset))
+
+
+def _break(connected: ConnectedSocket, error: int, reason: str) -> None:
+    connected.perform(connected.connection.break_off(error, CloseReason(reason)))
+
+
+def _return(connected: ConnectedSocket, position: int, limit: int, error: int) -> None:
+    connected.perform(connected.connection.returned(position, limit, error))
+
+
+def _yield(connected: ConnectedSocket, unread: bytes, out: int, reading: str, error: int, writable: bool) -> None:
+    connection = connected.connection
+    handed_over = connection.yielded(unread, out, reading, error, writable)
+    if handed_over is None:
+        connected.perform(connection.close(CloseReason.WORKER_DIED))
+    else:
+        report = (*handed_over, peer_address(connected.socket))
+        connection.worker.send_with_descriptor(report, connected.fileno())
+        connected.perform(connection.resume())
+
+
+OWNER_REQUESTS: Final[Mapping[int, Callable[..., None]]] = {
+    socket_lane.CREDIT: _credit,
+    socket_lane.WRITE: _write,
+    socket_lane.SHUTDOWN: _shutdown,
+    socket_lane.CLOSE: _close,
+    socket_lane.ABORT: _abort,
+    socket_lane.BREAK: _break,
+    socket_lane.RETURN: _return,
+    socket_lane.YIELD: _yield,
+}

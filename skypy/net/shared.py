@@ -1,0 +1,67 @@
+"""The things that all sockets of the socket service share."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from skypy.core.address import format_address
+from skypy.core.settings import SocketSettings
+from skypy.core.tcp.connection import Connection
+from skypy.net.reactor import Reactor
+from skypy.system.socket_kernel import SocketKernel
+
+
+class Spare:
+    """A descriptor kept in reserve: given up for a moment, it lets a client be accepted and turned away.
+
+    Without it a process at its limit could neither accept the clients that wait nor stop being told of them.
+    """
+
+    def __init__(self, kernel: SocketKernel) -> None:
+        self._kernel = kernel
+        self._descriptor = kernel.reserve()
+        self.turned_away = 0
+        """The number of clients that were turned away."""
+
+    def turn_away(self, listening: socket.socket) -> None:
+        """Accept one client and close it."""
+        self._kernel.close(self._descriptor)
+        try:
+            listening.accept()[0].close()
+            self.turned_away += 1
+        except OSError:
+            pass
+        finally:
+            self._descriptor = self._kernel.reserve()
+
+
+class Shared:
+    """The record that is handed to every socket: the loop, the kernel, the settings, and the way back."""
+
+    __slots__ = ("_log", "crowded", "freed", "kernel", "reactor", "settings", "spare")
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        kernel: SocketKernel,
+        settings: SocketSettings,
+        log: Callable[[str], None],
+        *,
+        crowded: Callable[[], bool],
+        freed: Callable[[Connection], None],
+    ) -> None:
+        self.reactor = reactor
+        self.kernel = kernel
+        self.settings = settings
+        """The deadlines are replaced while the node stops."""
+        self.spare = Spare(kernel)
+        self.crowded = crowded
+        """Returns True if there are as many sockets as this process may hold."""
+        self.freed = freed
+        """Is called when a connection has ended."""
+        self._log = log
+
+    def log_for(self, owner: int, text: str) -> None:
+        """Log a line for the actor that owned a socket, by its address."""
+        self._log(f"[{format_address(owner)}] {text}")

@@ -1,0 +1,48 @@
+"""The running process: its title, its signals and its end."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import Final, NoReturn
+
+import setproctitle
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS_FOR_THE_NODE: Final = (*STOP_SIGNALS, signal.SIGHUP)
+"""The signals that the node reacts to, and its children do not."""
+
+
+def set_title(title: str) -> None:
+    """Set the name of this process that `ps` shows: "skypy: TITLE"."""
+    setproctitle.setproctitle(f"skypy: {title}")
+
+
+def leave_signals_to_the_node() -> None:
+    """Do nothing when a signal comes that stops a node: the node alone orders the end of its children.
+
+    A terminal and a service manager send such signals to the whole group. They get a handler here rather than being
+    ignored, because programs that a service starts would inherit that.
+    """
+    for number in SIGNALS_FOR_THE_NODE:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_FOR_THE_NODE)
+
+
+def block_stop_signals() -> None:
+    """Hold back the signals that stop a node, which is ending already."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def ignores_hang_up() -> bool:
+    """Return True if SIGHUP is ignored, as under nohup."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def exit_without_threads(status: int) -> NoReturn:
+    """End this process after its exit functions, without waiting for threads, which may hang in a name look-up."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - _exit leaves them out
+    sys.stdout.flush()
+    os._exit(status)

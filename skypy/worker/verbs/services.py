@@ -1,0 +1,130 @@
+"""The verbs of services: starting them, naming them, finding them, and ending them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from skypy.core.address import Address, root_address
+from skypy.core.errors import ActorDead, RemoteError, ServiceError
+from skypy.core.wire.control_lane import FREE_NAMES, NEW_SERVICE, QUERY_SERVICE, UNIQUE_SERVICE
+from skypy.core.wire.values import pack_arguments
+from skypy.worker.services.launching import START_SERVICE
+from skypy.worker.services.loader import check_service_name
+from skypy.worker.verbs.messages import call
+from skypy.worker.worker import current_actor
+
+# -- starting --
+
+
+async def newservice(
+    name: str,
+    /,
+    *args: object,
+    worker: int | Literal["here"] | None = None,
+    restart: Literal["temporary"] = "temporary",
+) -> Address:
+    """Start a service, and return its address once its start function has finished.
+
+    `worker` is where: None the one with the fewest actors, "here" the caller's own, an int (from 1) that one.
+    Raises ServiceError with the cause if the service failed or exited meanwhile; TypeError and ValueError for bad
+    arguments.
+    """
+    actor = current_actor()
+    if restart != "temporary":
+        raise ValueError(f'restart="{restart}" is not supported: a service that ends stays ended ("temporary")')
+    check_service_name(name)
+    packed = pack_arguments(args, {})
+    own = actor.worker
+    if worker == "here":
+        return await own.launching.launch(name, packed)
+    if worker is None:
+        process_number = await own.reservations.take()
+        if process_number == own.process_number:
+            return await own.launching.launch(name, packed, process_number)
+        return await _launch_elsewhere(process_number, name, packed, own.process_number)
+    _check_worker(worker, own.settings.workers)
+    address: Address = await own.node_link.ask(NEW_SERVICE, worker, name, packed)
+    return address
+
+
+async def _launch_elsewhere(process_number: int, name: str, packed_arguments: bytes, reserved_by: int) -> Address:
+    try:
+        address: Address = await call(root_address(process_number), START_SERVICE, name, packed_arguments, reserved_by)
+    except RemoteError as error:
+        raise ServiceError(error.text) from None
+    except ActorDead as error:
+        raise ServiceError(error.reason.replace("its process", "its worker")) from None
+    return address
+
+
+def _check_worker(worker: object, workers: int) -> None:
+    if not isinstance(worker, int):
+        raise TypeError(f'worker={worker!r}: it is None, "here" or the number of a worker')
+    if not 1 <= worker <= workers:
+        raise ServiceError(f"there is no worker {worker}: this node has workers 1 to {workers}")
+
+
+async def uniqueservice(name: str, /, *args: object) -> Address:
+    """Return the address of the one instance of a service in this node; the first call starts it.
+
+    Raises ServiceError if the start fails; TypeError and ValueError for bad arguments.
+    """
+    return await _unique(UNIQUE_SERVICE, name, pack_arguments(args, {}))
+
+
+async def queryservice(name: str, /) -> Address:
+    """Return the address of the one instance of a service in this node, once `uniqueservice` has started it.
+
+    Raises ServiceError if the start fails, TypeError if the name is no text.
+    """
+    return await _unique(QUERY_SERVICE, name)
+
+
+async def _unique(verb: str, name: str, *arguments: bytes) -> Address:
+    check_service_name(name)
+    address: Address = await current_actor().worker.node_link.ask(verb, name, *arguments)
+    return address
+
+
+# -- names --
+
+
+def register(name: str) -> None:
+    """Give the current actor a name in this node, like ".store".
+
+    Raises NameTaken when another actor has it, ValueError and TypeError for a bad name.
+    """
+    actor = current_actor()
+    actor.worker.directory.register(name, actor.address)
+
+
+def query(name: str) -> Address | None:
+    """Return the address of the actor with this name, or None. Raises ValueError and TypeError for a bad name."""
+    return current_actor().worker.directory.find(name)
+
+
+def address(text: str) -> Address:
+    """Return the address that a text means: `:0100000a`, or `.name`.
+
+    Raises ActorDead when no actor has the name, ValueError for a text that is neither.
+    """
+    return current_actor().worker.directory.resolve(text)
+
+
+# -- the end of others --
+
+
+async def kill(address: Address | str) -> None:
+    """End an actor, as `exit` does, and wait until it has ended. Does nothing when it has ended already.
+
+    Raises ActorDead when no actor has the name, ValueError and TypeError for a bad address.
+    """
+    actor = current_actor()
+    worker = actor.worker
+    target = worker.directory.resolve(address)
+    if target == actor.address:
+        worker.endings.kill(actor)
+        raise asyncio.CancelledError("the actor kills itself")
+    await worker.calls.kill(actor.address, target)
+    await worker.node_link.ask(FREE_NAMES, target)  # the actor's names are free when this returns
