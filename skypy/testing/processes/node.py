@@ -85,8 +85,7 @@ class Node(NodeUnderTest):
     def _end(self) -> list[str]:
         problems: list[str] = []
         try:
-            for pid in self._living().values():
-                os.kill(pid, signal.SIGCONT)
+            self._signal_all(signal.SIGCONT)
             problems += self.end_clients()
             if self._hand is not None:
                 self._hand.close()
@@ -101,7 +100,8 @@ class Node(NodeUnderTest):
         except subprocess.TimeoutExpired:
             problems.append("the node does not end")
         finally:
-            self._kill_all()
+            self._signal_all(signal.SIGKILL)
+            self._process.wait(_SECONDS)
             self._runner.close()
         return problems + self.log_problems()
 
@@ -156,10 +156,9 @@ class Node(NodeUnderTest):
                 found[title] = int(name)
         return found
 
-    def _kill_all(self) -> None:
+    def _signal_all(self, signal_number: signal.Signals) -> None:
         for pid in self._living().values():
-            os.kill(pid, signal.SIGKILL)
-        self._process.wait(_SECONDS)
+            _signal(pid, signal_number)
 
     # -- what a test does --
 
@@ -178,8 +177,17 @@ class Node(NodeUnderTest):
 
     def _signal_worker(self, index: int, signal_number: signal.Signals) -> None:
         deadline = time.monotonic() + _SECONDS
-        while (pid := self._living().get(f"skypy: worker {index}")) is None:  # it is just being replaced
+        title = f"skypy: worker {index}"
+        while (pid := self._living().get(title)) is None or not _signal(pid, signal_number):  # it is being replaced
             if time.monotonic() > deadline:
                 raise AssertionError(f"worker {index} does not come back")
             time.sleep(_POLL_SECONDS)
+
+
+def _signal(pid: int, signal_number: signal.Signals) -> bool:
+    """Send a signal; return False if the process has ended meanwhile."""
+    try:
         os.kill(pid, signal_number)
+    except ProcessLookupError:
+        return False
+    return True
