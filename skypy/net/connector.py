@@ -47,8 +47,6 @@ class Connector:
                 continue
             self._socket = socket_
             self._peer = (host, port)
-            socket_.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            socket_.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             error_number = socket_.connect_ex((host, port))
             if error_number in (0, errno.EINPROGRESS):
                 self._shared.reactor.watch(self, WRITABLE)  # a connection that is there already is writable at once

@@ -24,9 +24,6 @@ def bind_and_listen(address: tuple[int, str, int], backlog: int, kernel: SocketK
     listening = kernel.stream_socket(family)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit both: small replies leave at once, and a peer that vanished is found out in the end.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listening.bind((host, port))
         listening.listen(backlog)
     except BaseException:

@@ -19,8 +19,15 @@ class SocketKernel(Kernel):
     """The calls of the socket service."""
 
     def stream_socket(self, family: int) -> socket.socket:
-        """Return a new TCP socket that does not block. Raises OSError."""
-        return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        """Return a new TCP socket that does not block. Raises OSError.
+
+        Clients that a listening socket accepts inherit its options: small replies leave at once, and a peer that has
+        vanished is found out in the end.
+        """
+        made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return made
 
     def accept(self, listening: socket.socket) -> tuple[socket.SocketType, tuple[Any, ...]]:
         """Return the next client of a listening socket, which does not block, and its address. Raises OSError.

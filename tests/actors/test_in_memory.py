@@ -46,7 +46,7 @@ def skypy_settings(skypy_settings: Settings, no_python: Path) -> Settings:
         if name not in NOT_IN_MEMORY
     ],
 )
-async def test_it(system: System, topic: str, name: str, placement: str) -> None:
+async def test_a_scenario_ends_well_in_memory(system: System, topic: str, name: str, placement: str) -> None:
     player = await system.newservice(topic, worker=1)
     outcome = await system.call(player, "play", name, placement)
     for pattern in outcome["expected"]:

@@ -19,5 +19,5 @@ PLAYED = [
 
 
 @pytest.mark.parametrize(("topic", "name", "placement"), PLAYED)
-def test_it(stage: RunningNode, topic: str, name: str, placement: str) -> None:
+def test_a_scenario_ends_well_among_processes(stage: RunningNode, topic: str, name: str, placement: str) -> None:
     stage.play(topic, name, placement)

@@ -33,7 +33,7 @@ def shared() -> Iterator[RunningNode]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_it(node: RunningNode, name: str) -> None:
+def test_a_scenario_of_a_hand_over_ends_well(node: RunningNode, name: str) -> None:
     if "given_up" in name:
         node.expect_trouble("came when no actor waited for it any more: closed")
     with node.connect() as client:

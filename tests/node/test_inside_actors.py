@@ -33,7 +33,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[RunningNode]:
     indirect=["shared"],
     scope="module",
 )
-def test_it(node: RunningNode, name: str) -> None:
+def test_a_scenario_inside_an_actor_ends_well(node: RunningNode, name: str) -> None:
     if "reset" in name:
         node.allow_trouble(r"^\[:01000001\] socket: error on \d+ Connection reset by peer$")
     with node.connect() as client:
