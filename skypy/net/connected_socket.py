@@ -308,4 +308,4 @@ class ConnectedSocket:
         Effect.FORCE_RESET: _force_reset,
         Effect.FREE: _free,
     }
-    """The methods that do an effect to the kernel's socket; the other effects are the Connection's or the service's."""
+    """The methods that do an effect to the kernel's socket; the Connection does the other effects itself."""

@@ -112,7 +112,7 @@ async def test_names_are_found_and_free_after_a_death(place: Place) -> None:
         await place.newservice("named", ".contract")
     await place.kill(named)
     assert place.query(".contract") is None
-    with pytest.raises(skypy.ActorDead, match=r'nobody has the name "\.contract"'):
+    with pytest.raises(skypy.ActorDead, match=r'no actor has the name "\.contract"'):
         await place.call(".contract", "who")
 
 

@@ -12,10 +12,10 @@ nothing, and that is how input pauses: there is no message for it.
 
 LEND and RETURN. At any time at most one side reads from the kernel. LEND is the last word of the socket service about
 input: all that it has read stands before LEND on the lane. RETURN is the last word of this side: it carries the
-position up to which this side has read, so the service goes on from there, and the errno that this side has met. The
-end of input is always left to the service, which meets it again when it reads on. Two things may cross LEND:
+position up to which this side has read, where the socket service goes on, and the errno that this side has met. The
+end of input is always left to the socket service, which meets it again when it reads on. Two things may cross LEND:
 
-- CLOSE, ABORT or BREAK, after which the service takes the reading back by itself, so LEND is ignored here;
+- CLOSE, ABORT or BREAK, after which the socket service takes the reading back by itself, so LEND is ignored here;
 - SHUTDOWN of the read half, or a buffer that is full: LEND is answered by RETURN at once.
 
 A descriptor is given up on FORGET alone: until then the socket service must not be the only process that holds the
@@ -156,7 +156,7 @@ class Lease:
         """Return the reading after a direct read met the end of input, or an errno.
 
         The socket service meets the end again and decides what it means. The kernel tells an errno only once, to the
-        side that asks first, so it goes along; until the service has it, an end-of-file that it reports is that errno.
+        side that asks first, so the errno goes along. Until it has arrived, an end-of-file in a report is that errno.
         """
         self._met = self._met or error
         self.give_back(error)
@@ -176,7 +176,7 @@ class Lease:
     def write_failed(self, error: int) -> None:
         """Forward the corked bytes with the errno that a direct write met: the socket service decides what it means.
 
-        EPIPE is not kept here: it comes behind the errno of the reset, and the service need not be told of it.
+        EPIPE is not kept here: it comes behind the errno of the reset, which is the one to keep.
         """
         if error != errno.EPIPE:
             self._met = self._met or error

@@ -76,7 +76,7 @@ class WriteHalf:
         return unsent
 
     def take_over(self, out: int, sent: int, *, writable: bool) -> None:
-        """Go on where the write half of the former worker was; `sent < out` while the service flushes its output."""
+        """Go on where the write half of the former worker was; `sent < out` while its output is still flushed."""
         self.out = out
         self.sent = sent
         self.writable = writable

@@ -33,7 +33,7 @@ class Directory:
             return check_address(parse_address(target))
         address = self.find(target)
         if address is None:
-            raise ActorDead(0, f'nobody has the name "{target}"')
+            raise ActorDead(0, f'no actor has the name "{target}"')
         return address
 
     def find(self, name: str) -> Address | None:

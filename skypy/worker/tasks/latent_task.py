@@ -29,7 +29,7 @@ T = TypeVar("T")
 class CoroutineProxy(Coroutine[Any, Any, Any]):
     """The coroutine of a Task that was initialised when its coroutine had begun already.
 
-    Such a Task has to wait for an object that the coroutine has yielded to somebody else. It can only be led there by
+    Such a Task has to wait for an object that the coroutine has yielded to another caller. It can only be led there by
     its own first step, which asks its coroutine for the next object to wait for. To resume the coroutine for that, in
     the hope that it yields the object again, works with most awaitables, which check in a loop whether they are done;
     others take any resumption for the end of the wait. So the Task drives this proxy, which answers the first step

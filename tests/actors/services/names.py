@@ -87,7 +87,7 @@ async def test_a_name_that_nobody_has_is_dead(others: Others) -> None:
     assert skypy.query(".nobody") is None
     assert await skypy.call(other, "ask", ".nobody") is None
     error = await raises(skypy.ActorDead, skypy.call(".nobody", "who"))
-    assert error.reason == 'nobody has the name ".nobody"'
+    assert error.reason == 'no actor has the name ".nobody"'
     assert skypy.send(".nobody", "who") is False
     with pytest.raises(TypeError):
         skypy.send(".nobody", "who", object())
