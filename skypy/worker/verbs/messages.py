@@ -127,12 +127,12 @@ class Response:
         self._used = False
 
     def __call__(self, value: Any = None) -> bool:
-        """Reply with a value; return False when the caller, in this worker, waits no more, and True when that is not known."""
+        """Reply with a value; return False when the caller is known to wait no more."""
         self._use()
         return self._replies.reply(self._request, value)
 
     def fail(self, exception: BaseException) -> bool:
-        """Let the caller get RemoteError; return False as a call of the response does."""
+        """Let the caller get RemoteError; return False when the caller is known to wait no more."""
         self._use()
         return self._replies.fail(self._request, exception)
 
