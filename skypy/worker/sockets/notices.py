@@ -42,14 +42,14 @@ class Notices:
             self._call(socket, "onwarning", socket.on_warning, unsent)
         elif unsent:
             text = f"socket: {unsent} bytes wait to be sent on {socket.id}"
-            _log.warning("%s", text, extra={"address": socket.owner.address})
+            _log.warning("%s", text, extra={"address": socket.reports_to.address})
 
     def _call(self, socket: StreamSocket, name: str, function: Callable[[int, Any], Any], news: object) -> None:
         if isinstance(news, CloseReason):  # a service gets the text, not our Enum
             news = str(news)
-        if socket.owner.life is not Life.ENDED:
+        if socket.reports_to.life is not Life.ENDED:
             coroutine = run_function(partial(function, socket.id, news))
-            self._scheduler.fork(socket.owner, coroutine, f"{name} of {socket.peer}")
+            self._scheduler.fork(socket.reports_to, coroutine, f"{name} of {socket.peer}")
 
 
 def log_error(actor: Actor, text: str) -> None:

@@ -147,7 +147,7 @@ class Ownership:
 
     def start(self, socket: StreamSocket, actor: Actor) -> None:
         """Make `actor` the owner, and begin (or go on) reading."""
-        if socket.started and socket.owner is actor:
+        if socket.owner is actor:
             return
         self._set_owner(socket, actor)
         socket.lease.start(actor.address)
@@ -161,17 +161,16 @@ class Ownership:
         listener.start(accept, actor)
 
     def _set_owner(self, socket: StreamSocket, actor: Actor) -> None:
-        if socket.owner is not actor:
+        if socket.reports_to is not actor:
             self._dispossess(socket)
         self.unclaimed.discard(socket)
-        socket.owner = actor
-        socket.started = True
+        socket.owner = socket.reports_to = actor
         actor.sockets.add(socket.id)
 
     def abandon(self, socket: StreamSocket) -> None:
         """Take the socket from its actor; another may start it, within the claim timeout."""
         self._dispossess(socket)
-        socket.started = False
+        socket.owner = None
         self.unclaimed.add(socket)
 
     def _dispossess(self, socket: StreamSocket) -> None:
@@ -180,11 +179,11 @@ class Ownership:
             self._scheduler.wake(Resumption(socket.reader))
             socket.reader = None
         socket.clear_callbacks()
-        socket.owner.sockets.discard(socket.id)
+        socket.reports_to.sockets.discard(socket.id)
 
     def release(self, socket: StreamSocket) -> None:
         """End an actor's ownership of a socket that is closed or yielded; if a task still reads, that ends."""
-        socket.owner.sockets.discard(socket.id)
+        socket.reports_to.sockets.discard(socket.id)
         self.unclaimed.discard(socket)
         self.wake_reader(socket)
 

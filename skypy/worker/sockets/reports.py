@@ -89,11 +89,11 @@ class SocketReports:
         socket.lease.accepted(actor.address)
         actor.sockets.add(id_)
         self._scheduler.run(actor, f"accept of {socket.peer}", self._accept, listener.accept, socket)
-        if not socket.started and socket.lease.state is OWNED:
+        if socket.owner is None and socket.lease.state is OWNED:
             self._ownership.unclaimed.add(socket)
 
     async def _accept(self, accept: Callable[[int, SocketAddress], Any], socket: StreamSocket) -> None:
-        actor = socket.owner  # it may give the client to others, and fail afterwards
+        actor = socket.reports_to  # it may give the client to others, and fail afterwards
         try:
             result = accept(socket.id, socket.peer)
             if inspect.isawaitable(result):
@@ -110,7 +110,7 @@ class SocketReports:
                 self._ownership.abort(socket)
 
     def _is_of(self, socket: StreamSocket, actor: Actor) -> bool:
-        return self._own.get(socket.id) is socket and socket.owner is actor
+        return self._own.get(socket.id) is socket and socket.reports_to is actor
 
     # -- input --
 
@@ -198,7 +198,7 @@ class SocketReports:
             return
         if not known_error:
             why = "" if reason == CloseReason.RESET else f" ({reason})"
-            log_error(socket.owner, f"socket: error on {socket.id} {os.strerror(error)}{why}")
+            log_error(socket.reports_to, f"socket: error on {socket.id} {os.strerror(error)}{why}")
         self._leases.wake_drainers(socket)
 
     def _forgotten(self, report: Report) -> None:

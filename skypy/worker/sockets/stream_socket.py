@@ -31,11 +31,7 @@ _JOIN_BELOW_BYTES: Final = 65536
 
 
 class StreamSocket:
-    """A TCP connection.
-
-    While `started` is True, `owner` is the actor that may read. Before, the connection is unclaimed: any actor may
-    start it, and `owner`, which has accepted or abandoned it, is the one that its log lines name.
-    """
+    """A TCP connection."""
 
     __slots__ = (
         "close_reason",
@@ -50,8 +46,8 @@ class StreamSocket:
         "peer",
         "read_half",
         "reader",
+        "reports_to",
         "sized",
-        "started",
         "unread_limit",
         "wakes_at",
         "write_half",
@@ -64,7 +60,7 @@ class StreamSocket:
         window: int,
         send: Callable[[Message], None],
         loop: asyncio.AbstractEventLoop,
-        owner: Actor,
+        reports_to: Actor,
         peer: SocketAddress,
         kernel: Kernel,
     ) -> None:
@@ -74,9 +70,10 @@ class StreamSocket:
         self.write_half = self.lease.write_half
         self.kernel = kernel
         self.loop = loop
-        self.owner = owner
-        self.started = False
-        """True once an actor has called start (or open): until then nothing can be read."""
+        self.owner: Actor | None = None
+        """The actor that has started (or opened) the connection and may read; None while it is unclaimed."""
+        self.reports_to = reports_to
+        """The actor that the log names: the owner, or the one that accepted or abandoned an unclaimed connection."""
         self.peer = peer
         self.local: SocketAddress | None = None
         """This end's address; None until it is asked for."""
@@ -168,11 +165,11 @@ class StreamSocket:
         Raises SocketClosed when the socket was closed or has changed hands meanwhile.
         """
         state = self.lease.state
-        if state is OWNED and self.started and self.owner is actor:
+        if state is OWNED and self.owner is actor:
             return
         if state is LeaseState.CLOSING:
             raise SocketClosed(f"socket {self.id} was closed while a task was reading from it")
-        if not self.started:
+        if self.owner is None:
             raise SocketClosed(f"socket {self.id} was abandoned while a task was reading from it")
         if self.owner is not actor or state is LeaseState.YIELDED:
             raise SocketClosed(f"socket {self.id} was taken over by another actor while a task was reading from it")

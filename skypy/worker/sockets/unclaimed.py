@@ -35,7 +35,7 @@ class Unclaimed:
 
     def _timed_out(self, socket: StreamSocket) -> None:
         log_error(
-            socket.owner,
+            socket.reports_to,
             f"socket: {socket.id} from {socket.peer} was not started by any actor within "
             f"claim_timeout ({self._claim_timeout:g} s): closed",
         )

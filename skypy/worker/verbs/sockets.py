@@ -21,7 +21,6 @@ from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.read_half import LENT, OPEN
 from skypy.core.wire.socket_lane import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.sockets.listener import ListenerSocket
-from skypy.worker.sockets.stream_socket import StreamSocket
 from skypy.worker.verbs.watching import connection
 from skypy.worker.worker import WorkerActor, current_actor
 
@@ -115,6 +114,7 @@ async def _resolve(actor: WorkerActor, host: str, port: int, flags: int) -> list
 
 
 # -- reading --
+# Each verb looks its socket up by itself: one more call would cost as much as the look-up.
 
 
 async def read(fd: int, n: int | None = None) -> bytes | None:
@@ -124,7 +124,10 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
     Raises SocketBroken once, behind the bytes that came before a reset; SocketBusy when another task reads;
     SocketClosed when the socket is not this actor's or is closed meanwhile.
     """
-    socket = _socket_to_read(fd)
+    actor = current_actor()
+    socket = actor.worker.sockets.own.get(fd)
+    if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
+        raise _not_readable(fd)
     half = socket.read_half
     needed = 1 if n is None else operator.index(n)
     if needed < 0:
@@ -135,9 +138,8 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
             socket.raise_if_broken()
             return None
         socket.lease.want(needed)
-        owner = socket.owner
         await socket.readable(needed, sized=n is not None)
-        socket.check_reader(owner)
+        socket.check_reader(actor)
     data = buffer.read(buffer.size if n is None else needed)
     if half.read > half.grant_above:
         socket.lease.want()
@@ -150,7 +152,10 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     Raises BufferLimit as soon as more than `limit` bytes have no separator: every byte stays, and can be taken with
     `read` or a larger limit. For the other errors see `read`.
     """
-    socket = _socket_to_read(fd)
+    actor = current_actor()
+    socket = actor.worker.sockets.own.get(fd)
+    if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
+        raise _not_readable(fd)
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
     half = socket.read_half
@@ -161,9 +166,8 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
             return None
         if half.read + limit >= half.limit:
             socket.lease.want(limit + len(sep))
-        owner = socket.owner
         await socket.readable()
-        socket.check_reader(owner)
+        socket.check_reader(actor)
     if half.read > half.grant_above:
         socket.lease.want()
     return line
@@ -174,13 +178,15 @@ async def readall(fd: int) -> bytes:
 
     Raises SocketBroken on a reset; the bytes that came before it stay for `read(fd)`. For the other errors see `read`.
     """
-    socket = _socket_to_read(fd)
+    actor = current_actor()
+    socket = actor.worker.sockets.own.get(fd)
+    if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
+        raise _not_readable(fd)
     half = socket.read_half
     while half.state is LENT or half.state is OPEN:
         socket.lease.want(half.buffer.size + half.window)
-        owner = socket.owner
         await socket.readable(half.buffer.size + half.window // 2)
-        socket.check_reader(owner)
+        socket.check_reader(actor)
     socket.raise_if_broken()
     return half.buffer.read_all()
 
@@ -191,15 +197,6 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
     if not sep:
         raise ValueError("the separator is empty")
     return bytes(sep), operator.index(limit)  # type: ignore[arg-type]  # raises TypeError
-
-
-def _socket_to_read(fd: int) -> StreamSocket:
-    """Return a connection that the current actor has started and that no other task reads from."""
-    actor = current_actor()
-    socket = actor.worker.sockets.own.get(fd)
-    if socket is None or socket.owner is not actor or not socket.started or (socket.reader is not None and socket.busy):
-        raise _not_readable(fd)
-    return socket
 
 
 # -- writing --
@@ -308,6 +305,6 @@ def _not_readable(fd: int) -> Exception:
         return TypeError(f"socket {fd} listens: it carries no bytes")
     if socket.busy:
         return SocketBusy(f"another task is reading from socket {fd}")
-    if socket.owner is actor:
+    if socket.reports_to is actor:
         return RuntimeError(f"socket {fd} has not been started: call `await socket.start({fd})` first")
     return SocketClosed(f"socket {fd} belongs to another actor: take it over with `await socket.start({fd})`")

@@ -81,15 +81,15 @@ def disconnected(fd: int) -> bool:
 def info(fd: int) -> SocketInfo:
     """Return what is known of one of this worker's sockets now. Raises SocketClosed for an unknown one."""
     socket = _any(fd)
-    owner, local = socket.owner.address, local_address(fd)
+    local = local_address(fd)
     if isinstance(socket, ListenerSocket):
-        return SocketInfo(fd, "listener", "LISTENING", owner, local, "", received=socket.accepted)
+        return SocketInfo(fd, "listener", "LISTENING", socket.owner.address, local, "", received=socket.accepted)
     tcp_info = _ask_kernel_of(socket)
     return SocketInfo(
         fd,
         "connection",
         _state(socket),
-        owner,
+        socket.reports_to.address,
         local,
         socket.peer,
         received=socket.read_half.read,
