@@ -34,7 +34,7 @@ def check_address(address: Address) -> Address:
     return address
 
 
-def process_number(address: Address) -> int:
+def process_number_of(address: Address) -> int:
     """Return the number of the process in which the actor lives or lived."""
     return address >> INDEX_BITS
 

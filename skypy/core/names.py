@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from skypy.core.address import Address, process_number
+from skypy.core.address import Address, process_number_of
 from skypy.core.errors import NameTaken
 
 W = TypeVar("W")
@@ -66,9 +66,9 @@ class Names(Generic[W]):
         """Free the names of an actor that has ended, and return them."""
         return self._free(lambda other: other == address)
 
-    def free_process(self, number: int) -> list[str]:
+    def free_process(self, process_number: int) -> list[str]:
         """Free the names of a worker that has died, and return them."""
-        return self._free(lambda other: process_number(other) == number)
+        return self._free(lambda other: process_number_of(other) == process_number)
 
     def _free(self, gone: Callable[[Address], bool]) -> list[str]:
         for name in [name for name, address in self._unique.items() if address is not None and gone(address)]:

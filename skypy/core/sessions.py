@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from skypy.core.address import Address, process_number
+from skypy.core.address import Address, process_number_of
 
 W = TypeVar("W")
 
@@ -50,9 +50,11 @@ class Sessions(Generic[W]):
         del self._waiting[session]
         return known[1]
 
-    def of_process(self, number: int) -> Iterator[tuple[Address, W]]:
+    def of_process(self, process_number: int) -> Iterator[tuple[Address, W]]:
         """End every session with a process that has died, and yield the actor that was asked and the wait of each."""
-        for session in [session for session, (peer, _) in self._waiting.items() if process_number(peer) == number]:
+        for session in [
+            session for session, (peer, _) in self._waiting.items() if process_number_of(peer) == process_number
+        ]:
             known = self._waiting.pop(session, None)
             if known is not None:  # else a task that was told before has given it up
                 yield known

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from skypy.core.address import Address, process_number
+from skypy.core.address import Address, process_number_of
 from skypy.core.wire.control_lane import LAUNCH
 from skypy.node.question import Question, Send
 
@@ -55,11 +55,11 @@ class Launcher:
         `started(address)` gets 0 if the service has ended before its start function had finished. `failed(key, text)`
         gets the reason if it could not be started.
         """
-        number = self._least_loaded() if worker is None else self._workers[worker]
+        process_number = self._least_loaded() if worker is None else self._workers[worker]
         launch_id = next(self._launch_ids)
-        self._launches[launch_id] = _Launch(number, started, failed)
-        self._load[number] += 1
-        self._send(number, (LAUNCH, launch_id, name, packed_arguments))
+        self._launches[launch_id] = _Launch(process_number, started, failed)
+        self._load[process_number] += 1
+        self._send(process_number, (LAUNCH, launch_id, name, packed_arguments))
 
     def launched(self, launch_id: int, address: Address) -> None:
         """End a launch, and pass the address to its caller."""
@@ -73,30 +73,30 @@ class Launcher:
 
     def actor_born(self, address: Address, reserved_by: int) -> None:
         """Count one actor more, which uses up a reservation of the worker `reserved_by` (0: there was none)."""
-        number = process_number(address)
-        self._load[number] += 1
-        self.end_reservation(number, reserved_by)
+        process_number = process_number_of(address)
+        self._load[process_number] += 1
+        self.end_reservation(process_number, reserved_by)
 
     def actor_ended(self, address: Address) -> None:
         """Count one actor less."""
-        self._load[process_number(address)] -= 1
+        self._load[process_number_of(address)] -= 1
 
-    def end_reservation(self, number: int, reserved_by: int) -> None:
-        """Take back a reservation on the worker with process number `number`, if `reserved_by` has one there."""
-        if self._reserved[reserved_by, number]:
-            self._reserved[reserved_by, number] -= 1
-            self._load[number] -= 1
+    def end_reservation(self, process_number: int, reserved_by: int) -> None:
+        """Take back a reservation on the worker with `process_number`, if `reserved_by` has one there."""
+        if self._reserved[reserved_by, process_number]:
+            self._reserved[reserved_by, process_number] -= 1
+            self._load[process_number] -= 1
 
-    def worker_died(self, number: int, reason: str) -> None:
+    def worker_died(self, process_number: int, reason: str) -> None:
         """Drop the load of a worker that has died, and end the launches there as failed."""
-        del self._load[number]
+        del self._load[process_number]
         for (reserved_by, where), count in list(self._reserved.items()):
-            if number in (reserved_by, where):
+            if process_number in (reserved_by, where):
                 del self._reserved[reserved_by, where]
-                if where != number:
+                if where != process_number:
                     self._load[where] -= count
         for launch_id, launch in list(self._launches.items()):
-            if launch.process_number == number:
+            if launch.process_number == process_number:
                 del self._launches[launch_id]
                 launch.failed(WORKER_DIED, f"its worker {reason}")
 
@@ -118,13 +118,13 @@ class Launcher:
 
     def reserve(self, question: Question) -> None:
         """Reserve for the next services of the worker that asks; answer with the process numbers of their workers."""
-        fewest = min(self._load[number] for number in self._workers.values())
+        fewest = min(self._load[process_number] for process_number in self._workers.values())
         numbers: list[int] = []
         for _ in range(min(1 + fewest // SERVICES_PER_RESERVATION, MOST_RESERVATIONS)):
-            number = self._least_loaded()
-            self._load[number] += 1
-            self._reserved[question.process_number, number] += 1
-            numbers.append(number)
+            process_number = self._least_loaded()
+            self._load[process_number] += 1
+            self._reserved[question.process_number, process_number] += 1
+            numbers.append(process_number)
         question.answer(numbers)
 
     # --
@@ -135,7 +135,7 @@ class Launcher:
         return launch
 
     def _least_loaded(self) -> int:
-        return min(self._workers.values(), key=lambda number: (self._load[number], number))
+        return min(self._workers.values(), key=lambda process_number: (self._load[process_number], process_number))
 
 
 def ended_while_starting(name: str) -> str:

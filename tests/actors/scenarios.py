@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import skypy
 from skypy import socket
-from skypy.core.address import process_number
+from skypy.core.address import process_number_of
 from skypy.worker.worker import Worker, current_actor
 
 LONG = 15.0
@@ -90,7 +90,7 @@ def here() -> Worker:
 
 def process_of(address: skypy.Address) -> int:
     """Return the number of the process that an actor lives in."""
-    return process_number(address)
+    return process_number_of(address)
 
 
 async def passes(condition: Callable[[], bool]) -> None:

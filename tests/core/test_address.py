@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.address import LAST_INDEX, format_address, make_address, parse_address, process_number
+from skypy.core.address import LAST_INDEX, format_address, make_address, parse_address, process_number_of
 
 process_numbers = st.integers(1, (1 << 40) - 1) | st.integers(1, 300)
 indexes = st.integers(1, LAST_INDEX)
@@ -20,7 +20,7 @@ def test_an_address_is_printed_as_skynet_prints_its_handles() -> None:
 @given(process_numbers, indexes)
 def test_an_address_tells_its_process_and_survives_being_printed(process: int, index: int) -> None:
     address = make_address(process, index)
-    assert process_number(address) == process
+    assert process_number_of(address) == process
     assert parse_address(format_address(address)) == address
 
 

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from skypy.core.address import process_number
+from skypy.core.address import process_number_of
 from skypy.core.settings import Settings
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import State
@@ -148,7 +148,7 @@ class System(NodeUnderTest):
         ] + [
             f"socket {one.id} of :{one.owner:08x} left open: its worker has ended"
             for one in self._node.connections
-            if not self._node.lives(process_number(one.owner))
+            if not self._node.lives(process_number_of(one.owner))
         ]
 
     def _neglected(self) -> list[Connection]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skypy.core.address import Address, check_address, process_number
+from skypy.core.address import Address, check_address, process_number_of
 from skypy.core.wire.socket_lane import Message
 from skypy.worker.actors.actor import Actor
 
@@ -39,7 +39,7 @@ class Routes:
 
         Raises ValueError when no address has this number, MailboxFull when too much is under way there.
         """
-        number = process_number(check_address(target))
+        number = process_number_of(check_address(target))
         if number == self._own_process:
             return False
         return self._send_to_process(number, message, size)
