@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import multiprocessing
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from skypy.core.wire.socket_lane import CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, SOCKET_FAILED, SOCKET_OPEN, WRITE
 from tests.net.players import HOST, Held
-from tests.net.stage import Stage, reset
+from tests.net.stage import Stage
 
 
 @pytest.mark.parametrize(
@@ -77,18 +78,23 @@ def await_reset(stage: Stage, held: Held) -> None:
     assert held.ends == [errno.ECONNRESET]
 
 
-def accept_and_reset(server: socket.socket) -> None:
-    """Reset every client at once."""
-    while True:
-        reset(server.accept()[0])
+HOSTILE_SERVER = """
+import socket, struct, sys
+
+server = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    client, _ = server.accept()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+"""
 
 
 def test_servers_that_reset_at_once_end_their_own_connections_only(stage: Stage) -> None:
     friend, friends_peer = stage.pair()
     server, port = stage.server()
     server.setblocking(True)
-    hostile = multiprocessing.get_context("fork").Process(target=accept_and_reset, args=(server,), daemon=True)
-    hostile.start()
+    command = [sys.executable, "-c", HOSTILE_SERVER, str(server.fileno())]
+    hostile = subprocess.Popen(command, pass_fds=[server.fileno()])
     try:
         for _ in range(100):
             answer = stage.worker.answer(stage.worker.connect(port))
@@ -97,8 +103,7 @@ def test_servers_that_reset_at_once_end_their_own_connections_only(stage: Stage)
             else:
                 assert (answer[0], answer[2]) == (SOCKET_FAILED, errno.ECONNRESET)
     finally:
-        hostile.terminate()
-        hostile.join()
-        hostile.close()
+        hostile.kill()
+        hostile.wait()
     assert stage.lines == []
     stage.echo(friend, friends_peer)

@@ -29,11 +29,11 @@ T = TypeVar("T")
 class CoroutineProxy(Coroutine[Any, Any, Any]):
     """The coroutine of a Task that was initialised when its coroutine had begun already.
 
-    Such a Task has to wait for an object that the coroutine has yielded to another caller. It can only be led there by
-    its own first step, which asks its coroutine for the next object to wait for. To resume the coroutine for that, in
-    the hope that it yields the object again, works with most awaitables, which check in a loop whether they are done;
-    others take any resumption for the end of the wait. So the Task drives this proxy, which answers the first step
-    with the object and is the coroutine's own `send` afterwards.
+    Such a Task has to wait for an object that its coroutine has yielded before, to `start_eagerly`. Only its own first
+    step leads it there, and that asks the coroutine for the next object. To resume the coroutine once more, in the hope
+    that it yields the same object, works with most awaitables, which loop until they are done; others take any
+    resumption for the end of the wait. So the Task drives this proxy. For the first step its `send` hands out the
+    object, afterwards it is the `send` of the coroutine, at no cost of Python code.
     """
 
     __slots__ = ("close", "coroutine", "send", "throw")
@@ -205,8 +205,9 @@ def _settle(task: Task, value: Any, error: BaseException | None) -> None:
         Future.set_result(task, value)
 
 
-# A LatentTask can be reached in two ways: as the current task of its loop, and among all tasks. In Python code of the
-# standard library and of services both pass here; _asyncio's own dictionary is seen by the code in C and by ours.
+# A LatentTask can be reached in two ways: as the current task of its loop, and among all tasks. For Python code, that
+# of asyncio and of services, both lead through one of the classes below. The dictionary of _asyncio itself is read by
+# code in C, which only compares what is in there, and by skypy.
 
 
 class _CurrentTasks(UserDict[asyncio.AbstractEventLoop, Any]):
