@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skypy.core.log_line import log_line
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
@@ -148,7 +149,7 @@ class Reactor:
             self.guarded(handler, look, now)
 
     def _failed(self, handler: Handler) -> None:
-        self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
+        self._log(log_line("socket service", f"a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}"))
         handler.fail()
 
     def _wait_seconds(self, longest_wait: float | None) -> float | None:

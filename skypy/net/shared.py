@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 from skypy.core.address import format_address
+from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
 from skypy.net.reactor import Reactor
@@ -64,4 +65,4 @@ class Shared:
 
     def log_for(self, owner: int, text: str) -> None:
         """Log a line for the actor that owned a socket, by its address."""
-        self._log(f"[{format_address(owner)}] {text}")
+        self._log(log_line(format_address(owner), text))

@@ -13,6 +13,7 @@ import sys
 import warnings
 from typing import Any, Final
 
+from skypy.core.log_line import log_line
 from skypy.node.worker_process import WorkerProcess, main
 from skypy.testing.leaks import open_files, sockets_of
 
@@ -58,7 +59,7 @@ class RealWorkerProcess(WorkerProcess):
 
     @staticmethod
     def _complain(text: str) -> None:
-        os.write(2, f"[{sys.argv[2]}] {text}\n".encode())
+        os.write(2, f"{log_line(sys.argv[2], text)}\n".encode())
 
 
 def _is_of_the_internet(descriptor: int) -> bool:

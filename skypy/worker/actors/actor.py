@@ -97,8 +97,8 @@ class Actor:
         _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
 
 
-NOBODY: Final = 0
-"""The session of a request that needs no answer, or has been answered."""
+NO_SESSION: Final = 0
+"""The session of a request that needs no answer or has been answered."""
 HERE: Final = -1
 """The session of a request whose caller is a task of this worker. Other sessions are calls of other workers."""
 UNANSWERED: Final = object()
