@@ -98,7 +98,7 @@ class Reactor:
             self._drop_cancelled()
 
     def _drop_cancelled(self) -> None:
-        """Remove cancelled timers in front, and all of them when they are the most: so each costs the same."""
+        """Remove the cancelled timers at the front, and all of them once they are the majority: each costs the same."""
         timers = self._timers
         while timers and timers[0][2].due is None:
             heapq.heappop(timers)

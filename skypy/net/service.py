@@ -33,7 +33,7 @@ from skypy.net.worker_lane import Serve, WorkerLane
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 RESERVED_DESCRIPTORS: Final = 64
-"""Kept free for lanes, epoll and the copies of descriptors on their way, so that nothing else meets the limit."""
+"""Descriptors kept free for lanes, epoll and the copies of descriptors on their way: only sockets meet the limit."""
 
 
 class SocketService:
@@ -84,7 +84,7 @@ class SocketService:
 
     @property
     def busy(self) -> bool:
-        """True if a worker is connected or a connection still open."""
+        """True if a worker is connected or a connection is still open."""
         return bool(self._lanes or self._sockets)
 
     def end_by_force(self) -> None:

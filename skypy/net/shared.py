@@ -58,9 +58,9 @@ class Shared:
         """The deadlines are replaced while the node stops."""
         self.spare = Spare(kernel)
         self.crowded = crowded
-        """Returns True if there are as many sockets as this process may hold."""
+        """A function that returns True if there are as many sockets as this process may hold."""
         self.freed = freed
-        """Is called when a connection has ended."""
+        """A function that is called when a connection has ended."""
         self._log = log
 
     def log_for(self, owner: int, text: str) -> None:

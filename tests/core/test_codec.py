@@ -108,6 +108,6 @@ def test_hostile_bytes_are_malformed(data: bytes) -> None:
 
 
 def test_a_malformed_frame_is_one_of_our_errors_and_keeps_its_cause() -> None:
-    with pytest.raises(SkypyError, match="1 bytes are no message") as raised:
+    with pytest.raises(SkypyError, match="1 bytes are not a message") as raised:
         unpack(b"\xc1")
     assert isinstance(raised.value.__context__, ValueError)

@@ -18,9 +18,9 @@ from skypy.node.worker_process import WorkerProcess, main
 from skypy.testing.leaks import open_files, sockets_of
 
 ERROR_MARK: Final = "\x1e"
-"""Stands before the first line of an error. It is in no other text of the log, where control characters are escaped."""
+"""The mark before the first line of an error. No other text of the log has it: control characters are escaped."""
 MORE_MARK: Final = "\x1f"
-"""Stands before each further line of an error."""
+"""The mark before each further line of an error."""
 
 
 class _MarkingFormatter(logging.Formatter):

@@ -22,7 +22,7 @@ from skypy.worker.messages.routes import Routes
 
 
 class Calls:
-    """Sends the messages of a worker's actors."""
+    """The sending side of a worker's actors."""
 
     def __init__(
         self,

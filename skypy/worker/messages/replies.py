@@ -23,7 +23,7 @@ _LONGEST_TEXT: Final = 100_000
 
 
 class Replies:
-    """Answers requests, each once: with a value, an exception, or the death of the actor that was asked."""
+    """The answers to requests, one for each: with a value, an exception, or the death of the actor that was asked."""
 
     def __init__(self, routes: Routes, scheduler: Scheduler, sessions: Sessions[asyncio.Future[Any]]) -> None:
         self._routes = routes

@@ -1,4 +1,4 @@
-"""The sockets of a worker: making them, and what is known of all of them."""
+"""The sockets of a worker: how they are made, and the facts about all of them."""
 
 from __future__ import annotations
 

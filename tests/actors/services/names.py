@@ -99,7 +99,7 @@ async def test_what_is_no_name_is_refused(others: Others) -> None:
     other = await others.start("names")
     for wrong in ("", ".", "name", "name.", ":0100000a", ".new\nline", ".\ud800"):
         for verb in (skypy.register, skypy.query):
-            with pytest.raises(ValueError, match="is no name"):
+            with pytest.raises(ValueError, match="is not a name"):
                 verb(wrong)
     for nonsense in (None, 1, b".name"):
         for verb in (skypy.register, skypy.query):
