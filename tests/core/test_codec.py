@@ -44,7 +44,7 @@ def test_tuples_come_back_as_lists_and_text_and_bytes_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j, print, [1, object()], {"key": object()}])
-def test_what_is_not_plain_is_refused(value: object) -> None:
+def test_a_value_that_is_not_plain_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         pack(value)
 
