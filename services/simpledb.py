@@ -23,11 +23,11 @@ def put(key: str, value: object) -> object:
 def incr(key: str, by: int = 1) -> int:
     """Add to the number of a key, which begins at 0, and return the sum.
 
-    Raises TypeError, which the caller gets as RemoteError, if the value is no number.
+    Raises TypeError, which the caller gets as RemoteError, if the value is not a number.
     """
     value = data.get(key, 0)
     if not isinstance(value, int):
-        raise TypeError(f'the value of "{key}" is no number')
+        raise TypeError(f'the value of "{key}" is not a number')
     data[key] = value + by
     return value + by
 

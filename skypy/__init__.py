@@ -26,7 +26,7 @@ else:
     import importlib
 
     def __getattr__(name: str) -> object:
-        """Load the public names when one of them is used first."""
+        """Load the public names when one of them is first used."""
         if name == "socket":  # `import skypy` alone is enough for skypy.socket
             return importlib.import_module("skypy.socket")
         private = name.startswith("_") and name != "__all__"  # a debugger's question is no reason to load anything

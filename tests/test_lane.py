@@ -44,7 +44,7 @@ def test_flushing_nothing_sends_nothing(ends: Ends) -> None:
     assert ends.there.receive() == []
 
 
-def test_what_the_kernel_does_not_take_now_is_kept_and_counted(ends: Ends) -> None:
+def test_output_that_the_kernel_does_not_take_is_kept_and_counted(ends: Ends) -> None:
     ends.here.send((BIG,))
     ends.here.send(("behind",))
     assert not ends.here.flush()
@@ -81,7 +81,7 @@ def test_messages_arrive_whole_whatever_the_pieces() -> None:
 
 
 @pytest.mark.parametrize("wrong", [HEADER.pack(1, 0, 0) + b"\xc1", HEADER.pack(1, 0, 0) + b"\x07"])
-def test_what_is_no_batch_is_malformed(wrong: bytes) -> None:
+def test_bytes_that_are_not_a_batch_are_malformed(wrong: bytes) -> None:
     here, there = lane_pair()
     lane = Lane(there)
     with here:
@@ -92,7 +92,7 @@ def test_what_is_no_batch_is_malformed(wrong: bytes) -> None:
 
 
 @pytest.mark.parametrize("unread", [False, True])
-def test_what_a_dead_peer_had_sent_is_read_before_the_end(ends: Ends, unread: bool) -> None:
+def test_messages_of_a_dead_peer_are_read_before_the_end(ends: Ends, unread: bool) -> None:
     if unread:
         ends.there.send(("never read",))
         ends.there.flush()

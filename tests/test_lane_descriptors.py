@@ -259,7 +259,7 @@ def test_a_batch_that_is_cut_off_by_the_end_is_dropped_with_its_descriptors(ends
     assert ends.there.take_descriptor() is None
 
 
-def test_closing_a_lane_closes_the_descriptors_that_nobody_took(ends: Ends, files: Files) -> None:
+def test_closing_a_lane_closes_the_descriptors_that_were_not_taken(ends: Ends, files: Files) -> None:
     for number, file in enumerate(files(3)):
         ends.here.send_with_descriptor((number,), file)
     everything(ends.here, ends.there)

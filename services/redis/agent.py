@@ -186,7 +186,7 @@ def words_on_line(buffer: bytes | bytearray, start: int) -> tuple[list[bytes], i
 def number_at(buffer: bytes | bytearray, start: int, largest: int, problem: str) -> tuple[int, int] | None:
     """Return the number on the line at `start` and the position of the next line, None if the line is not complete.
 
-    Raises ValueError with the text `problem` if it is no number, or larger than `largest`.
+    Raises ValueError with the text `problem` if it is not a number, or larger than `largest`.
     """
     end = buffer.find(b"\r\n", start)
     if end < 0 and len(buffer) - start <= LONGEST_LINE:

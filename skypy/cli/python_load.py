@@ -28,7 +28,7 @@ class Connection:
         self.sent_at: deque[float] = deque()
 
     def send(self, count: int) -> None:
-        """Queue so many lines, and send as much of the queue as the kernel takes."""
+        """Queue `count` lines, and send as much of the queue as the kernel takes."""
         self.sent_at.extend([time.perf_counter()] * count)
         self._unsent += self._line * count
         self.flush()

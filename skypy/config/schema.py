@@ -37,7 +37,7 @@ def _keys(settings: Any, table: str = "") -> dict[str, _Key]:
 
 
 _KEYS = _keys(Settings)
-del _KEYS["config_file"]  # an argument of the command line, no key
+del _KEYS["config_file"]  # an argument of the command line, not a key
 
 _PLACES = {key.rpartition(".")[2]: key for key in ("include", *_KEYS)}
 

@@ -16,7 +16,7 @@
     │   ├── SocketBusy              the caller: two readers on one socket
     │   ├── BufferLimit             the peer sent more than the reader allows
     │   └── ListenError             an address cannot be listened on; an OSError with its errno
-    └── MalformedFrame              (internal) another process sent bytes that are no message
+    └── MalformedFrame              (internal) another process sent bytes that are not a message
 
 InternalError stands outside of the tree: an invariant of skypy itself is broken. The errors marked as internal have no
 public name; programs catch them by their base.

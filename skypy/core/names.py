@@ -12,11 +12,11 @@ W = TypeVar("W")
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError if `name` cannot be the name of an actor, TypeError if it is no text."""
+    """Raise ValueError if `name` cannot be the name of an actor, TypeError if it is not a str."""
     if not isinstance(name, str):
         raise TypeError(f"a name is a str, not {type(name).__name__}")
     if not (name.startswith(".") and len(name) > 1 and name.isprintable()):
-        raise ValueError(f'{name!r} is no name: one begins with a dot and is printable, like ".store"')
+        raise ValueError(f'{name!r} is not a name: a name begins with a dot and is printable, like ".store"')
 
 
 class Names(Generic[W]):

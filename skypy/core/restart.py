@@ -6,7 +6,7 @@ from collections import deque
 
 
 class RestartIntensity:
-    """Allows at most `count` restarts within any `seconds`, like the intensity and period of Erlang/OTP."""
+    """A limit of `count` restarts within any `seconds`, like the intensity and period of Erlang/OTP."""
 
     def __init__(self, count: int, seconds: float) -> None:
         self.count = count

@@ -23,7 +23,7 @@ class Sessions(Generic[W]):
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[Address, W]] = {}
         self.late = 0
-        """The number of answers that came when the caller waited no more, or from an actor that was not asked."""
+        """The number of answers that came too late, or from an actor that was not asked."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -42,7 +42,7 @@ class Sessions(Generic[W]):
         self._waiting.pop(session, None)
 
     def answered(self, session: int, peer: Address) -> W | None:
-        """End a session and return the wait for its answer; None, and counted as late, when there is no such wait."""
+        """End a session and return the wait for its answer. Without such a wait count it as late and return None."""
         known = self._waiting.get(session)
         if known is None or known[0] != peer:
             self.late += 1

@@ -16,7 +16,7 @@ class Wakeable(Protocol):
 
 
 class Waiting(Wakeable, Protocol):
-    """A wait that may be in vain."""
+    """A wait that may also end with an exception."""
 
     def set_exception(self, exception: BaseException, /) -> None:
         """End the wait with an exception."""

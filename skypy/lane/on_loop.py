@@ -11,10 +11,11 @@ from skypy.lane.lane import Lane, LaneEnded
 
 
 class LoopLane:
-    """A lane on an asyncio loop: received batches go to a callback, and what is unsent leaves as soon as there is room.
+    """A lane on an asyncio loop: received batches go to a callback, and unsent output leaves as soon as there is room.
 
-    A lane ends when the other process closes it or sends bytes that are no batch. Both ends are handled alike: the lane
-    is closed, which also tells the other process, and then `ended` is called, once. After that, messages are dropped.
+    A lane ends when the other process closes it or sends bytes that are not a batch. Both cases are handled alike: the
+    lane is closed, which also tells the other process, and then `ended` is called, once. After that, messages are
+    dropped.
     """
 
     __slots__ = (
@@ -45,7 +46,7 @@ class LoopLane:
         """Watch `lane`, which belongs to this object from now on.
 
         `received(messages)` gets each batch that is not empty. `room()` is called when a lane that was full can take
-        more, and calls `flush`; None: `flush` is called itself.
+        more, and calls `flush`; None: `flush` itself is called.
         """
         self._lane = lane
         self._loop = loop

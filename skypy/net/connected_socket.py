@@ -22,7 +22,7 @@ _INPUT: Final = ~WRITABLE
 _READ_BUDGET_BYTES: Final = 262144
 """The input of one socket in a turn is at most this and one read, so that a fast peer does not starve the others."""
 _CLOSED_SOON_SECONDS: Final = 0.05
-"""An owner that has not closed by then when its peer has finished goes on with the half that is open."""
+"""The time in which most owners close once the peer has finished; one that does not goes on with its half."""
 _BUFFERS_PER_SEND: Final = 512
 """Well below the number that Linux takes in one sendmsg (UIO_MAXIOV, 1024)."""
 
@@ -257,7 +257,7 @@ class ConnectedSocket:
         EndDeadline(self._shared, self._call_at, self._undelivered, self._run_out_of_time, ends_delivered).start()
 
     def _await_answer(self) -> None:
-        # Mostly the owner closes at once. So only a connection that stays half closed for longer is watched for a
+        # Usually the owner closes at once. So only a connection that stays half closed for longer is watched for a
         # reset: that takes one call of epoll for one that is closed soon, not two.
         self._half_closed_lately = True
         self._call_at(self._shared.reactor.now() + _CLOSED_SOON_SECONDS, self._stay_half_closed)

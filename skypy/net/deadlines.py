@@ -15,7 +15,7 @@ from skypy.net.kernel_facts import tcp_info
 from skypy.net.shared import Shared
 
 CallAt = Callable[[float, Callable[[float], None]], None]
-"""Calls a function once a time has passed (seconds on the reactor's clock), in place of an earlier call."""
+"""A function that calls another once a time has passed (on the reactor's clock), in place of an earlier call."""
 
 _SHORTEST_LOOK_SECONDS: Final = 0.005
 """The first wait for the peer's acknowledgement of our FIN; later ones are ever longer."""

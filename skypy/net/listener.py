@@ -11,25 +11,10 @@ from typing import Final
 from skypy.core.wire.socket_lane import SOCKET_ERROR, Message
 from skypy.net.shared import Shared
 from skypy.system.poller import READABLE
-from skypy.system.socket_kernel import LINUX, SocketKernel
 
 _ACCEPTS_PER_TURN: Final = 64
 _COMPLAINTS_EVERY_SECONDS: Final = 1.0
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
-
-
-def bind_and_listen(address: tuple[int, str, int], backlog: int, kernel: SocketKernel = LINUX) -> socket.socket:
-    """Return a non-blocking listening socket on a resolved (family, host, port). Raises OSError."""
-    family, host, port = address
-    listening = kernel.stream_socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(backlog)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
 
 
 class Listener:

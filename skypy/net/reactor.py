@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skypy.core.log_line import log_line
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
@@ -97,7 +98,7 @@ class Reactor:
             self._drop_cancelled()
 
     def _drop_cancelled(self) -> None:
-        """Remove cancelled timers in front, and all of them when they are the most: so each costs the same."""
+        """Remove the cancelled timers at the front, and all of them once they are the majority: each costs the same."""
         timers = self._timers
         while timers and timers[0][2].due is None:
             heapq.heappop(timers)
@@ -148,7 +149,7 @@ class Reactor:
             self.guarded(handler, look, now)
 
     def _failed(self, handler: Handler) -> None:
-        self._log(f"[socket service] a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}")
+        self._log(log_line("socket service", f"a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}"))
         handler.fail()
 
     def _wait_seconds(self, longest_wait: float | None) -> float | None:

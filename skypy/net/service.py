@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
+from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CONNECTING, OWNED
@@ -23,7 +24,7 @@ from skypy.lane.lane import Lane
 from skypy.net.connected_socket import ConnectedSocket
 from skypy.net.connector import Connector
 from skypy.net.kernel_facts import local_address
-from skypy.net.listener import Listener, bind_and_listen
+from skypy.net.listener import Listener
 from skypy.net.netstat import row_of_connection, row_of_listener
 from skypy.net.owner_requests import OWNER_REQUESTS, serve
 from skypy.net.reactor import Reactor
@@ -32,7 +33,7 @@ from skypy.net.worker_lane import Serve, WorkerLane
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 RESERVED_DESCRIPTORS: Final = 64
-"""Kept free for lanes, epoll and the copies of descriptors on their way, so that nothing else meets the limit."""
+"""Descriptors kept free for lanes, epoll and the copies of descriptors on their way: only sockets meet the limit."""
 
 
 class SocketService:
@@ -83,7 +84,7 @@ class SocketService:
 
     @property
     def busy(self) -> bool:
-        """True if a worker is connected or a connection still open."""
+        """True if a worker is connected or a connection is still open."""
         return bool(self._lanes or self._sockets)
 
     def end_by_force(self) -> None:
@@ -98,7 +99,7 @@ class SocketService:
         error = errno.EADDRNOTAVAIL
         for address in addresses:
             try:
-                listening = bind_and_listen(tuple(address), backlog, self.shared.kernel)
+                listening = self.shared.kernel.listening_socket(tuple(address), backlog)
             except OSError as met:
                 error = met.errno or error
                 continue
@@ -240,7 +241,7 @@ class SocketService:
         """Close everything of a worker that is gone; its last message was read, so its output is flushed before FIN."""
         self._lanes.remove(worker)
         if reason:
-            self._log(f"[socket service] a worker's lane was ended: {reason}")
+            self._log(log_line("socket service", f"a worker's lane was ended: {reason}"))
         for listener in worker.listeners.values():
             listener.close()
         for lane, ticket in [key for key in self._connectors if key[0] is worker]:

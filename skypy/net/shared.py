@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 from skypy.core.address import format_address
+from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
 from skypy.net.reactor import Reactor
@@ -57,11 +58,11 @@ class Shared:
         """The deadlines are replaced while the node stops."""
         self.spare = Spare(kernel)
         self.crowded = crowded
-        """Returns True if there are as many sockets as this process may hold."""
+        """A function that returns True if there are as many sockets as this process may hold."""
         self.freed = freed
-        """Is called when a connection has ended."""
+        """A function that is called when a connection has ended."""
         self._log = log
 
     def log_for(self, owner: int, text: str) -> None:
         """Log a line for the actor that owned a socket, by its address."""
-        self._log(f"[{format_address(owner)}] {text}")
+        self._log(log_line(format_address(owner), text))

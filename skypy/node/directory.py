@@ -13,7 +13,7 @@ from skypy.node.question import Question, Send
 
 
 class Directory:
-    """Answers workers that ask for a name, a unique service or an entry of `[env]`."""
+    """The names, unique services and entries of `[env]`, and the answers to workers that ask for them."""
 
     def __init__(self, workers: Mapping[int, int], send: Send, launcher: Launcher, env: Mapping[str, str]) -> None:
         """Announce names to `workers`: index → process number of each that runs now. `env` is the config's table."""

@@ -12,8 +12,8 @@ from skypy.core.wire.control_lane import LAUNCH
 from skypy.node.question import Question, Send
 
 SERVICES_PER_RESERVATION: Final = 16
-"""A worker gets a reservation, and one more for each so many services of the worker with the fewest. So it need not ask
-for every service, and the services are spread nearly as if it did."""
+"""A worker that asks gets one reservation, and one more per this number of services on the least loaded worker. So it
+does not have to ask for every service, and the services are spread nearly as if it did."""
 MOST_RESERVATIONS: Final = 64
 
 WORKER_DIED: Final = "worker died"
@@ -29,7 +29,7 @@ class _Launch(NamedTuple):
 
 
 class Launcher:
-    """Starts services on workers, and reserves for services that workers start on each other."""
+    """The launches on workers, and the reservations for services that workers start on each other."""
 
     def __init__(self, workers: Mapping[int, int], send: Send) -> None:
         """Launch on `workers`: index → process number of each that runs now."""
@@ -72,13 +72,13 @@ class Launcher:
         launch.failed(key, text)
 
     def actor_born(self, address: Address, reserved_by: int) -> None:
-        """Count one actor more, which uses up a reservation of the worker `reserved_by` (0: there was none)."""
+        """Count a new actor, which uses up a reservation of the worker `reserved_by` (0: there was none)."""
         process_number = process_number_of(address)
         self._load[process_number] += 1
         self.end_reservation(process_number, reserved_by)
 
     def actor_ended(self, address: Address) -> None:
-        """Count one actor less."""
+        """Take an actor that has ended off the count."""
         self._load[process_number_of(address)] -= 1
 
     def end_reservation(self, process_number: int, reserved_by: int) -> None:

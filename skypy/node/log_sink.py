@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 
+from skypy.core.log_line import log_line
 from skypy.system import standard_error
 from skypy.system.kernel import LINUX, Kernel
 
@@ -39,14 +40,14 @@ class LogSink:
 
     def write(self, line: bytes) -> None:
         """Write one line, given without its newline. Lines that cannot be written are lost; a later one counts them."""
-        if self._lost and self._put(b"[node] %d lines of the log were lost" % self._lost):
+        if self._lost and self._put(log_line("node", f"{self._lost} lines of the log were lost").encode()):
             self._lost = 0
         if not self._put(line):
             self._lost += 1
 
     def note(self, text: str) -> None:
         """Write one line of the node itself."""
-        self.write(f"[node] {text}".encode())
+        self.write(log_line("node", text).encode())
 
     def complain(self, text: str) -> None:
         """Write lines that the user must see, and therefore also to standard error if the log goes to a file."""

@@ -46,7 +46,7 @@ from skypy.system.this_process import block_stop_signals, set_title
 
 RESTARTS: Final = 5
 RESTART_PERIOD_SECONDS: Final = 10.0
-"""More deaths than this within the period are no accident: a node that restarts for ever serves no client."""
+"""More deaths than this within the period are not an accident: a node that restarts for ever serves no client."""
 _MARGIN_SECONDS: Final = 1.0
 """The time that a child gets beyond its own limits."""
 

@@ -21,7 +21,7 @@ class Beginning(NamedTuple):
     settings: Settings
     node_start: NodeStart
     messages: Sequence[Any]
-    """The messages of the node that have come behind the settings."""
+    """The messages of the node that came behind the settings."""
 
 
 def be_a_child(title: str) -> Beginning:

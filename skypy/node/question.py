@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from skypy.core.wire.control_lane import ANSWER, REFUSAL
 
 Send: TypeAlias = Callable[[int, tuple[Any, ...]], None]
-"""Sends a message to the worker with a process number."""
+"""A function that sends a message to the worker with a process number."""
 
 
 class Question:

@@ -15,7 +15,7 @@ _SAME_SIGNAL_SECONDS: Final = 0.01
 
 
 class SignalHandlers:
-    """Stops the node at the first SIGINT or SIGTERM and kills it at the second; reopens the log at SIGHUP."""
+    """The handlers: a first SIGINT or SIGTERM stops the node, a second kills it, SIGHUP reopens the log."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, log: LogSink, stop: Callable[[str], None], kill: Callable[[], None]

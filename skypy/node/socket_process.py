@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.errors import MalformedFrame
+from skypy.core.log_line import log_line
 from skypy.core.wire.control_lane import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.net.service import SocketService
@@ -66,7 +67,8 @@ class SocketProcess:
             elif message[0] == STOP_NOW:
                 self._stop_now(0.0)
             elif descriptor is None:
-                self._log(f"[socket service] a worker cannot join: message {message[0]} came without its descriptor")
+                text = f"a worker cannot join: message {message[0]} came without its descriptor"
+                self._log(log_line("socket service", text))
             elif message[0] == JOIN:
                 self.socket_service.add_lane(Lane(self._kernel.socket_of(descriptor), self._kernel), message[1])
             else:

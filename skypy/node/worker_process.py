@@ -37,7 +37,7 @@ from skypy.worker.worker import Worker
 _log: Final = logging.getLogger("skypy")
 _BUS_LINGER_SECONDS: Final = 1.0
 _GARBAGE_COLLECTOR_THRESHOLDS: Final = (10_000, 20, 20)
-"""Services and messages that wait are no garbage: with Python's own 700, 10, 10 the collector looks at each again and
+"""Services and messages that wait are not garbage: with Python's own 700, 10, 10 the collector looks at each again and
 again, which takes half of the time of starting services."""
 
 
@@ -101,7 +101,7 @@ class WorkerProcess:
 
     def _bus_broken(self) -> None:
         """End this process, which is replaced, because another worker has sent bytes that cannot be read."""
-        _log.error("another worker has sent bytes that are no messages")
+        _log.error("another worker has sent bytes that are not messages")
         self.exit_status = 1
         self._stop()
 

@@ -1,4 +1,4 @@
-"""The calls to the operating system, of which a test can have others in memory (`skypy.testing.memory.kernel`).
+"""The calls to the operating system, which `skypy.testing.memory.kernel` replaces in memory.
 
     kernel            descriptors by number, lanes, the clocks, limits, and the sockets made from received descriptors
     socket_kernel     the further calls of the socket service: TCP sockets, and resets

@@ -1,4 +1,4 @@
-"""The calls about descriptors, by number, of which `skypy.testing` has others in memory; and the clocks and limits."""
+"""The calls about descriptors, the clocks and the limits; `skypy.testing.memory` has a kernel of its own."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def refuse_fin(socket_: socket.SocketType) -> None:
     """Let the kernel drop the peer's FIN, which would put a connection that was finished here into TIME_WAIT at once.
 
     A peer that closes as soon as it sees this side's FIN is faster than any program that waits for FIN_WAIT2. Without
-    the peer's FIN the connection stays in FIN_WAIT2 until the peer has acknowledged everything, this side's FIN
+    the peer's FIN the connection stays in FIN_WAIT until the peer has acknowledged everything, this side's FIN
     included, and can then be reset: the peer has every byte and a clean end. The filter needs no privilege.
     """
     socket_.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, _FILTER)

@@ -29,6 +29,19 @@ class SocketKernel(Kernel):
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return made
 
+    def listening_socket(self, address: tuple[int, str, int], backlog: int) -> socket.socket:
+        """Return a new socket that listens on a resolved (family, host, port). Raises OSError."""
+        family, host, port = address
+        listening = self.stream_socket(family)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            listening.listen(backlog)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
+
     def accept(self, listening: socket.socket) -> tuple[socket.SocketType, tuple[Any, ...]]:
         """Return the next client of a listening socket, which does not block, and its address. Raises OSError.
 

@@ -21,7 +21,7 @@ def set_title(title: str) -> None:
 
 
 def leave_signals_to_the_node() -> None:
-    """Do nothing when a signal comes that stops a node: the node alone orders the end of its children.
+    """Let the signals that stop a node do nothing here: the node alone orders the end of its children.
 
     A terminal and a service manager send such signals to the whole group. They get a handler here rather than being
     ignored, because programs that a service starts would inherit that.

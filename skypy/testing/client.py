@@ -98,7 +98,7 @@ class Client:
         self._in_memory().throttle.held = True
 
     def release(self) -> None:
-        """Let arrive what was held. Raises RuntimeError in a real node."""
+        """Let the held bytes arrive. Raises RuntimeError in a real node."""
         endpoint = self._in_memory()
         endpoint.throttle.held = False
         endpoint.transmit()

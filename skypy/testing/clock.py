@@ -26,5 +26,5 @@ class Clock:
         self._loop.autojump = value
 
     async def advance(self, seconds: float) -> None:
-        """Let seconds pass; what is due on the way happens in its order."""
+        """Let seconds pass; everything that is due meanwhile happens in its order."""
         await self._loop.advance(seconds)

@@ -45,7 +45,7 @@ class Expectations:
 
 
 class Journal(logging.Handler):
-    """Collects everything that a node would write to its log."""
+    """A collection of everything that a node would write to its log."""
 
     def __init__(self, expectations: Expectations) -> None:
         super().__init__(logging.INFO)
@@ -87,7 +87,7 @@ class Journal(logging.Handler):
         self.add(line, error=True)
 
     def add(self, text: str, *, error: bool) -> None:
-        """Add an entry of one or more lines. An error that is allowed now is none."""
+        """Add an entry of one or more lines. An error that is allowed now does not count."""
         text = text.encode("utf-8", "backslashreplace").decode()
         self.lines += text.split("\n")
         if error and not self._expectations.allows(text):

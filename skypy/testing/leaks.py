@@ -42,7 +42,7 @@ class Inventory:
         self._in_memory = open_descriptors()
 
     def problems(self) -> list[str]:
-        """Return complaints about everything that exists now and did not then."""
+        """Return complaints about everything that exists now and did not exist then."""
         files = [
             f"{path} (descriptor {descriptor})"
             for descriptor, path in open_files().items()
@@ -65,7 +65,7 @@ class InterpreterState:
         self._random = random.getstate()
 
     def restore(self, service_path: Sequence[str]) -> None:
-        """Restore it, and unload the helper modules of services below `service_path`.
+        """Restore the state, and unload the helper modules of services below `service_path`.
 
         They belong to workers that have ended.
         """

@@ -18,7 +18,7 @@ NO_START: Final = "none"
 
 
 def read_seeds(item: pytest.Item) -> int:
-    """Return how many seeds a test is played with; the closest marker wins."""
+    """Return the number of seeds that a test is played with; the closest marker wins."""
     marker = next((one for one in item.iter_markers("skypy") if "seeds" in one.kwargs), None)
     return 1 if marker is None else int(marker.kwargs["seeds"])
 

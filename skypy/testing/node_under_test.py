@@ -113,15 +113,15 @@ class NodeUnderTest(ABC):
     def _new_client(self) -> Client: ...
 
     def kill_worker(self, index: int) -> None:
-        """End a worker's process at once, as SIGKILL does; the node replaces it. Raises ValueError for no worker."""
+        """End a worker's process at once, as SIGKILL does; the node replaces it. Raises ValueError for a bad index."""
         self._check_and_signal(index, signal.SIGKILL)
 
     def suspend_worker(self, index: int) -> None:
-        """Stop a worker's process, as SIGSTOP does: it exists and does nothing. Raises ValueError for no worker."""
+        """Stop a worker's process, as SIGSTOP does: it exists and does nothing. Raises ValueError for a bad index."""
         self._check_and_signal(index, signal.SIGSTOP)
 
     def resume_worker(self, index: int) -> None:
-        """Let a suspended worker go on, as SIGCONT does. Raises ValueError for no worker."""
+        """Let a suspended worker go on, as SIGCONT does. Raises ValueError for a bad index."""
         self._check_and_signal(index, signal.SIGCONT)
 
     def _check_and_signal(self, index: int, signal_number: signal.Signals) -> None:

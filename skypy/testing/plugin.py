@@ -33,7 +33,7 @@ _MARKER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("skypy")
     group.addoption("--skypy-seed", type=int, help="the seed of the order of events: repeats a test that has failed")
-    group.addoption("--skypy-seeds", type=int, help="play every test of the fixture `system` with so many seeds")
+    group.addoption("--skypy-seeds", type=int, help="play every test of the fixture `system` with this number of seeds")
     parser.addini("skypy_service_path", "folders with services, relative to the ini file", type="paths")
 
 

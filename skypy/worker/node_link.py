@@ -28,7 +28,7 @@ class NodeLink:
         handlers: Mapping[int, Callable[..., None]],
         node_gone: Callable[[], None],
     ) -> None:
-        """`handlers` take the fields of a message that is no answer, by its kind; `node_gone` is for the node's end."""
+        """`handlers` take the fields of all messages but answers, by their kind; `node_gone` is for the node's end."""
         self._control = control
         self._scheduler = scheduler
         self._loop = scheduler.loop
@@ -40,7 +40,7 @@ class NodeLink:
         """Messages that came before the answer that `ask_now` was waiting for."""
         self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
         self.flush = self._lane.flush
-        """Send as much as the lane takes; the rest follows when there is room."""
+        """The function that sends as much as the lane takes; the rest follows when there is room."""
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Send a message to the node at once."""
@@ -48,7 +48,7 @@ class NodeLink:
         self.flush()
 
     def send_later(self, message: tuple[Any, ...]) -> None:
-        """Send a message at the end of this turn: messages that come in numbers cost one system call."""
+        """Send a message at the end of this turn: a burst of messages costs one system call."""
         if self._control.idle:  # else a flush is due already, or comes when there is room
             self._scheduler.send_last(self.flush)
         self._control.send(message)
@@ -64,7 +64,7 @@ class NodeLink:
             self._waiting.pop(ticket, None)
 
     def ask_now(self, verb: str, *arguments: Any) -> Any:
-        """Return the node's answer, and let nothing else run meanwhile: for rare verbs that are no coroutines.
+        """Return the node's answer, and let nothing else run meanwhile: for rare verbs that are plain functions.
 
         This blocks the worker, which is harmless because the node never blocks. Raises as `ask` does, and ServiceError
         when the node is gone.

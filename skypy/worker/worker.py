@@ -70,7 +70,7 @@ class Worker:
         settings: Settings,
         lane: Lane,
         scheduler: Scheduler,
-        service_gone: Callable[[], None],
+        socket_service_gone: Callable[[], None],
         node_link: NodeLink,
         send_to_process: Callable[[int, tuple[Any, ...], int], bool],
         node_start: NodeStart,
@@ -78,7 +78,7 @@ class Worker:
     ) -> None:
         """Put the parts together.
 
-        `service_gone` is called when the `lane` to the socket service has ended, after which nothing can be served.
+        `socket_service_gone` is called when the `lane` to the socket service has ended: nothing can be served then.
         `send_to_process(number, message, size)` sends a message to another worker; see `Bus.send`.
         """
         sys.path += [folder for folder in settings.service_path if folder not in sys.path]  # for helper modules
@@ -92,7 +92,7 @@ class Worker:
             lane,
             scheduler,
             settings.socket,
-            service_gone,
+            socket_service_gone,
             kernel,
             alone=settings.workers == 1,
         )

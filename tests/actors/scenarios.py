@@ -33,7 +33,7 @@ class Others:
         self.together = placement == "together"
         self.started: list[skypy.Address] = []
         self.expected: list[str] = []
-        self._workers = itertools.cycle((2, 1))  # who plays is on worker 1
+        self._workers = itertools.cycle((2, 1))  # the player is on worker 1
 
     def where(self) -> int | Literal["here"]:
         """Return the worker where the next one starts."""

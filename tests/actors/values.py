@@ -88,7 +88,7 @@ def bad_values() -> list[tuple[str, Any]]:
 
 
 def nested(depth: int) -> list[Any]:
-    """Return lists in lists, so many in all."""
+    """Return lists in lists, `depth` levels of them."""
     value: list[Any] = []
     for _ in range(depth - 1):
         value = [value]

@@ -20,7 +20,7 @@ def send_all(one: Bus, number: int, messages: list[Any]) -> None:
         assert one.send(number, message, SMALL) is True
 
 
-def test_what_is_sent_before_a_flush_arrives_as_one_batch_in_order(bus: Buses) -> None:
+def test_messages_sent_before_a_flush_arrive_as_one_batch_in_order(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
     send_all(one, 2, [[1, "a"], [2, b"b"], [3, None]])
     one.flush()
@@ -135,7 +135,7 @@ def test_a_flood_lets_others_run(bus: Buses) -> None:
     assert max(steps) <= 60  # no callback waited for all of them
 
 
-def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:
+def test_messages_behind_a_batch_that_fails_are_read(bus: Buses) -> None:
     arrived: list[Any] = []
 
     def received(messages: list[Any]) -> None:
@@ -156,7 +156,7 @@ def test_what_comes_behind_a_batch_that_fails_is_read(bus: Buses) -> None:
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_flushed_before_the_end_arrives(bus: Buses) -> None:
+def test_messages_flushed_before_the_end_arrive(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
     send_all(one, 2, [["x" * 1_000_000, number] for number in range(10)])
     one.flush()
@@ -165,7 +165,7 @@ def test_what_was_flushed_before_the_end_arrives(bus: Buses) -> None:
     bus.loop.run_until_complete(closing)
 
 
-def test_who_does_not_read_does_not_hold_up_the_end(bus: Buses) -> None:
+def test_a_peer_that_does_not_read_does_not_hold_up_the_end(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join_slowly(2, lambda _, __: None)
     bus.loop.remove_reader(bus.buses[2]._peers[1].lane._descriptor)  # type: ignore[union-attr]
     send_all(one, 2, [["x" * 1_000_000] for _ in range(10)])

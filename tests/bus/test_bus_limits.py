@@ -37,7 +37,7 @@ def frame(body: bytes) -> bytes:
         frame(os.urandom(64) + b"\xc1"),
     ],
 )
-def test_what_is_no_batch_ends_the_lane_and_concerns_no_other(bus: Buses, data: bytes) -> None:
+def test_bytes_that_are_not_a_batch_end_their_lane_and_no_other(bus: Buses, data: bytes) -> None:
     one, two = bus.join(1), bus.join(2)
     ours, theirs = lane_pair()
     two.join(9, Lane(theirs))
@@ -83,7 +83,7 @@ def test_nothing_is_taken_from_the_dead(bus: Buses) -> None:
     bus.run_until(lambda: bus.messages(2) == [["from the living"]])
 
 
-def test_what_a_process_sent_before_it_died_arrives(bus: Buses) -> None:
+def test_messages_that_a_process_sent_before_it_died_arrive(bus: Buses) -> None:
     one, two = bus.join(1), bus.join(2)
     one.send(2, ["last words"], SMALL)
     bus.loop.run_until_complete(one.close(1))
@@ -94,7 +94,7 @@ def test_what_a_process_sent_before_it_died_arrives(bus: Buses) -> None:
     assert two.send(1, ["late"], SMALL) is False
 
 
-def test_what_was_sent_to_a_dead_process_does_not_reach_the_next_one(bus: Buses) -> None:
+def test_messages_for_a_dead_process_do_not_reach_the_next_one(bus: Buses) -> None:
     one = bus.join(1)
     one.send(2, ["to the second"], SMALL)
     one.flush()
@@ -105,7 +105,7 @@ def test_what_was_sent_to_a_dead_process_does_not_reach_the_next_one(bus: Buses)
     bus.run_until(lambda: bus.messages(3) == [["to the third"]])
 
 
-def test_whoever_has_no_lane_yet_is_asked_about_once_and_gets_what_was_sent(bus: Buses) -> None:
+def test_a_process_without_a_lane_is_asked_about_once_and_gets_its_messages_later(bus: Buses) -> None:
     one = bus.join(1)
     for number in range(3):
         one.send(2, ["early", number], SMALL)
@@ -148,7 +148,7 @@ def fill(send: Callable[[bytes], bool]) -> int:
     raise AssertionError("there is no end")
 
 
-def test_what_is_under_way_to_one_peer_is_bounded(bus: Buses) -> None:
+def test_the_bytes_under_way_to_one_peer_are_bounded(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(3)
     count = fill(lambda data: one.send(2, [data], MEGABYTE))  # there is no such process
     assert count == BUDGET_BYTES // MEGABYTE
@@ -161,7 +161,7 @@ def test_what_is_under_way_to_one_peer_is_bounded(bus: Buses) -> None:
     bus.run_until(lambda: bus.messages(3) == [["others are not concerned"]])
 
 
-def test_who_comes_late_gets_everything_and_makes_room(bus: Buses) -> None:
+def test_a_peer_that_joins_late_gets_everything_and_makes_room(bus: Buses) -> None:
     one = bus.join(1)
     count = fill(lambda data: one.send(2, [data], MEGABYTE))
     one.flush()
@@ -207,7 +207,7 @@ def _is_less_than_half_full(bus: Buses) -> bool:
     return peer.sent - peer.handled < BUDGET_BYTES // 2
 
 
-def test_what_has_arrived_and_was_not_handled_is_still_under_way(bus: Buses) -> None:
+def test_messages_that_have_arrived_and_were_not_handled_are_still_under_way(bus: Buses) -> None:
     one = bus.join(1)
     arrived: list[Any] = []
     unhandled: list[Callable[[], None]] = []

@@ -50,7 +50,7 @@ def test_other_text_is_no_address(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [":0100000a ", ":0100000a\n", ": 100000a", ":-100000a", ":0x00000a", ":" + "0" * 17])
-def test_what_a_number_may_hold_elsewhere_is_refused_here_and_quoted(text: str) -> None:
+def test_other_forms_of_numbers_are_refused_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address") as raised:
         parse_address(text)
     assert f'"{text}"' in str(raised.value)

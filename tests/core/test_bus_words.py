@@ -29,7 +29,7 @@ def test_other_arguments_are_packed_when_they_are_sent(args: tuple[Any, ...]) ->
     assert size == len(payload) + len("do") + OVERHEAD_BYTES
 
 
-def test_what_is_changed_after_it_was_sent_arrives_as_it_was() -> None:
+def test_a_value_that_is_changed_after_it_was_sent_arrives_as_it_was() -> None:
     values = [1, 2]
     message, _ = request(TARGET, SOURCE, SESSION, "do", (values,), {})
     answer, _ = reply(SOURCE, TARGET, SESSION, values)
@@ -64,7 +64,7 @@ def test_the_size_is_that_of_command_and_text_and_what_waiting_costs(args: tuple
 
 
 @pytest.mark.parametrize(("value", "error"), [(1 << 64, ValueError), ("\udc80", ValueError), (object(), TypeError)])
-def test_what_no_message_carries_is_refused_where_it_is_sent(value: Any, error: type[Exception]) -> None:
+def test_a_value_that_no_message_carries_is_refused_where_it_is_sent(value: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         request(TARGET, SOURCE, SESSION, "do", (value,), {})
     with pytest.raises(error):

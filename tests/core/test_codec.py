@@ -44,7 +44,7 @@ def test_tuples_come_back_as_lists_and_text_and_bytes_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j, print, [1, object()], {"key": object()}])
-def test_what_is_not_plain_is_refused(value: object) -> None:
+def test_a_value_that_is_not_plain_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         pack(value)
 
@@ -108,6 +108,6 @@ def test_hostile_bytes_are_malformed(data: bytes) -> None:
 
 
 def test_a_malformed_frame_is_one_of_our_errors_and_keeps_its_cause() -> None:
-    with pytest.raises(SkypyError, match="1 bytes are no message") as raised:
+    with pytest.raises(SkypyError, match="1 bytes are not a message") as raised:
         unpack(b"\xc1")
     assert isinstance(raised.value.__context__, ValueError)

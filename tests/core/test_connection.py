@@ -106,7 +106,7 @@ def test_a_read_never_goes_beyond_the_credit() -> None:
     assert made.read_half.read_size == 36
 
 
-def test_what_is_discarded_needs_no_credit_and_is_read_in_large_pieces() -> None:
+def test_discarded_input_needs_no_credit_and_is_read_in_large_pieces() -> None:
     made, heard = connection(limit=0)
     made.shutdown("r")
     assert made.wants_read
@@ -211,7 +211,7 @@ def test_a_reset_while_lingering_is_a_loss_if_something_was_not_acknowledged(und
     assert made.end_of_input(errno.ECONNRESET, undelivered=undelivered) == (*lost, Effect.FREE)
 
 
-def test_what_an_owner_has_not_seen_acknowledged_is_its_own_affair() -> None:
+def test_output_that_an_owner_has_not_seen_acknowledged_is_its_own_affair() -> None:
     made, heard = connection()
     assert made.end_of_input(errno.ECONNRESET, undelivered=True) == (Effect.FREE,)
     assert heard.kinds() == [SOCKET_CLOSE, SOCKET_FORGET]

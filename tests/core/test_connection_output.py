@@ -26,7 +26,7 @@ from tests.core.ends import ID, connection
 # -- output --
 
 
-def test_what_the_worker_hands_over_is_sent_half_sent_first_then_high_then_low() -> None:
+def test_forwarded_output_is_sent_half_sent_first_then_high_then_low() -> None:
     made, _ = connection()
     assert made.write(10, [(HALF_SENT, b"rest"), (HIGH, b"high"), (LOW, b"low")], 0) == ()
     made.write(21, [(LOW, b"low 2"), (HIGH, b"high 2")], 0)
@@ -174,7 +174,7 @@ def test_a_peer_that_never_finishes_is_reset_and_a_loss_if_it_has_not_acknowledg
     assert made.deadline_passed(undelivered=undelivered) == (*lost, Effect.FORCE_RESET, Effect.FREE)
 
 
-def test_what_was_queued_is_always_undelivered() -> None:
+def test_queued_output_counts_as_undelivered() -> None:
     made, _ = connection(queued=b"abc")
     made.close()
     assert made.deadline_passed(undelivered=True)[0] is Effect.LOG_LOST

@@ -59,7 +59,7 @@ def test_the_bytes_handed_in_may_be_overwritten_afterwards() -> None:
     assert [frame.messages for frame in received] == [[[1, b"first"]], [[2, b"second"]]]
 
 
-def test_what_a_whole_frame_holds_outlives_the_bytes_handed_in() -> None:
+def test_the_messages_of_a_frame_outlive_the_bytes_handed_in() -> None:
     memory = bytearray(encode([[1, b"bytes"]]))
     [frame] = FrameDecoder().feed(memoryview(memory))
     memory[:] = bytes(len(memory))
@@ -105,7 +105,7 @@ def test_a_body_that_is_not_exactly_one_value_is_malformed(body: bytes) -> None:
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=40).map(framed), st.lists(st.integers(0, 20), max_size=5))
-def test_whatever_arrives_only_malformed_frame_is_raised(stream: bytes, sizes: list[int]) -> None:
+def test_any_bytes_raise_nothing_but_malformed_frame(stream: bytes, sizes: list[int]) -> None:
     try:
         received = decode(*cut(stream, sizes))
     except MalformedFrame:

@@ -185,7 +185,7 @@ def test_a_line_as_long_as_the_limit_is_allowed() -> None:
     assert made.read_line(b"\n", 3) == b"abc"
 
 
-def test_what_may_begin_a_separator_does_not_count_for_the_limit() -> None:
+def test_bytes_that_may_begin_a_separator_do_not_count_for_the_limit() -> None:
     made = buffer(b"abc\r")
     assert made.read_line(b"\r\n", 3) is None
     made.feed(b"\r")
@@ -193,7 +193,7 @@ def test_what_may_begin_a_separator_does_not_count_for_the_limit() -> None:
         made.read_line(b"\r\n", 3)
 
 
-def test_what_is_read_is_always_bytes() -> None:
+def test_every_read_returns_bytes() -> None:
     made = buffer(b"piece ", b"by ", b"piece\nline\nrest")
     taken = [made.read(3), made.read_line(b"\n", PLENTY), made.read_line(b"\n", PLENTY), made.read_all()]
     assert taken == [b"pie", b"ce by piece", b"line", b"rest"]
@@ -206,7 +206,7 @@ def test_a_lone_chunk_is_handed_on_without_a_copy() -> None:
 
 
 @pytest.mark.parametrize("by_lines", [True, False])
-def test_what_was_read_does_not_pile_up_in_memory(by_lines: bool) -> None:
+def test_consumed_bytes_do_not_pile_up_in_memory(by_lines: bool) -> None:
     made = buffer(b"never empty")
     for _ in range(1000):
         made.feed(bytes(1023) + b"\n")

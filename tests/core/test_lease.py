@@ -173,7 +173,7 @@ def test_an_abort_says_whether_it_dropped_anything() -> None:
     assert heard == [(ABORT, ID, False)]
 
 
-def test_what_crosses_a_close_changes_nothing() -> None:
+def test_reports_that_cross_a_close_change_nothing() -> None:
     made, heard = started_lease()
     made.close()
     made.read_half.received(b"abc")
@@ -193,7 +193,7 @@ def test_a_descriptor_is_kept_until_it_may_be_forgotten_and_then_given_up_once()
     assert made.state is LeaseState.CLOSING
 
 
-def test_what_is_unread_survives_its_connection() -> None:
+def test_unread_bytes_survive_their_connection() -> None:
     made, _ = started_lease()
     made.read_half.received(b"abc")
     made.write_half.corked.append(b"late", HIGH)

@@ -129,7 +129,7 @@ def test_no_reader_can_ask_for_a_position_that_no_message_carries() -> None:
 
 
 @pytest.mark.parametrize("end", ["end-of-file", "stopped", "closed", "forgotten"])
-def test_nobody_grants_credit_for_input_that_cannot_come(end: str) -> None:
+def test_no_credit_is_granted_for_input_that_cannot_come(end: str) -> None:
     made, heard = started_lease()
     made.read_half.received(bytes(100))
     made.read_half.buffer.read(90)

@@ -53,7 +53,7 @@ def test_a_connection_that_is_heard_of_again_is_busy() -> None:
     assert made.read_half.busy
 
 
-def test_one_whose_owner_has_enough_is_not() -> None:
+def test_a_connection_whose_owner_has_enough_is_not_lent() -> None:
     made, _ = connection(limit=LEND_AFTER)
     deliver(made, LEND_AFTER)
     assert not made.read_half.busy
@@ -74,7 +74,7 @@ def test_while_it_is_lent_the_service_reads_nothing_and_looks_for_no_end() -> No
     assert not made.may_meet_end
 
 
-def test_what_comes_back_is_read_from_where_the_worker_is() -> None:
+def test_a_returned_connection_is_read_from_where_the_worker_is() -> None:
     made, heard = lent_connection()
     made.returned(600, 700, 0)
     assert (made.read_half.read, made.read_half.limit, made.wants_read) == (600, 1000, True)
@@ -102,7 +102,7 @@ def test_a_worker_that_has_read_less_than_it_was_given_is_a_bug() -> None:
         made.returned(4, 1000, 0)
 
 
-def test_what_crossed_a_shutdown_of_the_reading_half_changes_nothing() -> None:
+def test_a_return_that_crossed_a_shutdown_of_the_read_half_changes_nothing() -> None:
     made, _ = lent_connection()
     made.shutdown("r")
     made.received(50)
@@ -122,18 +122,18 @@ def test_a_recalled_connection_is_returned_before_it_is_yielded() -> None:
     made.take_over(taker)
     made.returned(30, 1000, 0)
     assert not made.wants_read
-    own = made.yielded(b"", 0, "open", 0, True)
-    assert own is not None
-    assert own[3] == 30
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[3] == 30
 
 
-def test_an_errno_that_nobody_has_been_told_does_not_come_with_own() -> None:
+def test_an_errno_that_was_not_reported_does_not_come_with_the_hand_over() -> None:
     made, _ = lent_connection(State.HALF_CLOSED_WRITE)
     made.take_over(OneWorker(lambda message: None))
     made.returned(0, 1000, errno.ECONNRESET)
-    own = made.yielded(b"", 0, "open", 0, True)
-    assert own is not None
-    assert own[7] == 0
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[7] == 0
 
 
 # -- the worker's end --

@@ -14,7 +14,7 @@ def names() -> Names[str]:
     return Names()
 
 
-def test_a_name_belongs_to_the_first_who_registers_it(names: Names[str]) -> None:
+def test_a_name_belongs_to_the_first_actor_that_registers_it(names: Names[str]) -> None:
     names.register(".a", FIRST)
     assert names.find(".a") == FIRST
     assert names.find(".b") is None
@@ -53,8 +53,8 @@ def test_a_name_begins_with_a_dot_and_is_printable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "a", ":01000001", " .a", ".a\n", ".\x00", ".\ud800"])
-def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name"):
+def test_texts_that_cannot_be_names_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a name"):
         check_name(name)
 
 
@@ -64,7 +64,7 @@ def test_a_name_is_a_text(name: object) -> None:
         check_name(name)  # type: ignore[arg-type]
 
 
-def test_the_first_who_asks_starts_a_unique_service_and_all_get_it(names: Names[str]) -> None:
+def test_the_first_question_starts_a_unique_service_and_all_get_it(names: Names[str]) -> None:
     assert names.find_unique("db") is None
     names.wait_for_unique("db", "first")
     assert names.begin_unique("db")
@@ -76,7 +76,7 @@ def test_the_first_who_asks_starts_a_unique_service_and_all_get_it(names: Names[
     assert not names.begin_unique("db")
 
 
-def test_who_waited_before_anybody_started_it_gets_it_as_well(names: Names[str]) -> None:
+def test_a_question_from_before_the_start_gets_it_as_well(names: Names[str]) -> None:
     names.wait_for_unique("db", "early")
     assert names.begin_unique("db")
     assert names.unique_started("db", FAR) == ["early"]

@@ -79,7 +79,7 @@ def test_looking_at_the_front_takes_nothing() -> None:
     assert content(made) == b"abc"
 
 
-def test_what_is_taken_is_bytes_whatever_was_cut() -> None:
+def test_taken_messages_are_bytes_wherever_they_were_cut() -> None:
     made = queue((HIGH, b"abc"), (LOW, b"l"))
     made.advance(1)
     assert [type(data) for _, data in made.take()] == [bytes, bytes]

@@ -1,4 +1,4 @@
-"""Calls in flight: each ends once, and by whom it asked."""
+"""Calls in flight: each ends once, by the actor that was asked."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from skypy.core.sessions import Sessions
 FIRST, SECOND, FAR = make_address(1, 1), make_address(1, 2), make_address(2, 1)
 
 
-def test_an_answer_of_who_was_asked_ends_a_session_once() -> None:
+def test_an_answer_of_the_actor_that_was_asked_ends_a_session_once() -> None:
     sessions: Sessions[str] = Sessions()
     session = sessions.open(FIRST, "waiting")
     assert len(sessions) == 1
@@ -20,7 +20,7 @@ def test_an_answer_of_who_was_asked_ends_a_session_once() -> None:
     assert (len(sessions), sessions.late) == (0, 1)
 
 
-def test_an_answer_of_somebody_else_is_late_and_ends_nothing() -> None:
+def test_an_answer_of_another_actor_is_late_and_ends_nothing() -> None:
     sessions: Sessions[str] = Sessions()
     session = sessions.open(FIRST, "waiting")
     for stranger in (SECOND, FAR, 0):
@@ -58,7 +58,7 @@ def test_the_death_of_a_process_ends_all_sessions_with_it_and_no_other() -> None
     assert sessions.answered(opened[0], FIRST) == "0"
 
 
-def test_who_is_told_of_a_death_may_give_up_others_and_open_new_ones() -> None:
+def test_a_task_that_learns_of_a_death_may_give_up_sessions_and_open_new_ones() -> None:
     sessions: Sessions[str] = Sessions()
     opened = [sessions.open(FAR, str(number)) for number in range(4)]
     told = []

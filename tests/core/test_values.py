@@ -131,13 +131,13 @@ def test_a_copy_is_what_packing_and_unpacking_makes_or_refuses(value: Any) -> No
 
 
 @given(scalars)
-def test_what_may_be_shared_is_its_own_copy(value: Any) -> None:
+def test_a_value_that_may_be_shared_is_its_own_copy(value: Any) -> None:
     if may_be_shared(value):
         assert outcome(lambda: unpack_value(pack_value(value))) == shape(value)
 
 
 @given(anything)
-def test_what_is_packed_can_be_unpacked_and_nothing_but_type_and_value_errors_come_up(value: Any) -> None:
+def test_packed_values_can_be_unpacked_and_only_type_and_value_errors_are_raised(value: Any) -> None:
     try:
         packed = pack_value(value)
     except (TypeError, ValueError):
@@ -276,7 +276,7 @@ def test_a_code_belongs_to_one_class_of_the_source() -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_what_pack_gives_must_be_bytes() -> None:
+def test_the_result_of_pack_must_be_bytes() -> None:
     register_type(Money, 80, lambda money: money.cents, lambda data: data)  # type: ignore[arg-type, return-value]
     with pytest.raises(TypeError):
         pack_value(Money(1))

@@ -94,7 +94,7 @@ class Stage:
         return self.service.reactor._poller.wait(0)
 
     def settle(self, turns: int = 200) -> None:
-        """Turn the socket service until nothing wakes it any more; it must come to rest within so many turns."""
+        """Turn the socket service until nothing wakes it any more; it must come to rest within `turns` turns."""
         for _ in range(turns):
             if not self.ready and all(worker.lane.idle or worker.ended for worker in self.workers):
                 return

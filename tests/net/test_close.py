@@ -36,7 +36,7 @@ def test_a_close_with_a_lot_queued_delivers_it_and_ends_cleanly(stage: Stage, st
 
 
 @pytest.mark.parametrize("credit", [0, 1, 1000])
-def test_input_that_nobody_has_read_causes_no_reset(stage: Stage, credit: int) -> None:
+def test_unread_input_causes_no_reset(stage: Stage, credit: int) -> None:
     held, peer = stage.pair(credit=credit)
     peer.sendall(PLENTY[:5000])
     stage.settle()

@@ -97,7 +97,7 @@ def test_output_that_only_the_kernel_still_had_is_reset_and_logged_as_well(stage
         (State.CLOSING, ()),
     ],
 )
-def test_whatever_the_way_into_lingering_it_is_not_for_ever(
+def test_lingering_ends_whatever_led_to_it(
     stage: Stage, state: State, last: tuple[int, str] | tuple[int] | tuple[()]
 ) -> None:
     stage.patience(linger=0.05)

@@ -55,7 +55,7 @@ def test_it_is_lent_behind_the_data_that_came_over_the_lane(stage: Stage) -> Non
     lent(stage)
 
 
-def test_what_comes_afterwards_is_left_to_the_worker(stage: Stage) -> None:
+def test_input_that_comes_afterwards_is_left_to_the_worker(stage: Stage) -> None:
     held, peer = lent(stage)
     peer.sendall(b"directly")
     await_kernel(held.duplicate, select.POLLIN)

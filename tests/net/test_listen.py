@@ -66,7 +66,7 @@ def test_input_of_a_client_comes_as_far_as_its_listener_has_granted(stage: Stage
     stage.until(lambda: accepted.input == b"hello, world", "the rest")
 
 
-def test_nobody_is_accepted_before_the_listener_is_started(stage: Stage) -> None:
+def test_no_client_is_accepted_before_the_listener_is_started(stage: Stage) -> None:
     listener = stage.worker.listen()
     stage.peer(listener.address[1])
     stage.settle()

@@ -81,7 +81,7 @@ def test_a_reset_in_the_turn_of_the_close_is_logged_also_after_the_peers_end(sta
     assert held.news == [(SOCKET_FORGET,)]
 
 
-def test_a_socket_that_nobody_had_started_is_logged_without_an_owner(stage: Stage) -> None:
+def test_a_socket_that_no_actor_had_started_is_logged_without_an_owner(stage: Stage) -> None:
     held, peer = stage.pair(credit=0)
     held.fill()
     held.write(b"more")

@@ -48,7 +48,7 @@ WRONG: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_request_ends_the_lane_that_said_it_and_no_other(stage: Stage, wrong: str) -> None:
+def test_a_message_that_is_not_a_request_ends_its_lane_and_no_other(stage: Stage, wrong: str) -> None:
     other = stage.add_worker()
     friend, friends_peer = stage.pair(other)
     held, peer = stage.pair()

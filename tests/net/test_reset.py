@@ -66,7 +66,7 @@ def test_a_reset_with_output_queued_is_met_by_the_write(
 
 
 @pytest.mark.parametrize("state", [State.OPEN, State.HALF_CLOSED_WRITE, State.WRITE_BROKEN])
-def test_what_had_arrived_before_the_reset_is_delivered_before_it_is_reported(stage: Stage, state: State) -> None:
+def test_bytes_before_a_reset_are_delivered_before_it_is_reported(stage: Stage, state: State) -> None:
     held, peer = bring_to(stage, state)
     peer.sendall(PLENTY[:1000])
     reset(peer)
@@ -76,7 +76,7 @@ def test_what_had_arrived_before_the_reset_is_delivered_before_it_is_reported(st
 
 
 @pytest.mark.parametrize("state", [State.OPEN, State.FINISHING])
-def test_what_had_arrived_is_delivered_also_when_the_reset_was_met_by_a_write(stage: Stage, state: State) -> None:
+def test_bytes_before_a_reset_are_delivered_also_when_a_write_has_met_it(stage: Stage, state: State) -> None:
     held, peer = bring_to(stage, state, unsent=True)
     peer.sendall(b"last words")
     reset(peer)

@@ -35,7 +35,7 @@ def called(name: int, calls: list[int]) -> Callable[[float], None]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40), st.randoms(use_true_random=False))
-def test_what_was_not_taken_back_is_called_in_order(wanted: list[tuple[int, bool]], random: Random) -> None:
+def test_calls_that_were_not_cancelled_are_made_in_order(wanted: list[tuple[int, bool]], random: Random) -> None:
     reactor = Reactor(lambda: None, log=print, kernel=SocketKernel())
     try:
         calls: list[int] = []

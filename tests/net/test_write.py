@@ -10,7 +10,7 @@ from tests.net.players import PLENTY
 from tests.net.stage import Stage
 
 
-def test_what_is_handed_over_arrives_and_its_position_is_reported(stage: Stage) -> None:
+def test_forwarded_output_arrives_and_its_position_is_reported(stage: Stage) -> None:
     held, peer = stage.pair()
     held.write_directly(b"first, ")
     held.write(b"second")

@@ -90,7 +90,7 @@ class RunningNode:
         return found[times - 1]
 
     def expect_trouble(self, pattern: str, times: int = 1) -> None:
-        """The running test causes lines that match: so many of them come, and not one more."""
+        """Declare that the running test causes exactly `times` lines that match."""
         self._expected.append((re.compile(pattern), times))
 
     def allow_trouble(self, pattern: str) -> None:

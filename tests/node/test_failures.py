@@ -73,7 +73,7 @@ def test_output_that_is_still_queued_when_it_raises_is_dropped_and_the_client_is
         read_to_end(client)
 
 
-def test_what_was_written_before_a_close_arrives_whatever_is_raised_after_it(node: RunningNode, target: int) -> None:
+def test_output_before_a_close_arrives_even_if_the_service_raises_after_it(node: RunningNode, target: int) -> None:
     do(node, "accept raise_after_close")
     expect_traceback(node, "error in accept of .*", 'raise ValueError("after close")')
     with node.connect(target) as client:
@@ -84,7 +84,7 @@ def test_what_was_written_before_a_close_arrives_whatever_is_raised_after_it(nod
 
 
 @pytest.mark.parametrize("function", ["return_at_once", "return_plainly", "start_too_late"])
-def test_a_client_that_nobody_starts_is_closed_after_claim_timeout_with_a_line(
+def test_a_client_that_no_actor_starts_is_closed_after_claim_timeout_with_a_line(
     node: RunningNode, target: int, function: str
 ) -> None:
     do(node, f"accept {function}")
@@ -135,7 +135,7 @@ def test_a_task_that_raises_ends_alone(
     do(node, f"{verb} {function}")
 
 
-def test_a_task_of_asyncio_that_nobody_awaits_says_what_it_raised_when_it_is_forgotten(node: RunningNode) -> None:
+def test_an_asyncio_task_that_is_never_awaited_logs_its_exception_when_it_is_freed(node: RunningNode) -> None:
     expect_traceback(node, "Task exception was never retrieved", 'raise ValueError("later")')
     node.allow_trouble(r"^\[:01000001\] future: <Task finished name=")
     do(node, "task late_coroutine")

@@ -89,7 +89,7 @@ def test_quit_ends_the_connection_without_final_lines(node: RunningNode, port: i
         assert read_to_end(client) == b"a\n\nb\n"
 
 
-def test_what_is_sent_behind_quit_costs_nothing_of_what_came_before(node: RunningNode, port: int) -> None:
+def test_bytes_behind_quit_cost_no_byte_that_came_before(node: RunningNode, port: int) -> None:
     with node.connect(port) as client:
         client.sendall(b"a\nquit\n" + b"never read\n" * 1000)
         assert read_to_end(client) == b"a\n"
@@ -140,7 +140,7 @@ def test_a_client_that_closes_without_reading_its_echoes_breaks_nothing(node: Ru
 # -- the reading side shut, and resets ---------------------------------------------------------------------------------
 
 
-def test_echoes_that_nobody_reads_are_one_line_in_the_log(node: RunningNode, port: int) -> None:
+def test_echoes_that_are_not_read_are_one_line_in_the_log(node: RunningNode, port: int) -> None:
     node.expect_trouble(BROKEN)
     with node.connect(port) as client:
         client.shutdown(socket.SHUT_RD)  # sends nothing

@@ -64,7 +64,7 @@ def test_a_client_with_a_longer_line_ends_alone(node: RunningNode) -> None:
     ends_alone(node, node.port, MIB + 1)
 
 
-def test_what_was_written_before_a_close_arrives_then_the_end_of_file(node: RunningNode) -> None:
+def test_output_written_before_a_close_arrives_then_the_end_of_file(node: RunningNode) -> None:
     with slow_client(node) as client:
         client.sendall(b"send %d\n" % LARGE)
         assert digest_to_end(client) == (LARGE, digest(LARGE))

@@ -81,7 +81,7 @@ def test_a_service_starts_on_the_worker_with_the_fewest_actors(stage: Stage) -> 
     assert [stage.start(11, None, index) >> 24 for index in (5, 6)] == [12, 12]
 
 
-def test_what_is_being_started_counts_as_well(stage: Stage) -> None:
+def test_services_that_are_being_started_count_as_well(stage: Stage) -> None:
     for _ in range(4):
         stage.ask(11, "newservice", None, "echo", ARGUMENTS)
     assert (len(stage.launches(11)), len(stage.launches(12))) == (2, 2)
@@ -150,7 +150,7 @@ def test_a_new_worker_has_no_actors(stage: Stage) -> None:
 # -- the ends of launches ----------------------------------------------------------------------------------------------
 
 
-def test_who_asked_gets_the_address(stage: Stage) -> None:
+def test_the_worker_that_asked_gets_the_address(stage: Stage) -> None:
     ticket = stage.ask(12, "newservice", 1, "echo", ARGUMENTS)
     assert stage.told[11] == [(LAUNCH, 1, "echo", ARGUMENTS)]
     assert stage.answers(12, ticket) == []
@@ -165,7 +165,7 @@ def test_a_service_that_exits_while_starting_has_failed(stage: Stage) -> None:
     assert stage.answers(12, ticket) == [["ServiceError", text]]
 
 
-def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -> None:
+def test_a_launch_on_a_worker_that_died_has_failed(stage: Stage) -> None:
     outcomes: list[tuple[str, str]] = []
     stage.launcher.launch(2, "echo", ARGUMENTS, lambda _: None, lambda *failure: outcomes.append(failure))
     here, there = stage.ask(11, "newservice", 1, "echo", ARGUMENTS), stage.ask(11, "newservice", 2, "echo", ARGUMENTS)
@@ -178,7 +178,7 @@ def test_what_was_being_started_on_a_worker_that_died_has_failed(stage: Stage) -
 # -- unique services ---------------------------------------------------------------------------------------------------
 
 
-def test_a_unique_service_is_started_once_for_all_who_ask(stage: Stage) -> None:
+def test_a_unique_service_is_started_once_for_all_questions(stage: Stage) -> None:
     asked = [(number, stage.ask(number, "uniqueservice", "store", ARGUMENTS)) for number in (11, 12, 12)]
     asked.append((11, stage.ask(11, "queryservice", "store")))
     assert len(stage.launches(11) + stage.launches(12)) == 1
@@ -188,7 +188,7 @@ def test_a_unique_service_is_started_once_for_all_who_ask(stage: Stage) -> None:
     assert len(stage.launches(11) + stage.launches(12)) == 1
 
 
-def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stage) -> None:
+def test_a_query_of_a_unique_service_waits_until_it_is_started(stage: Stage) -> None:
     ticket = stage.ask(12, "queryservice", "store")
     assert stage.launches(11) + stage.launches(12) == []
     stage.ask(11, "uniqueservice", "store", ARGUMENTS)
@@ -198,7 +198,7 @@ def test_who_queries_a_unique_service_waits_until_somebody_starts_it(stage: Stag
 
 
 @pytest.mark.parametrize("how", ["fails", "exits", "worker dies"])
-def test_all_who_wait_for_a_unique_service_learn_why_it_did_not_start_and_the_next_starts_it_again(
+def test_all_questions_for_a_unique_service_learn_why_it_did_not_start_and_the_next_starts_it_again(
     stage: Stage, how: str
 ) -> None:
     waiting = [stage.ask(12, "queryservice", "store"), stage.ask(12, "uniqueservice", "store", ARGUMENTS)]

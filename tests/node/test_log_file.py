@@ -48,7 +48,7 @@ def test_after_a_rename_and_sighup_it_goes_on_in_a_new_file_and_no_line_is_lost(
     assert list(itertools.chain(*counted)) == list(range(1, counted[-1][-1] + 1))
 
 
-def test_what_ends_the_node_is_on_standard_error_as_well(tmp_path: Path) -> None:
+def test_the_reason_why_a_node_ends_is_on_standard_error_as_well(tmp_path: Path) -> None:
     log = tmp_path / "node.log"
     (tmp_path / "broken.py").write_text("1 / 0\n")
     with ending("broken", f"logger={log}", f'service_path=["{tmp_path}"]', exit_code=3) as node:

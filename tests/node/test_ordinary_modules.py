@@ -51,11 +51,11 @@ def test_it_is_in_the_log_behind_the_address_of_the_service(log: list[str], line
 
 
 @pytest.mark.parametrize("line", ["printed line", "printed to stderr", "half a line, the other half"])
-def test_what_is_printed_is_in_the_log_as_it_is(log: list[str], line: str) -> None:
+def test_printed_text_is_in_the_log_unchanged(log: list[str], line: str) -> None:
     assert log.count(line) == 1
 
 
-def test_what_is_below_the_level_of_the_log_is_not_there(log: list[str]) -> None:
+def test_records_below_the_level_of_the_log_are_not_there(log: list[str]) -> None:
     assert not [line for line in log if "not heard" in line]
 
 

@@ -92,7 +92,9 @@ def test_the_write_of_the_socket_service_meets_it(node: RunningNode, client: soc
     assert record_of(node, port) == ["True", "ECONNRESET raised", "a", "ECONNRESET raised", "None", "None", "False"]
 
 
-def test_nobody_reads_and_nobody_writes_when_it_comes(node: RunningNode, client: socket.socket, tmp_path: Path) -> None:
+def test_a_reset_is_noticed_while_no_task_reads_or_writes(
+    node: RunningNode, client: socket.socket, tmp_path: Path
+) -> None:
     node.expect_trouble(BROKEN)
     port = port_of(client)
     go = tmp_path / "go"

@@ -147,7 +147,7 @@ def test_exit_in_the_start_function_ends_the_service_and_the_node_lives_on(tmp_p
         assert node.lines == ["[node] broken started and has exited"]
 
 
-def test_what_the_service_had_declared_and_opened_is_gone_before_the_node_ends(tmp_path: Path) -> None:
+def test_declarations_and_sockets_of_the_service_are_gone_before_the_node_ends(tmp_path: Path) -> None:
     text = failure(
         tmp_path,
         """\

@@ -2,7 +2,7 @@
 
 The owner's worker keeps the other end (`lease.py`). Positions are bytes since the connection was made. The read half is
 an object of its own (`connection_read_half.py`), and so are other workers, once there are any (`hand_over.py`). The
-write half is a queue and the position of its front, `sent`: so far the kernel has taken the output.
+write half is a queue and the position of its front, `sent`, up to which the kernel has taken the output.
 
 The socket service alone decides what an end of input means. A worker that reads by itself gives the reading back at the
 end and at an error, and the socket service meets them again.
@@ -55,7 +55,7 @@ from skypy.core.wire.socket_lane import (
 
 LEND_AFTER: Final = 2  # deliveries over the lane that make a connection busy, the first time
 SENT_STEP: Final = 65536
-"""The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, seldom else."""
+"""The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, but seldom."""
 _BROKEN_BY_PEER: Final = frozenset({Input.RESET, Input.RESET_UNDELIVERED, Input.WRITE_FAILED})
 _FLUSHING: Final = (State.HALF_CLOSED_READ_FINISHING, State.CLOSING, State.CLOSING_HALF_CLOSED)
 _TOO_LATE: Final = dict.fromkeys(_FLUSHING, CloseReason.FLUSH_TIMEOUT) | {
@@ -70,8 +70,8 @@ class Connection:
     Its state is a row of the table, and four facts stand beside it. Each is independent of the row: it would double
     states without changing what any input means in them.
 
-    - `input.lent`, the side that reads. A loan changes neither the states nor the effects, only where bytes come from.
-    - `input.hung_up`, whether one report was sent already.
+    - `read_half.lent`, the side that reads. A loan changes neither states nor effects, only where bytes come from.
+    - `read_half.hung_up`, whether one report was sent already.
     - `half_close`, a wish of the owner's listener, which never changes.
     - `hand_over`, whether the owner's worker was recalled. Inputs wait for the end of a recall; see HandOver.
     """
@@ -243,7 +243,7 @@ class Connection:
         return self.write_failed(error) if error else ()
 
     def shutdown(self, how: str) -> tuple[Effect, ...]:
-        """Finish one half: "w" or "r". During a recall that waits for YIELD, which brings the unread input."""
+        """Finish one half: "w" or "r". During a recall this waits for YIELD, which brings the unread input."""
         if self.hand_over is not None and self.hand_over.recalled:
             self.hand_over.postpone(how, self.state)
             return ()
@@ -260,7 +260,7 @@ class Connection:
         return self._end(Input.CLOSE_UNSENT if self.queue.size else CLOSE)
 
     def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
-        """Drop everything now. `by_reset`: it was asked for, or the owner's worker had bytes that it has dropped."""
+        """Drop everything now. `by_reset`: a reset was asked for, or the owner's worker has dropped bytes."""
         self.reason = reason
         missing = self.queue.size or (by_reset and self.state in RESETTABLE)
         return self._end(Input.ABORT_BY_RESET if missing else Input.ABORT)

@@ -1,4 +1,4 @@
-"""The read half of a connection in the socket service: how far it was read, how far it may be, and by which side."""
+"""The read half of a connection in the socket service: the position, the credit, and the side that reads."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ConnectionReadHalf:
 
     @property
     def busy(self) -> bool:
-        """True if so much was delivered, and more is wanted, that the owner's worker should read by itself."""
+        """True if the owner's worker should read by itself: enough was delivered over the lane, and more is wanted."""
         return self._deliveries >= self._lend_after and self.wanted
 
     def credit(self, limit: int) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from skypy.core.errors import BufferLimit
 
 _COMPACT_FROM: Final = 65536
-"""Consumed bytes at the front are dropped only in pieces of this size: dropping moves what is behind them."""
+"""The smallest piece of consumed bytes that is dropped from the front: dropping moves the bytes behind it."""
 _CUT_BYTES: Final = 65536
 """The most bytes that are cut into lines ahead."""
 
@@ -24,7 +24,7 @@ class InputBuffer:
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""  # its last `size` bytes are unread
         self._lines: list[bytes] | tuple[()] = ()  # an idle connection has no list of its own
-        self._in_lines = False  # the last thing read was a line
+        self._in_lines = False  # True if the last thing read was a line
         self._separator = b""
         self._scanned = 0  # unread bytes that cannot begin a separator
         self.size = 0

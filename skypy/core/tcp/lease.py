@@ -1,7 +1,8 @@
 """The worker's end of a connection: its right to use the connection, with a duplicate of the descriptor.
 
 The other end is `Connection`, in the socket service. Both are pure: the code around them makes the system calls, tells
-an end the outcome (`received`, `end_of_input`, `wrote`, `write_failed`), and carries the messages that it sends.
+an end the outcome (`received` of the read half, `end_of_input`, `wrote`, `write_failed`), and carries the messages that
+the end sends.
 
 Output. An actor's writes are corked. At the end of the turn they go straight into the kernel, and to the socket service
 as far as the kernel does not take them. The right to write directly is arithmetic, `sent == out` in the write half, so

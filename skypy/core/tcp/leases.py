@@ -39,7 +39,7 @@ W = TypeVar("W", bound=Waiting)
 
 
 class _Reminder:
-    """A place among the waits for a socket to be drained, for a wait in another worker."""
+    """A wait for a socket to be drained, on behalf of a task in another worker."""
 
     __slots__ = ("_message", "_send")
 

@@ -12,7 +12,7 @@ from typing import Final
 from skypy.core.tcp.input_buffer import InputBuffer
 
 _LARGEST_POSITION: Final = (1 << 63) - 1
-"""More than any connection carries: what a reader may ask for, a peer may have chosen."""
+"""More than any connection carries. It bounds the sizes that readers ask for, which a peer may have chosen."""
 
 
 class ReadState(Enum):
@@ -21,7 +21,7 @@ class ReadState(Enum):
     OPEN = "open"  # input comes over the lane
     LENT = "lent"  # this worker reads from the kernel, until it returns the reading to the socket service
     ENDED = "ended"  # end-of-file
-    BROKEN = "broken"  # a reset that the reader has not been told yet
+    BROKEN = "broken"  # a reset that the reader has not been told of yet
 
 
 # Python 3.11 looks up a member of an Enum slowly, and every read asks for these.
@@ -32,7 +32,7 @@ BROKEN: Final = ReadState.BROKEN
 
 
 class ReadHalf:
-    """Input as a worker has it. A pure object: the lease says on the lane what follows from it.
+    """Input as a worker has it. A pure object: the lease sends the messages that follow.
 
     `hung_up` is not part of the state, because input may still come, and be lent, when it is set.
     """
@@ -47,7 +47,7 @@ class ReadHalf:
         self.read = 0
         self.limit = 0
         self.grant_above = 0
-        """A reader need not ask for more credit before `read` has passed this position."""
+        """A reader does not have to ask for more credit before `read` has passed this position."""
         self.hung_up = False
         """True once the peer has ended the connection, ahead of the input that is still to come."""
 

@@ -32,7 +32,7 @@ class WorkerPort(Protocol):
 
     @property
     def full(self) -> bool:
-        """True while the lane holds so much that nothing more is to be read for the worker."""
+        """True while the lane is over its mark: nothing more is to be read for the worker."""
 
     def stall(self, reader: Reader) -> None:
         """Resume `reader` when the lane has room again."""

@@ -17,7 +17,7 @@ FIRST_WARNING: Final = 1048576
 
 
 class WriteHalf:
-    """Output as a worker has it. A pure object: the lease says on the lane what follows from it."""
+    """Output as a worker has it. A pure object: the lease sends the messages that follow."""
 
     __slots__ = ("corked", "drainers", "out", "sent", "warns_at", "writable")
 

@@ -24,11 +24,11 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """Return the values of packed bytes, with tuples as lists. Raises MalformedFrame for bytes that are no values."""
+    """Return the values of packed bytes, with tuples as lists. Raises MalformedFrame for bytes that are not values."""
     try:
         return _unpack(data, raw=False, strict_map_key=False)
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise MalformedFrame(f"{len(data)} bytes are no message: {error!r}") from error
+        raise MalformedFrame(f"{len(data)} bytes are not a message: {error!r}") from error
 
 
 class ValueCodec:
@@ -42,7 +42,7 @@ class ValueCodec:
     def register(self, cls: type, code: int, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> None:
         """Let instances of `cls` travel. Raises ValueError for a code that is out of range or has another class."""
         if not 0 <= code <= 127:
-            raise ValueError(f"{code} is no code for a type: a code is a number from 0 to 127")
+            raise ValueError(f"{code} cannot be the code of a type: a code is a number from 0 to 127")
         known = self._unpackers.get(code)
         if known is not None and _source_name(known[0]) != _source_name(cls):
             raise ValueError(f"code {code} belongs to {_source_name(known[0])} already")
@@ -63,7 +63,7 @@ class ValueCodec:
         try:
             return _unpack(data, raw=False, strict_map_key=False, timestamp=3, ext_hook=self._unpack_registered)
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
-            raise MalformedFrame(f"{len(data)} bytes are no value: {error!r}") from error
+            raise MalformedFrame(f"{len(data)} bytes are not a value: {error!r}") from error
 
     def _pack_other(self, value: Any) -> Any:
         """Return a value of no plain type as its registered class says, or as its plain base."""

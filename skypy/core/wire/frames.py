@@ -38,13 +38,13 @@ def encode(batch: list[Any], descriptors: int = 0) -> bytes:
 
 
 def with_attached(frame: bytes | memoryview, attached: int) -> bytes:
-    """Return a copy of a frame whose header says that only so many descriptors are attached."""
+    """Return a copy of a frame whose header says that `attached` descriptors travel with it."""
     length, descriptors, _ = HEADER.unpack_from(frame)
     return HEADER.pack(length, descriptors, attached) + frame[HEADER.size :]
 
 
 class FrameDecoder:
-    """Cuts a byte stream into frames, however the stream arrives in pieces."""
+    """A byte stream on its way to frames, in whatever pieces the stream arrives."""
 
     __slots__ = ("_pending",)
 

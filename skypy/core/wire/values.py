@@ -18,8 +18,8 @@ T = TypeVar("T")
 DEEPEST: Final = 64
 """The levels of containers in containers; deeper nesting is a mistake or an attack."""
 LARGEST_BYTES: Final = 60_000_000
-"""The limit of a packed message. It fits into the bytes that may be under way to a worker, beside all that no receipt
-has come for."""
+"""The limit of a packed message. It fits into the bytes that may be under way to a worker, beside those for which no
+receipt has come."""
 _KEYS: Final = (str, int, float, bytes, bool, type(None), datetime)
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 """The types whose values cannot be changed and arrive as they were sent. Their subclasses are not among them."""
@@ -43,7 +43,10 @@ def pack_value(value: Any) -> bytes:
 
 
 def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a request's values, of which each may be as deep as any. Raises as `pack_value` does."""
+    """Return the bytes of a request's values, each of which may be nested as deeply as a single value.
+
+    Raises as `pack_value` does.
+    """
     for value in (*args, *kwargs.values()):
         if value.__class__ not in SCALARS:
             _check(value, 1)
@@ -64,7 +67,7 @@ def unpack_arguments(data: bytes) -> tuple[list[Any], dict[str, Any]]:
 def may_be_shared(value: Any) -> bool:
     """Return True if inside a process the value is as good as the copy that packing makes."""
     cls = value.__class__
-    if cls is str:  # a text that is not ASCII may have surrogates, which UTF-8 has not
+    if cls is str:  # a text that is not ASCII may have surrogates, which UTF-8 cannot express
         return len(value) <= _LONGEST_SHARED and bool(value.isascii())
     if cls is int:
         return bool(_SMALLEST_INT <= value <= _LARGEST_INT)

@@ -41,7 +41,7 @@ class Description:
         """Act on the close of the last descriptor."""
 
     def changed(self) -> None:
-        """Tell the watchers that its readiness may be another one now."""
+        """Tell the watchers that its readiness may have changed."""
         for watcher, descriptor in list(self._watchers):
             watcher.touched(descriptor)
 
@@ -67,7 +67,7 @@ class Readiness:
         self._interest: dict[int, tuple[Description, int]] = {}
         self._touched: dict[int, None] = {}
         self.wake: Callable[[], None] | None = None
-        """Called when something may have become ready."""
+        """The function that is called when something may have become ready."""
 
     def add(self, descriptor: int, events: int) -> None:
         """Watch a descriptor. Raises OSError if it is not open or is watched already."""
@@ -151,9 +151,9 @@ class MemoryPoller(Poller, Description):
         self.readiness.clear()
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
-        """Return (descriptor, events) of what is ready now, in any order, without waiting.
+        """Return (descriptor, events) of descriptors that are ready now, in any order, without waiting.
 
-        Some of it may be left for a later call, as if it had become ready later.
+        Some may be left for a later call, as if they had become ready later.
         """
         del seconds
         ready = self.readiness.ready()

@@ -88,12 +88,12 @@ class MemoryKernel(SocketKernel):
         _endpoint(socket_.fileno()).force_reset()
 
     def unacknowledged(self, socket_: socket.SocketType) -> int:
-        """Return the bytes that the peer has not got yet, with one more for a FIN."""
+        """Return the number of bytes that the peer has not received yet, with one more for a FIN."""
         count: int = _endpoint(socket_.fileno()).unacknowledged()
         return count
 
     def unread(self, socket_: socket.SocketType) -> int:
-        """Return the bytes that have arrived and were not read."""
+        """Return the number of bytes that have arrived and were not read."""
         return len(_endpoint(socket_.fileno()).arrived)
 
     def reserve(self) -> int:

@@ -4,8 +4,8 @@ Whenever nothing can run, everything waits for the clock, and the clock jumps to
 due. While a thread works, or a library watches a real descriptor, the next event cannot be known: then the loop waits
 in real time as well.
 
-The seed permutes only what is promised to no one: which of several processes goes on first, and which of several
-descriptors is found ready first. Handles that one process has scheduled run in the order in which they were scheduled.
+The seed permutes only an order that is not promised: that of several processes that can go on, and that of several
+descriptors that are ready. Handles that one process has scheduled run in the order in which they were scheduled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUSY: Final = 100
 _TOO_BUSY: Final = 300_000
 """Iterations without a wait after which the loop is taken to go on for ever."""
 _BUSY_SECONDS: Final = 0.001
-"""After `_BUSY` iterations without a wait code is busy, and each further one takes so long on the test's clock."""
+"""The time on the test's clock that an iteration takes once code is busy: after `_BUSY` of them without a wait."""
 _SKYPY: Final = f"{Path(__file__).parents[2]}/"
 
 
@@ -89,7 +89,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
             raise
 
     def _give_up(self, why: str) -> None:
-        """Cancel what `run_to_end` runs; it has been cancelled before if that did not help. Raises Stuck then."""
+        """Cancel the coroutine that `run_to_end` runs. Raises Stuck if there is none, or it was cancelled before."""
         if self._main is None:
             raise Stuck(why)
         if self._stuck_because:
@@ -122,7 +122,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         return zlib.crc32(repr(self._chance.getstate()).encode(), self._queue.fingerprint)
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass; what is due on the way happens in its order."""
+        """Let time pass; everything that is due meanwhile happens in its order."""
         until = self._now + seconds
         while True:
             await self.wait_idle()

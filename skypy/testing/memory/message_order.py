@@ -1,7 +1,7 @@
 """The messages that wait in a worker, in another order than they came: any order that breaks no promise.
 
-What one actor sends to another arrives in its order. Which of several senders' messages comes first, and which of
-several receivers is told first, is not promised: on different workers it is as the processes happen to run.
+The messages of one actor to another arrive in their order. No order is promised between the messages of several
+senders, or between several receivers: on different workers it depends on the pace of the processes.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def route_of(message: Any) -> Route | None:
     """Return the sender and the receiver of a message that waits in a scheduler's queue.
 
     A request knows both, an answer comes with its request, and a message of the bus begins with (kind, target,
-    source). Anything else is no message between actors, such as the end of a batch: the result is None, and what came
-    before such an entry stays before it.
+    source). Anything else is not a message between actors, such as the end of a batch: the result is None, and the
+    entries before such an entry stay before it.
     """
     match message:
         case Request(actor=actor):

@@ -1,7 +1,7 @@
 """TCP in memory, as Linux's behaves towards programs that use it.
 
 Bytes go from the sender's buffer into the receiver's as long as there is room; the sender's buffer holds the bytes that
-the peer has not acknowledged. A FIN comes after the bytes before it. To close with unread input, or to receive
+the peer has not acknowledged. A FIN comes after the bytes before it. Closing with unread input, or receiving
 something after closing, is a reset, and a reset is told once, to the first call that asks, after the bytes that had
 arrived.
 """

@@ -62,8 +62,8 @@ class ReadyQueue:
     def popleft(self) -> Any:
         """Return the handle that runs next.
 
-        asyncio's loop counts the handles first and then takes so many. When fewer are left, because a process has died
-        meanwhile or only the fastest one may run, it gets a handle that it takes for a cancelled one.
+        asyncio's loop counts the handles first and then takes that many. When fewer are left, because a process has
+        died meanwhile or only the fastest one may run, the loop gets a handle that it takes for a cancelled one.
         """
         if self._alone is not None:
             return self._alone.popleft() if self._alone else _CANCELLED

@@ -19,7 +19,7 @@ _HOLD_BACK: Final = 0.15
 
 
 class MemorySelector(selectors.BaseSelector):
-    """Descriptors in memory are watched by a `Readiness`, real ones by a selector of the standard library."""
+    """A `Readiness` for descriptors in memory, and a selector of the standard library for real ones."""
 
     def __init__(self, chance: random.Random) -> None:
         """Make one; its owner sets `everything_waits` and `may_wait_for_real` before the first `select`."""
@@ -28,9 +28,9 @@ class MemorySelector(selectors.BaseSelector):
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._watch = Readiness()
         self.everything_waits: Callable[[float | None], None]
-        """Called instead of sleeping, with the seconds that `select` would have slept."""
+        """The function that is called instead of sleeping, with the seconds that `select` would have slept."""
         self.may_wait_for_real: Callable[[], bool]
-        """Called before that; True lets `select` sleep for real."""
+        """The function that is called before that; True lets `select` sleep for real."""
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         descriptor = _descriptor_of(fileobj)

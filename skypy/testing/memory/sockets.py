@@ -15,7 +15,7 @@ _ATTACH_FILTER: Final = 26
 
 
 class MemorySocket(socket.socket):
-    """Owns its descriptor. The base class is never initialised: it would ask the kernel for a descriptor."""
+    """A socket that owns its descriptor. The base class is never initialised: it would ask the kernel for one."""
 
     def __init__(self, descriptor: int, network: Network) -> None:
         self._descriptor = descriptor

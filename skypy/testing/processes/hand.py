@@ -46,7 +46,7 @@ class Hand:
             self._waiting.pop(ticket, None)
 
     def do_now(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Do a verb that is no coroutine function, and block until its result is there; return or raise it."""
+        """Do a verb that is not a coroutine function, and block until its result is there; return or raise it."""
         ticket = self._ask(verb, args, kwargs)
         while ticket not in self._answers:
             self._read()

@@ -1,4 +1,4 @@
-"""The log of a node of real processes, as it comes, and which lines speak of errors."""
+"""The log of a node of real processes, as it comes, and the errors among its lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skypy.testing.leaks import LEFT_TO_COLLECTOR
 from skypy.testing.processes.worker_program import ERROR_MARK, MORE_MARK
 
 _BAD_NEWS: Final = re.compile(r"^(socket: |\[socket service\] |Exception |Fatal )")
-"""Lines of the socket service, and those that Python writes by itself: errors that are no records with a level."""
+"""Lines of the socket service, and those that Python writes by itself: errors that are not records with a level."""
 _LEFT: Final = re.compile(
     r"^\[(?:node|test|worker \d+)\] (?P<left>(?:files|sockets|processes) left.*)$"
     r"|ResourceWarning: (?P<unclosed>unclosed.*)$"
@@ -20,7 +20,7 @@ _PREFIX: Final = re.compile(r"^\[[^\]]+\] ")
 
 
 class RealLog:
-    """Collects the lines of a stream in a thread of its own."""
+    """The lines of a stream, collected in a thread of its own."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.lines: list[str] = []

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from skypy.core.log_line import log_line
 from skypy.core.settings import Settings
 from skypy.core.wire.control_lane import LAUNCH, LAUNCH_FAILED, LAUNCHED
 from skypy.core.wire.values import pack_arguments
@@ -56,7 +57,7 @@ def main() -> None:
     while (left := _children()) and time.monotonic() < deadline:
         time.sleep(0.01)
     for pid, command in left.items():
-        print(f"[node] processes left: {command}", file=sys.stderr)  # noqa: T201
+        print(log_line("node", f"processes left: {command}"), file=sys.stderr)  # noqa: T201
         os.kill(pid, signal.SIGKILL)
     sys.exit(code)
 

@@ -13,13 +13,14 @@ import sys
 import warnings
 from typing import Any, Final
 
+from skypy.core.log_line import log_line
 from skypy.node.worker_process import WorkerProcess, main
 from skypy.testing.leaks import open_files, sockets_of
 
 ERROR_MARK: Final = "\x1e"
-"""Stands before the first line of an error. It is in no other text of the log, where control characters are escaped."""
+"""The mark before the first line of an error. No other text of the log has it: control characters are escaped."""
 MORE_MARK: Final = "\x1f"
-"""Stands before each further line of an error."""
+"""The mark before each further line of an error."""
 
 
 class _MarkingFormatter(logging.Formatter):
@@ -58,7 +59,7 @@ class RealWorkerProcess(WorkerProcess):
 
     @staticmethod
     def _complain(text: str) -> None:
-        os.write(2, f"[{sys.argv[2]}] {text}\n".encode())
+        os.write(2, f"{log_line(sys.argv[2], text)}\n".encode())
 
 
 def _is_of_the_internet(descriptor: int) -> bool:

@@ -70,13 +70,13 @@ class Actor:
         """The size of the messages that wait for it from inside its worker, as far as they were weighed."""
         self.commands: dict[str, Callable[..., Any]] = {}
         self.dispatcher: Callable[..., Any] | None = None
-        """Handles commands that have no function of their own."""
+        """The function for the commands that have none of their own."""
         self.requests: set[Request] = set()
         """The requests that it has not answered yet and whose callers wait."""
         self.start_function: Callable[..., Any] | None = None
         self.stop_functions: list[Callable[..., Any]] = []
         self.ended: asyncio.Future[None] | None = None
-        """Done when the actor has ended; None as long as its end has not begun."""
+        """Done when the actor has ended; None until its end begins."""
         self.end_reason = ""
 
     def __repr__(self) -> str:
@@ -97,8 +97,8 @@ class Actor:
         _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
 
 
-NOBODY: Final = 0
-"""The session of a request that needs no answer, or has been answered."""
+NO_SESSION: Final = 0
+"""The session of a request that needs no answer or has been answered."""
 HERE: Final = -1
 """The session of a request whose caller is a task of this worker. Other sessions are calls of other workers."""
 UNANSWERED: Final = object()

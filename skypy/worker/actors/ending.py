@@ -21,7 +21,7 @@ KILLED: Final = "it was killed"
 
 
 class Endings:
-    """Ends the actors of a worker."""
+    """The ends of a worker's actors."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Endings:
         """`stop_timeout` in seconds is for each stop function, and for all tasks together.
 
         The callbacks are called in this order: `fail_requests(actor, reason)` and `close_listeners(actor)` at the
-        beginning of an end, `close_connections(actor)` once its tasks have ended, `ended(actor)` at last.
+        beginning of an end, `close_connections(actor)` once its tasks have ended, `ended(actor)` finally.
         """
         self._loop = loop
         self._stop_timeout = stop_timeout
@@ -60,7 +60,7 @@ class Endings:
         return actor.ended
 
     def kill(self, actor: Actor) -> asyncio.Future[None]:
-        """Begin to end an actor because another one wants it."""
+        """Begin to end an actor that another one kills."""
         return self.begin(actor, KILLED)
 
     async def end(self, actor: Actor, reason: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 from skypy.core.address import format_address
+from skypy.core.log_line import log_line
 from skypy.system import standard_error
 from skypy.worker.actors.actor import actor_of
 
@@ -26,9 +27,9 @@ class AddressFormatter(logging.Formatter):
         if address is None:
             actor = actor_of(None)
             address = actor.address if actor is not None else None
-        prefix = f"[{self._process_name}] " if address is None else f"[{format_address(address)}] "
+        writer = self._process_name if address is None else format_address(address)
         text = super().format(record).translate(_CONTROL_CHARACTERS)
-        return "\n".join(prefix + line for line in text.split("\n"))
+        return "\n".join(log_line(writer, line) for line in text.split("\n"))
 
 
 class _OneWriteHandler(logging.Handler):

@@ -34,7 +34,7 @@ STEPS_PER_MESSAGE: Final = 10_000
 
 
 class Scheduler:
-    """Starts tasks for actors and keeps the order."""
+    """The queues of a worker, and the order in which they are served."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Scheduler:
         self.end_turn()
 
     def request_turn(self) -> None:
-        """See to it that a turn will end: this one, or one in the loop's next iteration."""
+        """Make sure that a turn will end: this one, or one in the loop's next iteration."""
         if not self._in_turn and not self._turn_requested:
             self._turn_requested = True
             self.loop.call_soon(self._take_requested_turn)
@@ -153,7 +153,7 @@ class Scheduler:
         #   so code that asyncio resumed by itself never gets here;
         # - the stack is not used up by handlers that call others in their turn.
         # asyncio knows one current task. The caller's task stands still meanwhile, so it is taken out and put back:
-        # the handler is no part of it, and may be the first step of another.
+        # the handler is not part of it, and may be the first step of another.
         if (
             self.messages
             or self.wakeups

@@ -15,14 +15,14 @@ from skypy.core.sessions import Sessions
 from skypy.core.wire import bus
 from skypy.core.wire.bus import KILL, SMALL
 from skypy.core.wire.values import may_all_be_shared
-from skypy.worker.actors.actor import HERE, NOBODY, UNANSWERED, Actor, Request
+from skypy.worker.actors.actor import HERE, NO_SESSION, UNANSWERED, Actor, Request
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.mailbox import LIGHT_MESSAGES, pack_and_weigh
 from skypy.worker.messages.routes import Routes
 
 
 class Calls:
-    """Sends the messages of a worker's actors."""
+    """The sending side of a worker's actors."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Calls:
         """
         actor = self._actor_here(target)
         if actor is None:
-            message, size = bus.request(target, source, NOBODY, command, args, kwargs)
+            message, size = bus.request(target, source, NO_SESSION, command, args, kwargs)
             return self._routes.send(target, message, size)
-        request = Request(actor, source, NOBODY, command, args, kwargs)
+        request = Request(actor, source, NO_SESSION, command, args, kwargs)
         scheduler = self._scheduler
         shared = may_all_be_shared(args, kwargs)
         if not shared or len(scheduler.messages) > LIGHT_MESSAGES:

@@ -19,7 +19,7 @@ from skypy.worker.tasks.waiter import resume, resume_with
 
 
 class FromBus:
-    """Gives requests of other workers to actors here, and their answers to the tasks that wait."""
+    """The handlers of such messages: requests go to actors here, answers to the tasks that wait."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ current_request: Final[contextvars.ContextVar[Request]] = contextvars.ContextVar
 
 
 class Handling:
-    """Handles requests, of this worker's actors and of others."""
+    """The handling of requests from this worker's actors and from others."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, replies: Replies) -> None:
         self._loop = loop
@@ -30,7 +30,7 @@ class Handling:
         Most handlers return at once, so everything that only a waiting one needs is put off until it waits: the task
         (see `start_eagerly`), the entry among the actor's requests and tasks, and the done callback. Until then the
         request is known to this call alone, which therefore answers it whatever happens. Failures of the service never
-        come out of here: a SystemExit in a handler is the caller's RemoteError, and no end of the worker.
+        come out of here: a SystemExit in a handler is the caller's RemoteError and does not end the worker.
         """
         actor = request.actor
         assert actor is not None
@@ -89,7 +89,7 @@ class Handling:
 
 
 def _call_handler(actor: Actor, request: Request) -> Any:
-    """Return what the handler of a request returns. The caller sees to it that this runs in the handler's context."""
+    """Return the result of a request's handler. The caller makes sure that this runs in the handler's context."""
     current_request.set(request)
     args, kwargs = request.args, request.kwargs
     if kwargs is None:

@@ -11,7 +11,7 @@ from skypy.core.wire import bus
 from skypy.core.wire.bus import DEAD, ERROR, SMALL
 from skypy.core.wire.socket_lane import Message
 from skypy.core.wire.values import may_be_shared, pack_value, shared_bytes, unpack_value
-from skypy.worker.actors.actor import HERE, NOBODY, Actor, Request
+from skypy.worker.actors.actor import HERE, NO_SESSION, Actor, Request
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.actors.tracebacks import describe, text_of
 from skypy.worker.messages.mailbox import LIGHT_BYTES, LIGHT_MESSAGES, weigh
@@ -23,7 +23,7 @@ _LONGEST_TEXT: Final = 100_000
 
 
 class Replies:
-    """Answers requests, each once: with a value, an exception, or the death of the actor that was asked."""
+    """The answers to requests, one for each: with a value, an exception, or the death of the actor that was asked."""
 
     def __init__(self, routes: Routes, scheduler: Scheduler, sessions: Sessions[asyncio.Future[Any]]) -> None:
         self._routes = routes
@@ -42,7 +42,7 @@ class Replies:
         if actor.ended is not None:
             self.answer_dead(request, actor.end_reason)
         session = request.session
-        if session == NOBODY:
+        if session == NO_SESSION:
             return False
         try:
             if session != HERE:
@@ -57,7 +57,7 @@ class Replies:
                 # The caller's task still runs, beneath `handle_at_once`, and the answer would be the next message:
                 # the caller finds it in the request.
                 request.answer = value
-                request.session = NOBODY
+                request.session = NO_SESSION
                 return True
             self._enqueue_answer(request, value, size)
         except Exception as error:
@@ -70,7 +70,7 @@ class Replies:
         assert actor is not None
         if actor.ended is not None:
             self.answer_dead(request, actor.end_reason)
-        if request.session == NOBODY:
+        if request.session == NO_SESSION:
             return False
         texts = (type(error).__qualname__, _short(text_of(error)), _short(describe(error)))
         if request.session == HERE:
@@ -89,7 +89,7 @@ class Replies:
         address = request.actor.address
         if request.session == HERE:
             self._fail_here(request, ActorDead(address, reason))
-        elif request.session != NOBODY:
+        elif request.session != NO_SESSION:
             self._answer_elsewhere(request, (DEAD, request.source, address, request.session, reason), SMALL)
 
     def _enqueue_answer(self, request: Request, value: Any, size: int) -> None:
@@ -114,7 +114,7 @@ class Replies:
     @staticmethod
     def _answered(request: Request) -> bool:
         assert request.actor is not None
-        request.session = NOBODY
+        request.session = NO_SESSION
         request.actor.requests.discard(request)
         return request.waiter is None or not request.waiter.done()
 
@@ -133,13 +133,13 @@ class Replies:
         assert actor is not None
         request.detached = True
         detached = Request(actor, request.source, request.session, request.command, (), {})
-        if request.session == NOBODY:
+        if request.session == NO_SESSION:
             return detached
         if request.session == HERE:
             if request.waiter is None:
                 request.waiter = asyncio.Future(loop=self._scheduler.loop)
             detached.waiter = request.waiter
-        request.session = NOBODY
+        request.session = NO_SESSION
         actor.requests.discard(request)
         self.keep(detached, actor)
         return detached

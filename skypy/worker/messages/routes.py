@@ -22,7 +22,7 @@ class Routes:
     ) -> None:
         """Know the `actors` of this worker, and reach the others by `send_to_process(number, message, size)`.
 
-        `root` is reached from other workers alone.
+        `root` is reached only from other workers.
         """
         self._own_process = own_process
         self._root = root

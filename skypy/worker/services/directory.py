@@ -12,7 +12,7 @@ from skypy.worker.node_link import NodeLink
 
 
 class Directory:
-    """Looks names and entries up."""
+    """The names and entries that this worker knows, and the way to the others."""
 
     def __init__(self, node_link: NodeLink, env: Mapping[str, str]) -> None:
         """`env` are the entries of the config, which never change."""
@@ -23,7 +23,7 @@ class Directory:
     def resolve(self, target: Address | str) -> Address:
         """Return the address behind `.name` or `:0100000a`, or the address itself.
 
-        Raises ActorDead when no actor has the name, ValueError and TypeError for what is neither.
+        Raises ActorDead when no actor has the name, ValueError and TypeError for anything else.
         """
         if isinstance(target, int):
             return check_address(target)

@@ -25,7 +25,7 @@ that had reserved; the reply is the address. It is sent to the root actor."""
 
 
 class Launching:
-    """Starts services in this worker."""
+    """The start of services in this worker."""
 
     def __init__(
         self,

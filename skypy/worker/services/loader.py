@@ -25,7 +25,7 @@ _compiled: dict[str, tuple[tuple[int, int], CodeType, importlib.machinery.Module
 
 
 def check_service_name(name: str) -> None:
-    """Check the name of a service. Raises ServiceError if no service can have it, TypeError if it is no text."""
+    """Check the name of a service. Raises ServiceError if no service can have it, TypeError if it is not a str."""
     if type(name) is str and name.isidentifier():
         return
     if not isinstance(name, str):

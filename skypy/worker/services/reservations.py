@@ -1,4 +1,4 @@
-"""The workers where the next services of this worker start: the node reserves one place, or several in advance."""
+"""The workers where the next services of this worker start: the node makes one reservation, or several in advance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skypy.worker.node_link import NodeLink
 
 
 class Reservations:
-    """The places for services that this worker has reserved and not used yet."""
+    """The reservations that this worker has and has not used yet."""
 
     def __init__(self, node_link: NodeLink) -> None:
         self._node_link = node_link

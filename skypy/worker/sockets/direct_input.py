@@ -13,7 +13,7 @@ class DirectInput:
 
     A lease returns its reading for many reasons and does not know of this class, so a connection is not dropped at that
     moment. It is dropped at its next event, when it says that the reading is no longer lent, and in any case before its
-    descriptor is closed. The latter is a must: epoll follows the open description, of which the socket service has a
+    descriptor is closed. The latter is essential: epoll follows the open description, of which the socket service has a
     descriptor too, so the connection would be reported for ever, under a number that is soon another connection's.
     """
 

@@ -92,7 +92,7 @@ class SocketLane:
             raise
 
     def answered(self, ticket: int, answer: Any) -> bool:
-        """Give an answer to the task that waits for it. Return False when none does any more."""
+        """Give an answer to the task that waits for it. Return False if the task waits no longer."""
         waiter = self._questions.pop(ticket, None)
         if waiter is None or waiter.done():
             return False

@@ -17,7 +17,7 @@ _log: Final = logging.getLogger("skypy")
 
 
 class Notices:
-    """Runs the functions, each in a task of its own of the socket's owner."""
+    """The calls of these functions, each in a task of its own of the socket's owner."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -37,7 +37,7 @@ class Notices:
             self._call(socket, "onclose", function, socket.close_reason)
 
     def backlog(self, socket: StreamSocket, unsent: int) -> None:
-        """Tell the owner, or the log, that many bytes are unsent; 0: none any more."""
+        """Tell the owner, or the log, that many bytes are unsent; 0: all of them have left."""
         if socket.on_warning is not None:
             self._call(socket, "onwarning", socket.on_warning, unsent)
         elif unsent:

@@ -1,4 +1,4 @@
-"""The sockets of a worker: making them, and what is known of all of them."""
+"""The sockets of a worker: how they are made, and the facts about all of them."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class Sockets:
         lane: Lane,
         scheduler: Scheduler,
         settings: SocketSettings,
-        service_gone: Callable[[], None],
+        socket_service_gone: Callable[[], None],
         kernel: Kernel,
         *,
         alone: bool,
     ) -> None:
-        """`alone`: the node has no other workers. `service_gone` is called when the lane has ended."""
+        """`alone`: the node has no other workers. `socket_service_gone` is called when the lane has ended."""
         self.kernel = kernel
         self.settings = settings
         self._scheduler = scheduler
         self._loop = scheduler.loop
-        self._service_gone = service_gone
+        self._socket_service_gone = socket_service_gone
         self._dropped: Counter[str] = Counter()
         self.lane = SocketLane(lane, scheduler, self._lane_ended)
         self._send = self.lane.send
@@ -82,7 +82,7 @@ class Sockets:
             self.ownership.wake_reader(socket)
             self._leases.wake_drainers(socket)
         self._scheduler.take_turn()
-        self._service_gone()
+        self._socket_service_gone()
 
     # -- making sockets --
 

@@ -105,7 +105,7 @@ class StreamSocket:
     def take_input(self) -> bool:
         """Read once from the kernel, which has input for a connection that is lent. The reader goes on at once.
 
-        Return True if the kernel is to be watched on: the reading is still lent.
+        Return True if the kernel is to be watched further: the reading is still lent.
         """
         half = self.read_half
         if half.state is not LENT:
@@ -146,7 +146,7 @@ class StreamSocket:
         return reader is not None and not reader.done()
 
     def readable(self, size: int = 1, *, sized: bool = False) -> asyncio.Future[None]:
-        """Return a wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no less."""
+        """Return a wait for `size` buffered bytes, or for the end of input. `sized`: the reader takes no fewer."""
         self.sized = sized
         self.wakes_at = size
         waiter: asyncio.Future[None] = asyncio.Future(loop=self.loop)

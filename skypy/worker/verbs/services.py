@@ -26,7 +26,7 @@ async def newservice(
 ) -> Address:
     """Start a service, and return its address once its start function has finished.
 
-    `worker` is where: None the one with the fewest actors, "here" the caller's own, an int (from 1) that one.
+    `worker` None is the worker with the fewest actors, "here" the caller's own, an int the one of this number, from 1.
     Raises ServiceError with the cause if the service failed or exited meanwhile; TypeError and ValueError for bad
     arguments.
     """
@@ -76,7 +76,7 @@ async def uniqueservice(name: str, /, *args: object) -> Address:
 async def queryservice(name: str, /) -> Address:
     """Return the address of the one instance of a service in this node, once `uniqueservice` has started it.
 
-    Raises ServiceError if the start fails, TypeError if the name is no text.
+    Raises ServiceError if the start fails, TypeError if the name is not a str.
     """
     return await _unique(QUERY_SERVICE, name)
 

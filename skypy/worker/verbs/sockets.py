@@ -256,8 +256,7 @@ async def close(fd: int) -> None:
     """Close safely: the socket is gone from this actor at once; a second close is harmless.
 
     In the background everything queued is delivered, then FIN, then the peer's end-of-file is awaited for at most
-    `[socket] linger` seconds. Tasks that read from the socket get
-    SocketClosed.
+    `[socket] linger` seconds. Tasks that read from the socket get SocketClosed.
     """
     ownership = current_actor().worker.sockets.ownership
     socket = ownership.get(fd)
@@ -288,7 +287,7 @@ def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
 
 
 def abort(fd: int) -> None:
-    """Drop everything now, and let the peer know by a reset that it is no orderly end. Harmless on a closed socket."""
+    """Drop everything now, and let a reset tell the peer that the end is not orderly. Harmless on a closed socket."""
     ownership = current_actor().worker.sockets.ownership
     socket = ownership.get(fd)
     if socket is not None:

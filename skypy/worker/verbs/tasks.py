@@ -105,7 +105,7 @@ def _checked(seconds: float) -> float:
 
 
 async def wait(token: Any) -> None:
-    """Wait until code of this actor calls `wakeup(token)` (skynet.wait). A token is any object that a dict can have.
+    """Wait until code of this actor calls `wakeup(token)` (skynet.wait). A token is any hashable object.
 
     Raises RuntimeError when another task waits for an equal token.
     """

@@ -79,7 +79,7 @@ def disconnected(fd: int) -> bool:
 
 
 def info(fd: int) -> SocketInfo:
-    """Return what is known of one of this worker's sockets now. Raises SocketClosed for an unknown one."""
+    """Return the facts about one of this worker's sockets now. Raises SocketClosed for an unknown one."""
     socket = _any(fd)
     local = local_address(fd)
     if isinstance(socket, ListenerSocket):
@@ -168,7 +168,7 @@ def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
     """Call `function(fd, reason)` in a task of its own when the peer has finished or the connection has ended.
 
     The reason is one of the names of `CloseReason`: "eof", "reset", "closed" and "shutdown" for the actor's own acts,
-    "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or is forgotten.
+    "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or times out.
     A later function replaces this one, and is called soon if the end has come already. The function is dropped when the
     actor's ownership ends.
     """

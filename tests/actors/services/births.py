@@ -139,7 +139,7 @@ async def test_a_start_function_that_raises_fails_the_start_and_tells_why(others
     assert text.endswith("ValueError: asked to raise")
 
 
-async def test_whatever_a_start_function_raises_the_worker_lives(others: Others) -> None:
+async def test_the_worker_survives_every_exception_of_a_start_function(others: Others) -> None:
     where = others.where()
     for kind in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError", "Exception"):
         for moment in ("at once", "later"):
@@ -198,13 +198,13 @@ async def test_a_failed_start_leaves_nothing_behind(others: Others) -> None:
     assert not names, names
 
 
-async def test_a_body_may_ask_who_and_where_it_is_but_not_who_sent_a_message(others: Others) -> None:
+async def test_a_module_body_may_ask_for_its_address_but_not_for_the_source_of_a_message(others: Others) -> None:
     other = await others.start("newborn")
     body = await skypy.call(other, "body")
     assert body == [other, format_address(other), "no message is being handled here", "untouched"]
 
 
-async def test_context_variables_of_who_starts_it_do_not_reach_an_actor(others: Others) -> None:
+async def test_context_variables_of_its_starter_do_not_reach_an_actor(others: Others) -> None:
     variable.set("touched")
     other = await others.start("newborn")
     assert (await skypy.call(other, "body"))[3] == "untouched"

@@ -138,7 +138,7 @@ async def test_an_address_may_be_text(others: Others) -> None:
     assert skypy.address(text) == other
 
 
-async def test_what_is_no_address_is_refused(others: Others) -> None:
+async def test_values_that_cannot_be_addresses_are_refused(others: Others) -> None:
     del others
     for wrong in ("", "1", ":1", ":0100000x", "echo", ":" + "f" * 17):
         await raises(ValueError, skypy.call(wrong, "echo", 1))
@@ -154,7 +154,7 @@ async def test_a_command_is_a_text(others: Others) -> None:
     assert await skypy.call(other, "echo", 1) == 1
 
 
-async def test_source_is_who_asks_in_both_directions(others: Others) -> None:
+async def test_source_is_the_asking_actor_in_both_directions(others: Others) -> None:
     other = await others.start("calls")
     assert await skypy.call(other, "who_asks") == skypy.self()
     assert await skypy.call(other, "pass_on", [skypy.self()], "who_asks") == skypy.self()
@@ -180,7 +180,7 @@ async def test_a_handler_does_not_run_in_its_callers_task(others: Others) -> Non
     assert asyncio.current_task() is caller
 
 
-async def test_who_is_cancelled_by_whom_it_calls_gets_that_instead_of_the_reply(others: Others) -> None:
+async def test_a_caller_that_its_callee_cancels_gets_the_cancellation_instead_of_the_reply(others: Others) -> None:
     other = await others.start("calls")
 
     async def call() -> None:
@@ -338,7 +338,7 @@ async def test_a_number_that_can_be_no_address_is_refused(others: Others) -> Non
     assert await skypy.call(other, "echo", 1) == 1
 
 
-async def test_bad_values_are_refused_before_anybody_asks_who_is_dead(others: Others) -> None:
+async def test_bad_values_are_refused_before_a_dead_callee_is_noticed(others: Others) -> None:
     other = await others.start("calls")
     await skypy.kill(other)
     await raises(TypeError, skypy.call(other, "echo", object()))

@@ -205,7 +205,7 @@ async def test_a_reply_that_no_message_carries_is_the_callers_error(others: Othe
     assert "builtins.object" in (await error_of(other, "reply_nonsense", "object")).text
 
 
-async def test_an_error_that_nobody_waits_for_is_logged(others: Others) -> None:
+async def test_an_error_without_a_waiting_caller_is_logged(others: Others) -> None:
     other = await others.start("errors")
     address = rf"^\[:{other:08x}\] "
     for kind in ("key", "exit", "surrogate"):
@@ -221,7 +221,7 @@ async def test_an_error_that_nobody_waits_for_is_logged(others: Others) -> None:
     await skypy.call(other, "all_have_failed")
 
 
-async def test_an_error_that_somebody_waits_for_is_not_logged(others: Others) -> None:
+async def test_an_error_for_a_waiting_caller_is_not_logged(others: Others) -> None:
     other = await others.start("errors")
     for command in ("plain", "coroutine", "coroutine_later"):
         await error_of(other, command, "exit")

@@ -28,7 +28,7 @@ def worker_of(slot: int) -> int:
 
 
 async def begin(actors: str, calls: str, kill_every_seconds: str, kill_every_calls: str) -> None:
-    """Let so many actors make so many calls. A worker is killed every so often, in seconds or in calls (0: never)."""
+    """Let a number of actors make calls. A worker is killed every so often, in seconds or in calls (0: never)."""
     slots = range(int(actors))
     members.extend(await asyncio.gather(*(skypy.newservice("member", worker=worker_of(slot)) for slot in slots)))
     skypy.fork(_write, int(calls), float(kill_every_seconds), int(kill_every_calls))

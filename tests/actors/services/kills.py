@@ -121,7 +121,7 @@ async def dead(other: int, task: "asyncio.Task[Any]") -> None:
 # -- scenarios ---------------------------------------------------------------------------------------------------------
 
 
-async def test_whoever_waits_for_an_actor_that_exits_is_told(others: Others) -> None:
+async def test_a_caller_that_waits_learns_that_the_actor_has_exited(others: Others) -> None:
     for command in ("leave", "leave_later", "leave_and_say_so", "leave_stubbornly", "kill_self"):
         other = await others.start("kills")
         waiting = await waiting_for(other, "never")
@@ -129,7 +129,7 @@ async def test_whoever_waits_for_an_actor_that_exits_is_told(others: Others) -> 
         await dead(other, waiting)
 
 
-async def test_an_exit_that_nobody_waits_for_is_no_error(others: Others) -> None:
+async def test_an_exit_without_a_waiting_caller_is_not_an_error(others: Others) -> None:
     for command in ("leave", "leave_later", "leave_and_say_so", "kill_self"):
         other = await others.start("kills")
         waiting = await waiting_for(other, "never")
@@ -137,7 +137,7 @@ async def test_an_exit_that_nobody_waits_for_is_no_error(others: Others) -> None
         await dead(other, waiting)
 
 
-async def test_whoever_waits_for_an_actor_that_is_killed_is_told(others: Others) -> None:
+async def test_a_caller_that_waits_learns_that_the_actor_was_killed(others: Others) -> None:
     other = await others.start("kills")
     waiting = [await waiting_for(other, "never") for _ in range(20)]
     await skypy.kill(other)
@@ -164,7 +164,7 @@ async def test_a_killed_actor_is_gone_when_kill_returns(others: Others) -> None:
     await raises(skypy.ActorDead, skypy.call(other, "alive"))
 
 
-async def test_killing_twice_or_the_dead_or_nobody_is_harmless(others: Others) -> None:
+async def test_killing_twice_or_a_dead_or_unknown_actor_is_harmless(others: Others) -> None:
     other = await others.start("kills")
     await asyncio.gather(*(skypy.kill(other) for _ in range(5)))
     await skypy.kill(other)
@@ -195,7 +195,7 @@ async def test_the_tasks_of_a_killed_actor_are_cancelled_and_may_say_goodbye(oth
     await passes(lambda: events == ["goodbye"])
 
 
-async def test_an_actor_kills_who_asks_for_it(others: Others) -> None:
+async def test_an_actor_kills_its_caller(others: Others) -> None:
     victim, killer = await others.start("kills"), await others.start("kills")
     await skypy.call(victim, "watch", skypy.self())
     skypy.send(victim, "call_for_ever", killer)

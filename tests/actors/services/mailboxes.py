@@ -93,7 +93,7 @@ async def test_structures_fill_a_mailbox(others: Others) -> None:
     await holds(others, MAILBOX_BYTES // 100_000, {"data": [b"x" * 50_000] * 2})
 
 
-async def test_a_full_mailbox_concerns_nobody_else(others: Others) -> None:
+async def test_a_full_mailbox_concerns_no_other_actor(others: Others) -> None:
     others.together = True  # which workers share their way to
     target, bystander = await others.start("mailboxes"), await others.start("mailboxes")
     flood(lambda number: skypy.send(target, "keep", number, "x" * MEGABYTE))

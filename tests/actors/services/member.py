@@ -43,7 +43,7 @@ def _only_once(number: int) -> None:
 
 @skypy.command
 async def make_calls(count: int, peers: list[int]) -> Counter[str]:
-    """Make so many calls to random peers, some at a time; return the number of calls by outcome."""
+    """Make a number of calls to random peers, some at a time; return the number of calls by outcome."""
     outcomes: Counter[str] = Counter()
     for _ in range(count // AT_ONCE):
         outcomes.update(await asyncio.gather(*(_make_call(random.choice(peers)) for _ in range(AT_ONCE))))

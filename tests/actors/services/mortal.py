@@ -38,7 +38,7 @@ async def never() -> None:
 
 @skypy.command
 async def pass_gate(length: int) -> str:
-    """Return so many characters, once the gate is open."""
+    """Return a number of characters, once the gate is open."""
     waiting.append(length)
     await gate.wait()
     waiting.pop()

@@ -17,7 +17,7 @@ def start_task(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
     tasks[name] = asyncio.create_task(coroutine)
 
 
-# -- a worker is killed while everybody waits --------------------------------------------------------------------------
+# -- a worker is killed while its callers wait -------------------------------------------------------------------------
 
 
 @skypy.command

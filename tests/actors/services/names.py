@@ -42,7 +42,7 @@ async def taken(other: int, name: str) -> skypy.RemoteError:
     return error
 
 
-async def test_a_name_is_known_to_everybody_as_soon_as_it_is_registered(others: Others) -> None:
+async def test_a_name_is_known_everywhere_as_soon_as_it_is_registered(others: Others) -> None:
     holder, other = await others.start("names"), await others.start("names")
     await skypy.call(holder, "take", ".holder")
     assert skypy.query(".holder") == holder
@@ -82,7 +82,7 @@ async def test_a_name_goes_with_an_actor_that_exits(others: Others) -> None:
     assert skypy.query(".fleeting") == other
 
 
-async def test_a_name_that_nobody_has_is_dead(others: Others) -> None:
+async def test_a_name_that_no_actor_has_is_dead(others: Others) -> None:
     other = await others.start("names")
     assert skypy.query(".nobody") is None
     assert await skypy.call(other, "ask", ".nobody") is None
@@ -95,11 +95,11 @@ async def test_a_name_that_nobody_has_is_dead(others: Others) -> None:
         skypy.address(".nobody")
 
 
-async def test_what_is_no_name_is_refused(others: Others) -> None:
+async def test_texts_that_cannot_be_names_are_refused(others: Others) -> None:
     other = await others.start("names")
     for wrong in ("", ".", "name", "name.", ":0100000a", ".new\nline", ".\ud800"):
         for verb in (skypy.register, skypy.query):
-            with pytest.raises(ValueError, match="is no name"):
+            with pytest.raises(ValueError, match="is not a name"):
                 verb(wrong)
     for nonsense in (None, 1, b".name"):
         for verb in (skypy.register, skypy.query):
@@ -109,7 +109,7 @@ async def test_what_is_no_name_is_refused(others: Others) -> None:
     assert await skypy.call(other, "who") == other
 
 
-async def test_of_many_who_want_a_name_one_gets_it(others: Others) -> None:
+async def test_one_of_many_actors_gets_a_name(others: Others) -> None:
     several = [await others.start("names") for _ in range(6)]
     for turn in range(5):
         name = f".wanted {turn}"

@@ -195,7 +195,7 @@ async def test_handler_then_wakeups_then_forks_then_the_next_message(others: Oth
         assert await skypy.call(other, "events") == EVERYTHING, handler
 
 
-async def test_what_a_reply_has_caused_comes_before_the_next_message(others: Others) -> None:
+async def test_the_consequences_of_a_reply_come_before_the_next_message(others: Others) -> None:
     caller, callee = await others.start("orders"), await others.start("orders")
     for token in "abc":
         skypy.send(caller, "wait_for", token)
@@ -205,7 +205,7 @@ async def test_what_a_reply_has_caused_comes_before_the_next_message(others: Oth
     assert events == EVERYTHING
 
 
-async def test_what_code_that_asyncio_resumed_has_caused_comes_before_the_next_message(others: Others) -> None:
+async def test_the_consequences_of_code_that_asyncio_resumed_come_before_the_next_message(others: Others) -> None:
     other = await others.start("orders")
     for token in "abc":
         skypy.send(other, "wait_for", token)

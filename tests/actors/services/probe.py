@@ -16,7 +16,7 @@ def actors() -> int:
 
 @skypy.command
 async def what_is_left(actors: int) -> dict[str, int]:
-    """Return what is there, after a while, beyond so many actors."""
+    """Return what is there, after a while, beyond a number of actors."""
     worker = here()
     for _ in range(int(PATIENCE_SECONDS / 0.01)):
         left = {"actors": len(worker.actors) - actors, "calls": len(worker.sessions)}
@@ -29,5 +29,5 @@ async def what_is_left(actors: int) -> dict[str, int]:
 @skypy.command
 def say(text: str) -> None:
     """Log a line, behind everything that this worker has logged."""
-    gc.collect()  # what nobody has looked after complains now
+    gc.collect()  # errors that no task has retrieved are logged now
     skypy.log.info("%s", text)

@@ -205,7 +205,7 @@ async def test_every_queue_is_one_of_its_own(others: Others) -> None:
     await holder
 
 
-async def test_an_actor_that_is_killed_in_its_section_tells_those_who_wait(others: Others) -> None:
+async def test_callers_that_wait_learn_that_an_actor_was_killed_in_its_section(others: Others) -> None:
     other = await others.start("queues")
     await skypy.call(other, "nothing")
     calls = [asyncio.create_task(skypy.call(other, "enter_for_ever")) for _ in range(5)]

@@ -36,7 +36,7 @@ def make(kind: str) -> Any:
     return dict(bad_values())[kind]
 
 
-async def test_what_no_message_carries_is_refused_at_the_sender(others: Others) -> None:
+async def test_values_that_no_message_carries_are_refused_at_the_sender(others: Others) -> None:
     other = await others.start("refusals")
     for name, value in bad_values():
         for attempt in (

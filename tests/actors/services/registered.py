@@ -76,7 +76,7 @@ async def test_a_start_argument_may_be_of_a_class_that_the_service_registers(oth
     assert await skypy.call(other, "given") == 7
 
 
-async def test_what_cannot_be_unpacked_fails_a_start(others: Others) -> None:
+async def test_an_argument_that_cannot_be_unpacked_fails_a_start(others: Others) -> None:
     where = others.where()
     error = await raises(skypy.ServiceError, skypy.newservice("own_type", points.Broken(), worker=where))
     assert "it is broken" in str(error)

@@ -190,7 +190,7 @@ async def test_a_second_response_of_the_same_request_is_refused(others: Others) 
     assert await skypy.call(other, "take") == "refused"
 
 
-async def test_the_response_of_a_send_answers_nobody(others: Others) -> None:
+async def test_the_response_of_a_send_has_no_caller(others: Others) -> None:
     other = await others.start("responses")
     skypy.send(other, "hold")
     assert await skypy.call(other, "answer", 1) is False

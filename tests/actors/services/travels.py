@@ -90,7 +90,7 @@ async def test_not_a_number_arrives(others: Others) -> None:
     assert answer != answer
 
 
-async def test_what_is_derived_from_a_plain_type_arrives_as_that(others: Others) -> None:
+async def test_a_subclass_of_a_plain_type_arrives_as_the_plain_type(others: Others) -> None:
     other = await others.start("travels")
     values = [
         (Text("ascii"), "ascii"),

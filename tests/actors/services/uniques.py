@@ -29,7 +29,7 @@ async def started_once(others: Others, address: int) -> None:
     assert await skypy.call(address, "who") == address
 
 
-async def test_whoever_asks_gets_the_same_one(others: Others) -> None:
+async def test_every_question_gets_the_same_one(others: Others) -> None:
     other = await others.start("uniques")
     address = await skypy.uniqueservice("single", "first")
     await started_once(others, address)
@@ -40,7 +40,7 @@ async def test_whoever_asks_gets_the_same_one(others: Others) -> None:
     assert await skypy.call(address, "arguments") == ["first"]
 
 
-async def test_of_many_who_ask_at_once_all_get_the_same_one(others: Others) -> None:
+async def test_many_questions_at_once_get_the_same_one(others: Others) -> None:
     several = [await others.start("uniques") for _ in range(4)]
     calls = [skypy.call(one, "unique", "single", number) for number, one in enumerate(several * 5)]
     addresses = set(await asyncio.gather(*calls, skypy.uniqueservice("single", 100)))

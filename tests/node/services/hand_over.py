@@ -85,7 +85,7 @@ async def test_a_socket_comes_with_what_was_not_read() -> None:
         assert await do(2, "read", there, 11) == b" three four"
 
 
-async def test_what_was_written_before_goes_before() -> None:
+async def test_output_written_before_goes_before() -> None:
     async with connection() as (here, there):
         socket.write(there, b"first ")
         await do(1, "write_and_start", there, b"second ", b"third ", b"fourth")
@@ -150,7 +150,7 @@ async def test_it_goes_to_and_fro_with_every_byte_in_order() -> None:
         assert await socket.read(here, 6 * ROUNDS) == expected
 
 
-async def test_all_who_want_it_get_it_and_the_last_one_keeps_it() -> None:
+async def test_all_takers_get_the_socket_and_the_last_one_keeps_it() -> None:
     async with connection() as (here, there):
         await asyncio.gather(*(do(player, "start", there) for player in (1, 2, 0, 1, 2)))
         socket.write(here, b"x")
@@ -241,7 +241,7 @@ async def test_drain_waits_for_a_slow_peer_and_the_owner_of_that_moment() -> Non
         await draining
 
 
-async def test_who_writes_to_a_socket_that_its_owner_has_ended_is_told() -> None:
+async def test_a_writer_learns_that_the_owner_has_ended_the_socket() -> None:
     for ending in ("close", "shutdown w", "shutdown rw"):
         async with connection(1) as (_, there):
             assert await do(2, "write", there, [b"before"])

@@ -1,4 +1,4 @@
-"""Echoes lines of up to 1 MiB; takes the number of bytes in a line "send N", sends so many and closes at once."""
+"""Echoes lines of up to 1 MiB; takes the number of bytes in a line "send N", sends that many and closes at once."""
 
 import random
 

@@ -78,7 +78,7 @@ async def speak(fd: int, name: str, count: int, size: int) -> None:
 
 @skypy.command
 def meet(players: list[int]) -> None:
-    """The others to whom sockets are passed."""
+    """The other players, to which sockets are passed."""
     others.extend(player for player in players if player != skypy.self())
 
 

@@ -240,7 +240,7 @@ async def test_fds_are_never_given_out_twice() -> None:
         assert min(second) > max(first)
 
 
-async def test_open_to_a_port_where_nobody_listens_is_refused() -> None:
+async def test_open_to_a_port_without_a_listener_is_refused() -> None:
     with kernel.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(ConnectionRefusedError, match=rf"cannot connect to 127\.0\.0\.1:{port}") as caught:
@@ -250,7 +250,7 @@ async def test_open_to_a_port_where_nobody_listens_is_refused() -> None:
         await socket.open("127.0.0.1", port, timeout=1000)
 
 
-async def test_open_raises_timeout_error_when_nobody_answers() -> None:
+async def test_open_raises_timeout_error_without_an_answer() -> None:
     with kernel.create_server(("127.0.0.1", 0), backlog=0) as server:
         host, port = server.getsockname()
         others = [kernel.socket() for _ in range(4)]
@@ -283,7 +283,7 @@ async def test_a_port_that_is_taken_cannot_be_listened_on() -> None:
         await socket.close(again)
 
 
-async def test_open_to_a_peer_who_resets_at_once_harms_nobody_else() -> None:
+async def test_open_to_a_peer_that_resets_at_once_harms_no_other_socket() -> None:
     reset = struct.pack("ii", 1, 0)
     with kernel.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()

@@ -77,7 +77,7 @@ async def test_a_sleep_without_end_is_ended_by_wakeup() -> None:
     assert await task is False
 
 
-async def test_what_cannot_be_called_is_refused_at_once() -> None:
+async def test_an_object_that_cannot_be_called_is_refused_at_once() -> None:
     for attempt in (
         lambda: skypy.fork(5),  # type: ignore[call-overload]
         lambda: skypy.timeout(0, None),  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ async def test_a_timeout_takes_plain_functions_and_coroutine_functions_with_argu
 # -- wait and wakeup ---------------------------------------------------------------------------------------------------
 
 
-async def test_wakeup_resumes_who_waits_for_the_token() -> None:
+async def test_wakeup_resumes_the_task_that_waits_for_the_token() -> None:
     order: list[str] = []
 
     async def waiter(token: str) -> None:
@@ -141,7 +141,7 @@ async def test_wakeup_resumes_who_waits_for_the_token() -> None:
     assert order == ["b", "a"]
 
 
-async def test_wakeup_of_nobody_is_false_and_lost() -> None:
+async def test_wakeup_without_a_wait_is_false_and_lost() -> None:
     assert skypy.wakeup("nobody") is False
     waiter = skypy.fork(skypy.wait, "nobody")
     await skypy.sleep(0.01)
@@ -198,7 +198,7 @@ async def test_the_handler_comes_first_then_wakeups_then_forks_then_the_next_mes
         handling.cancel()
 
 
-async def test_what_a_fork_wakes_and_forks_comes_before_the_next_fork_and_after_it() -> None:
+async def test_wakeups_of_a_fork_come_before_the_next_fork_and_its_forks_after_it() -> None:
     order: list[str] = []
 
     async def waiter() -> None:
@@ -284,7 +284,7 @@ async def test_skypy_may_be_called_in_tasks_that_asyncio_made() -> None:
 # -- context -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_context_variable_is_seen_by_the_tasks_that_are_made_after_it_and_by_nobody_else() -> None:
+async def test_a_context_variable_is_seen_only_by_the_tasks_that_are_made_after_it() -> None:
     async def look() -> str:
         seen = variable.get()
         variable.set("changed by a task")

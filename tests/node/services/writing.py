@@ -20,7 +20,7 @@ async def main() -> None:
 # -- write -------------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_written_may_be_bytes_or_a_mutable_that_changes_afterwards() -> None:
+async def test_write_takes_bytes_or_a_mutable_that_changes_afterwards() -> None:
     async with connection() as (here, there):
         mutable = bytearray(b"b")
         assert socket.write(here, b"a")
@@ -31,7 +31,7 @@ async def test_what_is_written_may_be_bytes_or_a_mutable_that_changes_afterwards
         assert await socket.read(there, 3) == b"abc"
 
 
-async def test_what_is_no_bytes_is_refused() -> None:
+async def test_other_types_than_bytes_are_refused() -> None:
     async with connection() as (here, _):
         for data in ("text", None, 3, [b"a"]):
             with pytest.raises(TypeError, match="a socket carries bytes"):
@@ -70,7 +70,7 @@ async def test_write_to_an_unknown_socket_is_false() -> None:
 # -- drain -------------------------------------------------------------------------------------------------------------
 
 
-async def test_drain_waits_for_a_reader_who_is_slow() -> None:
+async def test_drain_waits_for_a_slow_reader() -> None:
     order: list[str] = []
     async with connection() as (here, there):
 
