@@ -30,7 +30,7 @@ async def test_a_killed_actor_is_dead(place: Place) -> None:
         await place.call(store, "get", "a")
 
 
-async def test_what_cannot_be_started_says_why(place: Place) -> None:
+async def test_a_service_that_cannot_be_started_says_why(place: Place) -> None:
     with pytest.raises(skypy.ServiceError, match="did you mean"):
         await place.newservice("simpledbb")
 
@@ -85,7 +85,7 @@ async def test_a_socket_changes_hands_with_its_unread_bytes(place: Place) -> Non
     assert await place.call(other, "lines") == ["b"]
 
 
-async def test_what_is_sent_arrives_in_order_with_what_is_called(place: Place) -> None:
+async def test_sends_and_calls_arrive_in_order(place: Place) -> None:
     store = await place.newservice("simpledb")
     for number in range(100):
         assert place.send(store, "set", "a", number) is True
@@ -116,7 +116,7 @@ async def test_names_are_found_and_free_after_a_death(place: Place) -> None:
         await place.call(".contract", "who")
 
 
-async def test_what_no_message_carries_is_refused_at_once(place: Place) -> None:
+async def test_values_that_no_message_carries_are_refused_at_once(place: Place) -> None:
     store = await place.newservice("simpledb")
     with pytest.raises(TypeError):
         await place.call(store, "set", "a", object())

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skypy(socket=LIMITS)
 
 
 @case
-async def test_who_is_started_by_nobody_is_closed(tapped: Place) -> None:
+async def test_a_client_that_no_actor_starts_is_closed(tapped: Place) -> None:
     tapped.allow_error("claim")
     client, held = await (await start(tapped)).client(start=False)
     assert await client.receive_all() == b""
@@ -19,7 +19,7 @@ async def test_who_is_started_by_nobody_is_closed(tapped: Place) -> None:
 
 
 @case
-async def test_who_does_not_finish_after_a_close_is_dropped(tapped: Place) -> None:
+async def test_a_peer_that_does_not_finish_after_a_close_is_dropped(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     await held.do("write", b"last")
     await held.do("close")
@@ -28,7 +28,7 @@ async def test_who_does_not_finish_after_a_close_is_dropped(tapped: Place) -> No
 
 
 @case
-async def test_who_takes_nothing_after_a_close_is_reset(tapped: Place) -> None:
+async def test_a_peer_that_takes_nothing_after_a_close_is_reset(tapped: Place) -> None:
     tapped.expect_error("socket: error on .* not delivered in time")
     client, held = await (await start(tapped)).client()
     await held.do("write_much", MORE_THAN_FITS)
@@ -39,7 +39,7 @@ async def test_who_takes_nothing_after_a_close_is_reset(tapped: Place) -> None:
 
 
 @case
-async def test_who_has_finished_and_is_forgotten_is_closed(tapped: Place) -> None:
+async def test_a_peer_that_has_finished_and_is_left_alone_is_closed(tapped: Place) -> None:
     tapped.allow_error("half_close")
     client, held = await (await start(tapped)).client()
     client.shutdown_write()

@@ -24,7 +24,7 @@ def dead(address: int, reason: str) -> str:
     return f"ActorDead: actor :{address:08x}: {reason}"
 
 
-async def test_nobody_waits_for_a_worker_that_was_killed(place: Place) -> None:
+async def test_no_caller_waits_for_a_worker_that_was_killed(place: Place) -> None:
     mourner = await place.newservice("mourner", worker=1)
     await place.call(mourner, "prepare")
     await line(place, r"^\[:02\w+\] it starts$")

@@ -25,7 +25,7 @@ async def test_a_flood_is_refused_and_everything_goes_on_afterwards(place: Place
     assert drained["room"] == {"None": 200}
 
 
-async def test_replies_that_are_too_much_become_errors_and_nobody_waits_for_ever(place: Place) -> None:
+async def test_replies_that_are_too_much_become_errors_and_no_caller_waits_for_ever(place: Place) -> None:
     flooder = await place.newservice("flooder", worker=1)
     await place.call(flooder, "ask_for_replies")
     place.suspend_worker(2)

@@ -56,7 +56,7 @@ def test_nothing_has_come(lane: Lane) -> None:
         receive(lane[1])
 
 
-def test_nobody_is_there_to_receive(lane: Lane) -> None:
+def test_the_receiver_is_gone(lane: Lane) -> None:
     one, other = lane
     other.close()
     with pytest.raises(BrokenPipeError):
@@ -94,7 +94,7 @@ def test_descriptors_come_with_the_bytes_they_were_sent_with(kernel: SocketKerne
             kernel.close(number)
 
 
-def test_a_descriptor_that_nobody_has_received_dies_with_its_lane(kernel: SocketKernel, lane: Lane) -> None:
+def test_a_descriptor_that_was_not_received_dies_with_its_lane(kernel: SocketKernel, lane: Lane) -> None:
     one, other = lane
     with pair(kernel) as ends:
         server, _ = ends.sockets

@@ -98,7 +98,7 @@ def play(kernel: str, steps: list[Step]) -> list[object]:
 @example([("shut", CLIENT), ("send", SERVER, 1), ("recv", SERVER, 1), ("send", SERVER, 1), ("error", SERVER)])
 @example([("shutdown", SERVER, BOTH), ("send", CLIENT, 1), ("recv", SERVER, 1), ("send", CLIENT, 1)])
 @example([("abort", SERVER), ("shutdown", SERVER, READ), ("events", SERVER), ("recv", SERVER, 1), ("recv", SERVER, 1)])
-def test_whatever_is_done_to_a_connection_comes_to_the_same(steps: list[Step]) -> None:
+def test_any_steps_have_the_same_outcome_in_memory(steps: list[Step]) -> None:
     """Compare the outcomes on both kernels.
 
     The order of steps decides the outcome, but Linux may deliver a segment after the call that sent it: so it has
@@ -114,7 +114,7 @@ def test_whatever_is_done_to_a_connection_comes_to_the_same(steps: list[Step]) -
 @pytest.mark.soak
 @settings(max_examples=20_000, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=20))
-def test_whatever_is_done_to_a_connection_comes_to_the_same_in_the_long_run(steps: list[Step]) -> None:
+def test_any_steps_have_the_same_outcome_in_memory_in_the_long_run(steps: list[Step]) -> None:
     assert any(play("memory", steps) == play("linux", steps) for _ in range(6))
 
 
@@ -211,7 +211,7 @@ def test_whatever_is_done_to_a_connection_comes_to_the_same_in_the_long_run(step
         ),
     ],
 )
-def test_what_is_done(ends: Ends, steps: list[Step], outcomes: list[object]) -> None:
+def test_these_steps_have_these_outcomes(ends: Ends, steps: list[Step], outcomes: list[object]) -> None:
     assert ends.play(steps) == outcomes
 
 
@@ -247,7 +247,7 @@ def test_a_reset_overtakes_what_waits_in_full_buffers(kernel: SocketKernel, ends
         read_to_the_end(server)
 
 
-def test_what_is_written_and_unread_when_the_peer_closes_is_lost_with_a_reset(kernel: SocketKernel, ends: Ends) -> None:
+def test_bytes_unread_when_the_peer_closes_are_lost_with_a_reset(kernel: SocketKernel, ends: Ends) -> None:
     server, client = sockets(ends)
     fill(client)
     server.close()
@@ -314,7 +314,7 @@ def test_an_abort_is_one_for_every_descriptor(kernel: SocketKernel, ends: Ends) 
     kernel.close(duplicate)
 
 
-def test_who_refuses_the_fin_does_not_see_it(kernel: SocketKernel, ends: Ends) -> None:
+def test_a_side_that_refuses_the_fin_does_not_see_it(kernel: SocketKernel, ends: Ends) -> None:
     server, client = sockets(ends)
     refuse_fin(server)
     client.send(b"x")
@@ -339,7 +339,7 @@ def test_nobody_listens(kernel: SocketKernel) -> None:
         assert error_of(kernel, socket_) == errno.ECONNREFUSED
 
 
-def test_who_has_connected_waits_to_be_accepted_and_may_write(kernel: SocketKernel) -> None:
+def test_a_connected_client_waits_to_be_accepted_and_may_write(kernel: SocketKernel) -> None:
     listener = Listener(kernel)
     with contextlib.closing(listener.socket), contextlib.closing(listener.connect()) as client:
         assert error_of(kernel, client) == 0
@@ -352,7 +352,7 @@ def test_who_has_connected_waits_to_be_accepted_and_may_write(kernel: SocketKern
 
 
 @pytest.mark.parametrize("stop", [lambda one: one.close(), lambda one: one.shutdown(BOTH)], ids=["close", "shutdown"])
-def test_who_waits_to_be_accepted_is_reset_when_listening_ends(
+def test_a_client_that_waits_to_be_accepted_is_reset_when_listening_ends(
     kernel: SocketKernel, stop: Callable[[socket.socket], None]
 ) -> None:
     listener = Listener(kernel)
@@ -365,7 +365,7 @@ def test_who_waits_to_be_accepted_is_reset_when_listening_ends(
     listener.socket.close()
 
 
-def test_who_is_more_than_the_backlog_waits_to_be_connected(kernel: SocketKernel) -> None:
+def test_a_client_beyond_the_backlog_waits_to_be_connected(kernel: SocketKernel) -> None:
     listener = Listener(kernel, backlog=1)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(listener.socket))
@@ -399,7 +399,7 @@ def test_an_address_of_another_machine_cannot_be_listened_on(kernel: SocketKerne
         listen_on(socket_, ("203.0.113.1", 0))
 
 
-def test_nobody_waits_to_be_accepted(kernel: SocketKernel) -> None:
+def test_no_client_waits_to_be_accepted(kernel: SocketKernel) -> None:
     listener = Listener(kernel)
     with contextlib.closing(listener.socket):
         listener.socket.setblocking(False)

@@ -24,7 +24,7 @@ async def test_read_gives_so_many_bytes_and_keeps_the_rest(tapped: Place) -> Non
 
 
 @case
-async def test_what_is_left_at_the_end_can_be_had(tapped: Place) -> None:
+async def test_bytes_left_at_the_end_can_be_read(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     await client.send(b"abc")
     client.shutdown_write()
@@ -115,7 +115,7 @@ async def test_a_reset_wakes_a_reader(tapped: Place) -> None:
 
 
 @case
-async def test_a_reset_behind_a_fin_is_met_by_who_writes(tapped: Place) -> None:
+async def test_a_reset_behind_a_fin_is_met_by_a_write(tapped: Place) -> None:
     tapped.expect_error(RESET_LINE)
     client, held = await (await start(tapped)).client()
     await client.send(b"abc")
@@ -140,7 +140,7 @@ async def test_an_abort_is_a_reset_for_the_peer(tapped: Place) -> None:
 
 
 @case
-async def test_the_first_write_to_who_has_closed_is_accepted(tapped: Place) -> None:
+async def test_the_first_write_to_a_peer_that_has_closed_is_accepted(tapped: Place) -> None:
     tapped.expect_error(RESET_LINE)
     client, held = await (await start(tapped)).client()
     client.close()
@@ -155,7 +155,7 @@ async def test_the_first_write_to_who_has_closed_is_accepted(tapped: Place) -> N
 
 
 @case
-async def test_who_has_finished_gets_everything(tapped: Place) -> None:
+async def test_a_peer_that_has_finished_gets_everything(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     client.shutdown_write()
     assert await held.do("read") is None
@@ -189,7 +189,7 @@ async def test_reading_can_be_stopped_alone(tapped: Place) -> None:
 
 
 @case
-async def test_close_delivers_to_who_reads_late(tapped: Place) -> None:
+async def test_close_delivers_to_a_peer_that_reads_late(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     assert await held.do("write_much", 40) == 40
     await held.do("close")
@@ -210,7 +210,7 @@ async def test_close_with_unread_input_destroys_nothing(tapped: Place) -> None:
 
 
 @case
-async def test_close_ends_who_waits(tapped: Place) -> None:
+async def test_close_ends_the_task_that_waits(tapped: Place) -> None:
     _, held = await (await start(tapped)).client()
     reader = asyncio.create_task(held.do("read"))
     assert await held.do("state") == "OPEN"
@@ -230,7 +230,7 @@ async def test_shutdown_drops_what_is_unsent(tapped: Place) -> None:
 
 
 @case
-async def test_what_an_actor_leaves_is_closed_when_it_is_killed(tapped: Place) -> None:
+async def test_sockets_that_an_actor_leaves_are_closed_when_it_is_killed(tapped: Place) -> None:
     tap = await start(tapped)
     client, held = await tap.client()
     await held.do("write_much", 10)
@@ -244,7 +244,7 @@ async def test_what_an_actor_leaves_is_closed_when_it_is_killed(tapped: Place) -
 
 
 @case
-async def test_drain_waits_for_who_reads_slowly(tapped: Place) -> None:
+async def test_drain_waits_for_a_peer_that_reads_slowly(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     await held.do("write_much", MORE_THAN_FITS)
     drained = asyncio.create_task(held.do("drain"))
@@ -256,7 +256,7 @@ async def test_drain_waits_for_who_reads_slowly(tapped: Place) -> None:
 
 
 @case
-async def test_what_is_more_than_may_be_unsent_is_a_reset(tapped: Place) -> None:
+async def test_output_beyond_the_write_limit_is_a_reset(tapped: Place) -> None:
     tapped.allow_error("write_limit|socket: error")
     client, held = await (await start(tapped)).client()
     while await held.do("write_much", 20) == 20:
@@ -267,7 +267,7 @@ async def test_what_is_more_than_may_be_unsent_is_a_reset(tapped: Place) -> None
 
 
 @case
-async def test_what_nobody_reads_is_held_back_and_lost_never(tapped: Place) -> None:
+async def test_input_that_is_not_read_is_held_back_and_never_lost(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     sending = asyncio.create_task(client.send(b"x" * 20_000_000))
     while await held.do("unread") < 100_000:
@@ -278,7 +278,7 @@ async def test_what_nobody_reads_is_held_back_and_lost_never(tapped: Place) -> N
 
 
 @case
-async def test_what_is_paused_goes_on_when_it_is_resumed(tapped: Place) -> None:
+async def test_a_paused_socket_goes_on_when_it_is_resumed(tapped: Place) -> None:
     client, held = await (await start(tapped)).client()
     await held.do("pause")
     await client.send(b"x" * 30_000)
@@ -287,7 +287,7 @@ async def test_what_is_paused_goes_on_when_it_is_resumed(tapped: Place) -> None:
 
 
 @case
-async def test_who_sends_more_than_the_limit_is_reset(tapped: Place) -> None:
+async def test_a_peer_that_sends_more_than_the_limit_is_reset(tapped: Place) -> None:
     tapped.allow_error("limit|socket: error")
     client, held = await (await start(tapped)).client()
     await held.do("limit", 1000)
@@ -315,7 +315,7 @@ async def test_two_services_are_connected_and_finish_one_after_the_other(tapped:
 
 
 @case
-async def test_nobody_listens_where_a_service_connects(tapped: Place) -> None:
+async def test_a_service_connects_to_a_port_without_a_listener(tapped: Place) -> None:
     assert await (await start(tapped)).do("open", 1) == ["ConnectionRefusedError", 111]
 
 
@@ -327,7 +327,7 @@ async def test_a_port_is_taken_once(tapped: Place) -> None:
 
 
 @case
-async def test_who_waits_for_a_listener_that_closes_is_reset(tapped: Place) -> None:
+async def test_a_client_of_a_listener_that_closes_is_reset(tapped: Place) -> None:
     tap = await start(tapped)
     listener, port = await tap.do("listen")
     client = await tapped.connect(port)
@@ -339,7 +339,7 @@ async def test_who_waits_for_a_listener_that_closes_is_reset(tapped: Place) -> N
 
 
 @case
-async def test_who_finds_the_backlog_full_is_given_up_in_time(tapped: Place) -> None:
+async def test_a_client_that_finds_the_backlog_full_is_given_up_in_time(tapped: Place) -> None:
     server, other = await start(tapped), await start(tapped)
     _, port = await server.do("listen", 0, 1)
     for _ in range(2):  # Linux takes one more than the backlog

@@ -81,7 +81,7 @@ def test_it_fails_with_its_reason_and_its_seed(pytester: pytest.Pytester, body: 
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_the_garbage_collector_would_close_is_left_open(pytester: pytest.Pytester) -> None:
+def test_a_file_that_the_garbage_collector_would_close_is_left_open(pytester: pytest.Pytester) -> None:
     said = play(pytester, "await system.call(await system.newservice('leaky'), 'open_socket')")
     assert re.search(r"unclosed <socket\.socket|files left open: socket:", said)  # it may be closed already
     gc.collect()

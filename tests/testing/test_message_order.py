@@ -61,7 +61,7 @@ def test_every_legal_order_comes_and_no_other() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(7, 9))), st.integers(0, 1000))
-def test_what_one_says_to_another_keeps_its_order(routes: list[Route], seed: int) -> None:
+def test_messages_of_one_actor_to_another_keep_their_order(routes: list[Route], seed: int) -> None:
     chance = random.Random(seed)
     queue = SeededQueue(random.Random(seed))
     heard: list[tuple[Route, int]] = []

@@ -106,7 +106,7 @@ def test_afterwards():
     assert "2 passed" in play(pytester, text)
 
 
-def test_who_goes_on_for_ever_is_given_up(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_that_goes_on_for_ever_is_given_up(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skypy.testing.memory.loop._TOO_BUSY", 1000)
     text = """
 import asyncio

@@ -6,7 +6,7 @@ import skypy
 from skypy.testing import StartProbe, System
 
 
-async def test_it_records_who_has_said_what(system: System, probe: StartProbe) -> None:
+async def test_it_records_the_source_of_each_message(system: System, probe: StartProbe) -> None:
     ear = await probe()
     store = await system.newservice("payer")
     await system.call(store, "pay", ear, 3)

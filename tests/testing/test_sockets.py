@@ -7,7 +7,7 @@ from skypy.testing import Clock, Connect, System
 pytestmark = pytest.mark.skypy(service_path=["../contract/services"])
 
 
-async def test_what_is_held_arrives_when_it_is_released(system: System, connect: Connect) -> None:
+async def test_held_bytes_arrive_when_they_are_released(system: System, connect: Connect) -> None:
     service = await system.newservice("line_echo")
     client = await connect(await system.call(service, "port"))
     client.hold()
@@ -37,7 +37,7 @@ async def test_a_slow_reader_holds_the_service_back_and_loses_nothing(system: Sy
 
 
 @pytest.mark.skypy(socket={"flush_timeout": 20.0})
-async def test_who_never_reads_is_given_up_in_time(system: System, connect: Connect, clock: Clock) -> None:
+async def test_a_client_that_never_reads_is_given_up_in_time(system: System, connect: Connect, clock: Clock) -> None:
     system.expect_error("socket: error on .* not delivered in time")
     service = await system.newservice("line_echo")
     client = await connect(await system.call(service, "port"))

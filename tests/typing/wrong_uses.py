@@ -25,6 +25,8 @@ async def main(name: str) -> None:
     skypy.newservice("echo", worker="there")  # error: arg-type, unused-coroutine
     skypy.sleep(1)  # error: unused-coroutine
     await skypy.sleep("1")  # error: arg-type
+    await skypy.wait(["token"])  # error: arg-type
+    skypy.wakeup(["token"])  # error: arg-type
     await socket.listen("127.0.0.1", "8888")  # error: arg-type
     line = await socket.readline(1)
     line.decode()  # error: union-attr

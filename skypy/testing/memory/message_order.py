@@ -14,7 +14,7 @@ from typing import Any, Final
 from skypy.core.address import Address
 from skypy.worker.actors.actor import Request
 
-Waiting = tuple[Callable[[Any], None], Any]
+QueueEntry = tuple[Callable[[Any], None], Any]
 """An entry of the scheduler's queue: a function and the message to call it with."""
 Route = tuple[Address, Address]
 """The sender of a message and its receiver."""
@@ -25,14 +25,14 @@ _WINDOW: Final = 16
 """Messages at the head of the queue from which the next one is chosen."""
 
 
-class SeededQueue(deque[Waiting]):
+class SeededQueue(deque[QueueEntry]):
     """The queue of a scheduler in memory."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
         self._chance = chance
 
-    def popleft(self) -> Waiting:
+    def popleft(self) -> QueueEntry:
         """Remove and return the next entry."""
         if len(self) > 1 and self._chance.random() < _OVERTAKE:
             position = self._chance.choice(self._candidates())

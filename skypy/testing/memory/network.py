@@ -28,7 +28,7 @@ _HANG_UP: Final = 0x10
 _CUT: Final = 0.1
 """The probability that a read or write is given only a part of what there is."""
 
-Address = tuple[str, int]
+HostAndPort = tuple[str, int]
 
 
 def os_error(error_number: int) -> OSError:
@@ -59,7 +59,7 @@ class Network:
         """Free a port."""
         self._listening.pop(port, None)
 
-    def connect(self, endpoint: TcpEndpoint, address: Address) -> None:
+    def connect(self, endpoint: TcpEndpoint, address: HostAndPort) -> None:
         """Connect a socket, or give it the error that it is to report."""
         endpoint.local = ("127.0.0.1", next(self._ports))
         endpoint.remote = address
@@ -77,7 +77,7 @@ class Network:
 class Listening(Description):
     """A listening socket."""
 
-    def __init__(self, network: Network, local: Address, backlog: int) -> None:
+    def __init__(self, network: Network, local: HostAndPort, backlog: int) -> None:
         super().__init__()
         self._network = network
         self._open = True
@@ -176,8 +176,8 @@ class TcpEndpoint(Description):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self._network = network
-        self.local: Address = ("0.0.0.0", 0)
-        self.remote: Address | None = None
+        self.local: HostAndPort = ("0.0.0.0", 0)
+        self.remote: HostAndPort | None = None
         self.peer: TcpEndpoint | None = None
         self.connected = False
         self.has_sent_syn = False

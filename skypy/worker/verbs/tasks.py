@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -104,7 +104,7 @@ def _checked(seconds: float) -> float:
     return max(seconds, 0)
 
 
-async def wait(token: Any) -> None:
+async def wait(token: Hashable) -> None:
     """Wait until code of this actor calls `wakeup(token)` (skynet.wait). A token is any hashable object.
 
     Raises RuntimeError when another task waits for an equal token.
@@ -121,7 +121,7 @@ async def wait(token: Any) -> None:
             del actor.waiting[token]
 
 
-def wakeup(token: Any) -> bool:
+def wakeup(token: Hashable) -> bool:
     """End the `wait` for a token, or the `sleep` of a task, which goes on once the current handler waits or returns.
 
     Returns False when there is no such wait: the wakeup is lost (skynet.wakeup).
