@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class UnsupportedInterpreter(RuntimeError):
-    """This interpreter is none that skypy can run on; the text says why."""
+    """skypy cannot run on this interpreter; the text says why."""
 
 
 def check_interpreter() -> None:

@@ -36,7 +36,7 @@ def create_unstarted(
     """Return a new Task and its first step, to be called once, later, while no task is running, outside of `context`.
 
     The step must be called in any case: a task that was cancelled before gets its CancelledError in it. SystemExit and
-    KeyboardInterrupt come out of it. Raises TypeError if `coroutine` is none.
+    KeyboardInterrupt come out of it. Raises TypeError if `coroutine` is not a coroutine.
     """
     task: asyncio.Task[T] = asyncio.Task.__new__(asyncio.Task)
     first_step = initialise_unstarted(task, loop, coroutine, name, context)
@@ -52,7 +52,7 @@ def initialise_unstarted(
 ) -> Callable[[], object]:
     """Initialise a Task made by `__new__`; return its first step, to be called inside of `context`.
 
-    Raises TypeError if `coroutine` is none.
+    Raises TypeError if `coroutine` is not a coroutine.
     """
     first_step: Callable[[], object]
     regular_call_soon = loop.call_soon

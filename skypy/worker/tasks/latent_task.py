@@ -166,7 +166,7 @@ def _become_real(task: Task) -> None:
 
 
 def _wait(proxy: CoroutineProxy, step: Callable[[], object], awaited: Any, context: Context) -> None:
-    """Let a Task wait for the object that its coroutine has yielded, be it none that a task can wait for."""
+    """Let a Task wait for the object that its coroutine has yielded, even if no task can wait for that object."""
     proxy.send = lambda _: awaited
     context.run(step)
     proxy.send = proxy.coroutine.send
