@@ -48,6 +48,7 @@ def summary(settings: Settings, service_file: str) -> str:
             f"{field.name} = {_quantity(getattr(settings.socket, field.name))}"
             for field in dataclasses.fields(settings.socket)
         ],
+        "node": [f"spin = {_quantity(settings.node.spin, 'microseconds')}"],
     }
     return "\n".join((*_aligned(sections), f"{settings.config_file} is fine."))
 
@@ -66,8 +67,8 @@ def _aligned(sections: dict[str, Sequence[str]]) -> Iterator[str]:
             yield f"{'' if number else title:<{width}}  {line}"
 
 
-def _quantity(limit: float | str) -> str:
-    """Return a limit with its unit: seconds are floats, bytes are whole numbers, choices are words."""
+def _quantity(limit: float | str, unit: str = "bytes") -> str:
+    """Return a limit with its unit: seconds are floats, choices are words, whole numbers have the `unit`."""
     if isinstance(limit, str):
         return f'"{limit}"'
-    return f"{limit:g} s" if isinstance(limit, float) else f"{limit} bytes"
+    return f"{limit:g} s" if isinstance(limit, float) else f"{limit} {unit}"

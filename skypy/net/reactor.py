@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skypy.core.spinning import SpinSetting
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
@@ -48,10 +49,10 @@ class Reactor:
         end_of_turn: Callable[[], None],
         log: Callable[[str], None],
         kernel: SocketKernel = LINUX,
-        spin_seconds: float = 0.0,
+        spin: SpinSetting = 0,
     ) -> None:
         self._log = log
-        self._poller = kernel.poller(spin_seconds)
+        self._poller = kernel.poller(spin)
         self.now = kernel.now
         self._handlers: dict[int, Handler] = {}
         self._end_of_turn = end_of_turn

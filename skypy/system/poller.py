@@ -6,7 +6,10 @@ import select
 import selectors
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
+
+from skypy.core.spinning import AdaptiveSpin, Spin, SpinSetting, SteadySpin
+from skypy.system.cores import available_cores, cores_of_machine, running_threads
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
@@ -15,18 +18,57 @@ PEER_FINISHED: Final = select.EPOLLRDHUP
 HANG_UP: Final = select.EPOLLHUP | select.EPOLLERR
 """Always watched, whatever the interest: it cannot be masked."""
 
+_HELD_UP_SECONDS: Final = 0.0002
+"""A look that ends this much after its window was held up: one poll takes a microsecond."""
+_ONE_CORE: Final = 1.0
+
 T = TypeVar("T")
 
 
-def spin(poll: Callable[[float], list[T]], seconds: float) -> list[T]:
-    """Ask `poll(0)` again and again until something is ready or `seconds` have passed.
+def new_spin(setting: SpinSetting) -> Spin | None:
+    """Return the way to spin that the config asks for; None: sleep at once, always.
 
-    A process that spins needs no wake-up by the kernel, which takes longer than many an answer.
+    On a single core, or with the quota of one, the process that is to answer could not run meanwhile.
     """
-    until = time.monotonic() + seconds
-    while not (ready := poll(0)) and time.monotonic() < until:
-        pass
-    return ready
+    if setting == "auto":
+        return AdaptiveSpin(running_threads, cores_of_machine()) if available_cores() > _ONE_CORE else None
+    return SteadySpin(setting / 1e6) if setting else None
+
+
+class SpinningWait(Generic[T]):
+    """A wait for readiness that looks again and again before it sleeps."""
+
+    __slots__ = ("_now", "_poll", "_spin")
+
+    def __init__(
+        self, poll: Callable[[float | None], list[T]], spin: Spin, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`poll(seconds)` returns what is ready, after at most so many seconds (None: without a limit)."""
+        self._poll = poll
+        self._spin = spin
+        self._now = now
+
+    def __call__(self, seconds: float | None = None) -> list[T]:
+        """Return what is ready, after at most `seconds` (None: without a limit)."""
+        if seconds is not None and seconds <= 0:
+            return self._poll(0)
+        began = self._now()
+        window = self._spin.window(began)
+        if window and (seconds is None or seconds > window):
+            until = began + window
+            while not (ready := self._poll(0)) and self._now() < until:
+                pass
+            now = self._now()
+            if now > until + _HELD_UP_SECONDS:
+                self._spin.held_up(now)
+            if ready:
+                self._spin.waited(now - began)
+                return ready
+            if seconds is not None:
+                seconds = max(0.0, seconds - (now - began))
+        ready = self._poll(seconds)
+        self._spin.waited(self._now() - began)
+        return ready
 
 
 class Poller:
@@ -36,13 +78,14 @@ class Poller:
     duplicate in another process would keep its registration alive under a number that is soon another socket's.
     """
 
-    def __init__(self, spin_seconds: float = 0.0) -> None:
-        """Watch nothing yet; `wait` spins for `spin_seconds` before it sleeps."""
-        self._spin_seconds = spin_seconds
+    def __init__(self, spin: Spin | None = None) -> None:
+        """Watch nothing yet; `wait` sleeps at once if `spin` is None."""
         self._epoll = select.epoll()
         self.add: Callable[[int, int], None] = self._epoll.register
         self.change: Callable[[int, int], None] = self._epoll.modify
         self.remove: Callable[[int], None] = self._epoll.unregister
+        poll: Callable[[float | None], list[tuple[int, int]]] = self._epoll.poll
+        self._wait = poll if spin is None else SpinningWait(poll, spin)
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while anything is ready."""
@@ -50,11 +93,7 @@ class Poller:
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """Return (descriptor, events) of each that is ready, after at most `seconds` (None: without a limit)."""
-        if self._spin_seconds and (seconds is None or seconds > self._spin_seconds):
-            ready = spin(self._epoll.poll, self._spin_seconds)
-            if ready:
-                return ready
-        return self._epoll.poll(seconds)
+        return self._wait(seconds)
 
     def close(self) -> None:
         """Close the epoll descriptor."""
@@ -62,16 +101,18 @@ class Poller:
 
 
 class SpinningSelector(selectors.EpollSelector):
-    """A selector for an asyncio loop, which spins before it sleeps."""
+    """A selector for an asyncio loop, which may spin before it sleeps."""
 
-    def __init__(self, spin_seconds: float) -> None:
+    def __init__(self, spin: Spin) -> None:
         super().__init__()
-        self._spin_seconds = spin_seconds
+        self._wait = SpinningWait(super().select, spin)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready, after at most `timeout` seconds (None: without a limit)."""
-        if timeout is None or timeout > self._spin_seconds:
-            ready = spin(super().select, self._spin_seconds)
-            if ready:
-                return ready
-        return super().select(timeout)
+        return self._wait(timeout)
+
+
+def new_selector(setting: SpinSetting) -> selectors.BaseSelector:
+    """Return a selector for an asyncio loop that spins as the config asks."""
+    spin = new_spin(setting)
+    return selectors.EpollSelector() if spin is None else SpinningSelector(spin)
