@@ -15,7 +15,7 @@ from benchmarks.processes import FOLDER, HOST, Command, check_alive, free_port, 
 SERVERS = FOLDER / "servers"
 ACTORS = FOLDER / "actors"
 WORKERS = 2  # of skypy, threads of skynet
-SLEEPING = {"node.spin": 0}
+SLEEPING: Mapping[str, object] = {"node.spin": 0}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,7 +43,7 @@ def cost(connections: int) -> Load:
 def paced_load(port: int, timing: Timing) -> list[str]:
     saturation_seconds = max(0.5, timing.warmup_seconds)
     paced_seconds = max(1.5, timing.seconds)  # a percentile of a shorter one hangs on a single stall
-    return [HOST, str(port), "50", "0.5", str(LINE_BYTES), str(paced_seconds), str(saturation_seconds)]
+    return [HOST, str(port), "50", "x0.5", str(LINE_BYTES), str(paced_seconds), str(saturation_seconds)]
 
 
 paced_p99 = generated(GENERATORS / "paced_echo.c", paced_load, "latency_p99_microseconds")

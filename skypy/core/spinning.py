@@ -17,7 +17,7 @@ SHORT_WAIT_SECONDS: Final = 0.0002
 _ENOUGH: Final = 8
 _MOST: Final = 16
 _PRICE_OF_A_LONG_WAIT: Final = 8
-"""Short waits count one up and long ones this many down. A request of fewer than eight hops that comes alone never makes
+"""Short waits count one up, long ones this many down. A request of fewer than eight hops that comes alone never makes
 a process spin, so a node with little to do stays as cheap as one that always sleeps."""
 _LOOK_EVERY_SECONDS: Final = 0.01
 _PAUSE_SECONDS: Final = 0.1
