@@ -55,12 +55,10 @@ class SpinningWait(Generic[T]):
         began = self._now()
         window = self._spin.window(began)
         if window and (seconds is None or seconds > window):
-            until = began + window
-            while not (ready := self._poll(0)) and self._now() < until:
-                pass
-            now = self._now()
-            if now > until + _HELD_UP_SECONDS:
-                self._spin.held_up(now)
+            ready = self._poll(0)
+            if ready:
+                return ready  # that was no wait, and under load it is the rule: nothing to learn
+            ready, now = self._look_until(began + window)
             if ready:
                 self._spin.waited(now - began)
                 return ready
@@ -69,6 +67,17 @@ class SpinningWait(Generic[T]):
         ready = self._poll(seconds)
         self._spin.waited(self._now() - began)
         return ready
+
+    def _look_until(self, until: float) -> tuple[list[T], float]:
+        """Look until something is ready or the time has come; return what is ready, and the time."""
+        while True:
+            ready = self._poll(0)
+            now = self._now()
+            if ready or now >= until:
+                break
+        if now > until + _HELD_UP_SECONDS:
+            self._spin.held_up(now)
+        return ready, now
 
 
 class Poller:
