@@ -22,11 +22,11 @@ def cores(tmp_path: Path, membership: str, **files: str) -> float:
     put(tmp_path / "proc" / "self" / "cgroup", f"9:memory:/elsewhere\n{membership}\n")
     for name, text in files.items():
         put(tmp_path / "cgroups" / name, text)
-    return available_cores(tmp_path / "proc", tmp_path / "cgroups")
+    return available_cores(f"{tmp_path}/proc", f"{tmp_path}/cgroups")
 
 
 def test_without_a_quota_the_affinity_counts(tmp_path: Path) -> None:
-    assert available_cores(tmp_path, tmp_path) == AFFINITY
+    assert available_cores(str(tmp_path), str(tmp_path)) == AFFINITY
     assert cores(tmp_path, "0::/a/b", **{"a/b/cpu.max": "max 100000\n", "a/cpu.max": "max 100000\n"}) == AFFINITY
 
 
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_understood_sets_no_limit(tmp_path: Path, text: str) 
 
 def test_the_running_threads_are_those_of_the_whole_machine(tmp_path: Path) -> None:
     put(tmp_path / "loadavg", "0.20 0.18 0.12 3/80 11206\n")
-    assert running_threads(tmp_path) == 3
+    assert running_threads(str(tmp_path)) == 3
     assert running_threads() >= 1  # this one runs
     assert cores_of_machine() >= 1
 
@@ -67,4 +67,4 @@ def test_the_running_threads_are_those_of_the_whole_machine(tmp_path: Path) -> N
 def test_without_a_readable_load_no_thread_is_known_to_run(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         put(tmp_path / "loadavg", text)
-    assert running_threads(tmp_path) == 0
+    assert running_threads(str(tmp_path)) == 0
