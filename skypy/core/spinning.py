@@ -20,7 +20,9 @@ _PRICE_OF_A_LONG_WAIT: Final = 8
 """Short waits count one up, long ones this many down. A request of fewer than eight hops that comes alone never makes
 a process spin, so a node with little to do stays as cheap as one that always sleeps."""
 _LOOK_EVERY_SECONDS: Final = 0.01
-_PAUSE_SECONDS: Final = 0.1
+_SHORTEST_PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.64
+_FORGIVEN_AFTER_SECONDS: Final = 1.0
 
 
 class Spin(Protocol):
@@ -64,7 +66,7 @@ class AdaptiveSpin:
     of a look for input has met another process on its core, a thread that holds the interpreter, or its cgroup's quota.
     """
 
-    __slots__ = ("_cores", "_look_at", "_resume_at", "_running_threads", "_score")
+    __slots__ = ("_cores", "_look_at", "_pause", "_resume_at", "_running_threads", "_score")
 
     def __init__(self, running_threads: Callable[[], int], cores: int) -> None:
         """`running_threads` returns how many threads run or wait for one of the `cores`, this one included."""
@@ -73,6 +75,7 @@ class AdaptiveSpin:
         self._score = 0
         self._look_at = 0.0
         self._resume_at = 0.0
+        self._pause = _SHORTEST_PAUSE_SECONDS
 
     def window(self, now: float) -> float:
         """Return the seconds to look for input before sleeping; 0.0: sleep at once."""
@@ -93,5 +96,7 @@ class AdaptiveSpin:
             self._score += 1
 
     def held_up(self, now: float) -> None:
-        """Sleep without spinning for the next 100 ms."""
-        self._resume_at = now + _PAUSE_SECONDS
+        """Sleep without spinning for the next 10 ms, or for twice as long as after a hold-up of a moment ago."""
+        forgiven = now - self._resume_at > _FORGIVEN_AFTER_SECONDS
+        self._pause = _SHORTEST_PAUSE_SECONDS if forgiven else min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        self._resume_at = now + self._pause

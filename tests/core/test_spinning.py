@@ -109,13 +109,26 @@ def test_the_machine_is_looked_at_every_10_ms_at_most(process: Process) -> None:
         assert 1 <= process.looks - before <= (process.now - began) / 0.01 + 1
 
 
-def test_a_process_that_was_held_up_sleeps_for_100_ms(process: Process) -> None:
+def pause(process: Process) -> float:
+    """Hold the process up, and return the time until it spins again."""
+    began = process.now
+    process.spin.held_up(began)
+    while not process.wait(SHORT):
+        pass
+    return process.now - began
+
+
+def test_a_process_that_was_held_up_pauses_each_time_twice_as_long(process: Process) -> None:
     process.waits(*[SHORT] * 100)
-    process.spin.held_up(process.now)
-    resumed = process.now + 0.1
-    while process.now < resumed:
-        assert not process.wait(SHORT)
-    assert process.wait(SHORT)
+    pauses = [pause(process) for _ in range(9)]
+    assert pauses == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.64, 0.64], abs=2 * SHORT)
+
+
+def test_a_hold_up_of_long_ago_is_forgiven(process: Process) -> None:
+    process.waits(*[SHORT] * 100)
+    pauses = [pause(process) for _ in range(5)]
+    process.waits(*[SHORT] * int(1.1 / SHORT))
+    assert pause(process) < pauses[1]
 
 
 # -- a number in the config --------------------------------------------------------------------------------------------
