@@ -46,17 +46,20 @@ class Recorder:
 class Stage:
     """A poll and a clock: each poll takes a step, and a sleep as long as it may or until the input comes."""
 
-    def __init__(self, input_at: float, polls_take: Sequence[float] = ()) -> None:
+    def __init__(self, input_at: float, gives_way_for: Sequence[float] = ()) -> None:
         self.now = 0.0
         self.asked: list[float | None] = []
         self.spin = Recorder()
         self._input_at = input_at
-        self._polls_take = list(polls_take)
-        self.wait = SpinningWait(self.poll, self.spin, lambda: self.now)
+        self._gives_way_for = list(gives_way_for)
+        self.wait = SpinningWait(self.poll, self.spin, lambda: self.now, self.give_way)
+
+    def give_way(self) -> None:
+        self.now += self._gives_way_for.pop(0) if self._gives_way_for else 0.0
 
     def poll(self, seconds: float | None) -> list[str]:
         self.asked.append(seconds)
-        self.now += self._polls_take.pop(0) if self._polls_take else STEP_SECONDS
+        self.now += STEP_SECONDS
         if seconds != 0:
             self.now = max(self.now, self._input_at if seconds is None else min(self.now + seconds, self._input_at))
         return ["input"] if self.now >= self._input_at else []
@@ -105,10 +108,16 @@ def test_a_look_without_waiting_is_one_poll_and_no_wait(limit: float) -> None:
 
 
 @pytest.mark.parametrize("input_at", [WINDOW_SECONDS / 2, LONG_SECONDS])
-def test_a_look_that_takes_far_longer_than_its_window_was_held_up(input_at: float) -> None:
-    stage = Stage(input_at, polls_take=[STEP_SECONDS, 0.004])
+def test_a_process_that_gets_its_core_back_late_was_held_up(input_at: float) -> None:
+    stage = Stage(input_at, gives_way_for=[0.0, 0.004])
     assert stage.wait(None) == ["input"]
-    assert stage.spin.hold_ups == [STEP_SECONDS + 0.004]
+    assert stage.spin.hold_ups == [0.004 + 3 * STEP_SECONDS]
+
+
+def test_a_process_that_gives_way_for_a_moment_was_not_held_up() -> None:
+    stage = Stage(LONG_SECONDS, gives_way_for=[WINDOW_SECONDS / 2] * 3)
+    assert stage.wait(None) == ["input"]
+    assert stage.spin.hold_ups == []
 
 
 # -- as configured -----------------------------------------------------------------------------------------------------

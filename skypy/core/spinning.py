@@ -19,10 +19,10 @@ _MOST: Final = 16
 _PRICE_OF_A_LONG_WAIT: Final = 8
 """Short waits count one up, long ones this many down. A request of fewer than eight hops that comes alone never makes
 a process spin, so a node with little to do stays as cheap as one that always sleeps."""
-_LOOK_EVERY_SECONDS: Final = 0.01
+_FIRST_LOOK_SECONDS: Final = 0.001
+_LOOK_EVERY_SECONDS: Final = 0.016
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.64
-_FORGIVEN_AFTER_SECONDS: Final = 1.0
 
 
 class Spin(Protocol):
@@ -62,11 +62,13 @@ class AdaptiveSpin:
     """A window while nearly all waits are short and there are cores to spare.
 
     Two signs tell that a core is wanted elsewhere. One is the number of threads that want to run; to ask for it takes
-    some microseconds, so the answer counts for 10 ms. The other costs nothing: a process that was held up in the middle
-    of a look for input has met another process on its core, a thread that holds the interpreter, or its cgroup's quota.
+    some microseconds, so that is done after 1 ms of spinning, after 2 ms more, and so on up to every 16 ms. The other
+    costs nothing: a process that was held up in the middle of a look for input has met another process on its core, a
+    thread that holds the interpreter, or its cgroup's quota. Either sign is followed by a pause of 10 ms, which doubles
+    as long as the next sign comes sooner after a pause than the pause was long.
     """
 
-    __slots__ = ("_cores", "_look_at", "_pause", "_resume_at", "_running_threads", "_score")
+    __slots__ = ("_cores", "_look_at", "_look_every", "_pause", "_resume_at", "_running_threads", "_score")
 
     def __init__(self, running_threads: Callable[[], int], cores: int) -> None:
         """`running_threads` returns how many threads run or wait for one of the `cores`, this one included."""
@@ -74,6 +76,7 @@ class AdaptiveSpin:
         self._cores = cores
         self._score = 0
         self._look_at = 0.0
+        self._look_every = _FIRST_LOOK_SECONDS
         self._resume_at = 0.0
         self._pause = _SHORTEST_PAUSE_SECONDS
 
@@ -82,10 +85,11 @@ class AdaptiveSpin:
         if self._score < _ENOUGH or now < self._resume_at:
             return 0.0
         if now >= self._look_at:
-            self._look_at = now + _LOOK_EVERY_SECONDS
             if self._running_threads() > self._cores:
-                self._resume_at = self._look_at
+                self.held_up(now)
                 return 0.0
+            self._look_at = now + self._look_every
+            self._look_every = min(2 * self._look_every, _LOOK_EVERY_SECONDS)
         return SHORT_WAIT_SECONDS
 
     def waited(self, seconds: float) -> None:
@@ -96,7 +100,8 @@ class AdaptiveSpin:
             self._score += 1
 
     def held_up(self, now: float) -> None:
-        """Sleep without spinning for the next 10 ms, or for twice as long as after a hold-up of a moment ago."""
-        forgiven = now - self._resume_at > _FORGIVEN_AFTER_SECONDS
-        self._pause = _SHORTEST_PAUSE_SECONDS if forgiven else min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
-        self._resume_at = now + self._pause
+        """Pause: sleep without spinning for a while."""
+        went_well = now - self._resume_at > self._pause
+        self._pause = _SHORTEST_PAUSE_SECONDS if went_well else min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        self._resume_at = self._look_at = now + self._pause
+        self._look_every = _FIRST_LOOK_SECONDS
