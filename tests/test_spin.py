@@ -50,7 +50,7 @@ class Stage:
         self.now = 0.0
         self.asked: list[float | None] = []
         self.spin = Recorder()
-        self._input_at = input_at
+        self.input_at = input_at
         self._gives_way_for = list(gives_way_for)
         self.wait = SpinningWait(self.poll, self.spin, lambda: self.now, self.give_way)
 
@@ -61,8 +61,8 @@ class Stage:
         self.asked.append(seconds)
         self.now += STEP_SECONDS
         if seconds != 0:
-            self.now = max(self.now, self._input_at if seconds is None else min(self.now + seconds, self._input_at))
-        return ["input"] if self.now >= self._input_at else []
+            self.now = max(self.now, self.input_at if seconds is None else min(self.now + seconds, self.input_at))
+        return ["input"] if self.now >= self.input_at else []
 
 
 def test_input_within_the_window_needs_no_sleep() -> None:
@@ -72,10 +72,11 @@ def test_input_within_the_window_needs_no_sleep() -> None:
     assert stage.spin.waits == [WINDOW_SECONDS / 2]
 
 
-def test_input_that_is_there_already_was_no_wait() -> None:
+def test_a_busy_process_polls_once_for_each_turn_and_learns_of_its_first_wait_alone() -> None:
     stage = Stage(0.0)
-    assert stage.wait(None) == ["input"]
-    assert (stage.asked, stage.spin.waits) == ([0], [])
+    assert [stage.wait(None) for _ in range(5)] == [["input"]] * 5
+    assert stage.asked == [0] * 5
+    assert stage.spin.waits == [STEP_SECONDS]
 
 
 def test_after_the_window_the_process_sleeps_and_the_wait_counts_as_a_whole() -> None:
@@ -90,6 +91,15 @@ def test_the_time_in_the_window_is_a_part_of_the_time_limit() -> None:
     stage = Stage(LONG_SECONDS)
     assert stage.wait(1.0) == []
     assert stage.asked[-1] == 1.0 - WINDOW_SECONDS
+
+
+def test_a_busy_process_that_finds_nothing_waits_as_any_other() -> None:
+    stage = Stage(0.0)
+    assert stage.wait(None) == ["input"]
+    stage.input_at = LONG_SECONDS
+    assert stage.wait(None) == ["input"]
+    assert stage.asked[-1] is None
+    assert len(stage.spin.waits) == 2
 
 
 @pytest.mark.parametrize("limit", [STEP_SECONDS, WINDOW_SECONDS])

@@ -21,6 +21,8 @@ HANG_UP: Final = select.EPOLLHUP | select.EPOLLERR
 
 _HELD_UP_SECONDS: Final = 0.0002
 """A look that ends this much after its window was held up: one poll takes a microsecond."""
+_NO_WAIT_SECONDS: Final = 0.00002
+"""Input that comes sooner was there already: to ask for it and to unpack it takes a few microseconds."""
 _ONE_CORE: Final = 1.0
 
 T = TypeVar("T")
@@ -44,7 +46,7 @@ class SpinningWait(Generic[T]):
     it does not, the look was held up, and the spinning pauses.
     """
 
-    __slots__ = ("_give_way", "_now", "_poll", "_spin")
+    __slots__ = ("_busy", "_give_way", "_now", "_poll", "_spin")
 
     def __init__(
         self,
@@ -58,35 +60,41 @@ class SpinningWait(Generic[T]):
         self._spin = spin
         self._now = now
         self._give_way = give_way
+        self._busy = False  # input was there at once: the next may be there as well
 
-    def __call__(self, seconds: float | None = None) -> list[T]:
-        """Return what is ready, after at most `seconds` (None: without a limit)."""
-        if seconds is not None and seconds <= 0:
+    def __call__(self, timeout: float | None = None) -> list[T]:
+        """Return what is ready, after at most `timeout` seconds (None: without a limit)."""
+        if timeout is not None and timeout <= 0:
             return self._poll(0)
-        began = self._now()
-        window = self._spin.window(began)
-        if window and (seconds is None or seconds > window):
+        if self._busy:
             ready = self._poll(0)
             if ready:
-                return ready  # that was no wait, and under load it is the rule: nothing to learn
+                return ready  # there was no wait: nothing to decide, and nothing to learn
+        began = self._now()
+        window = self._spin.window(began)
+        if window and (timeout is None or timeout > window):
             ready, now = self._look_until(began + window)
             if ready:
-                self._spin.waited(now - began)
+                self._ended(now - began)
                 return ready
-            if seconds is not None:
-                seconds = max(0.0, seconds - (now - began))
-        ready = self._poll(seconds)
-        self._spin.waited(self._now() - began)
+            if timeout is not None:
+                timeout = max(0.0, timeout - (now - began))
+        ready = self._poll(timeout)
+        self._ended(self._now() - began)
         return ready
+
+    def _ended(self, waited_seconds: float) -> None:
+        self._busy = waited_seconds < _NO_WAIT_SECONDS
+        self._spin.waited(waited_seconds)
 
     def _look_until(self, until: float) -> tuple[list[T], float]:
         """Look until something is ready or the time has come; return what is ready, and the time."""
         while True:
-            self._give_way()
             ready = self._poll(0)
             now = self._now()
             if ready or now >= until:
                 break
+            self._give_way()
         if now > until + _HELD_UP_SECONDS:
             self._spin.held_up(now)
         return ready, now
@@ -126,11 +134,8 @@ class SpinningSelector(selectors.EpollSelector):
 
     def __init__(self, spin: Spin) -> None:
         super().__init__()
-        self._wait = SpinningWait(super().select, spin)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, after at most `timeout` seconds (None: without a limit)."""
-        return self._wait(timeout)
+        # A method that passed the call on would be paid for in each turn of the loop.
+        self.select = SpinningWait(super().select, spin)  # type: ignore[method-assign]
 
 
 def new_selector(setting: SpinSetting) -> selectors.BaseSelector:
