@@ -19,7 +19,7 @@ from benchmarks import rivals
 from benchmarks.build import build_erlang
 from benchmarks.model import BenchmarkError, Contender, Measurement, Timing
 from benchmarks.processes import Command, check_alive, pss_bytes, running
-from benchmarks.socket_servers import ACTORS, compiled, skynet_command, skypy_command
+from benchmarks.socket_servers import ACTORS, SLEEPING, compiled, skynet_command, skypy_command
 
 MARK = "RESULT "
 SPARE_SECONDS = 60.0
@@ -47,6 +47,10 @@ def skypy_program(activity: str, width: int, seconds: float) -> Command:
     return skypy_command(f"driver {activity} {width} {seconds}")
 
 
+def sleeping_program(activity: str, width: int, seconds: float) -> Command:
+    return skypy_command(f"driver {activity} {width} {seconds}", more=SLEEPING)
+
+
 def skynet_program(activity: str, width: int, seconds: float) -> Command:
     threads = 1 if activity in ("call-plain", "call-coroutine", "call-in-turn", "send") else 2  # its best in both
     return skynet_command("driver", f"{activity} {width} {seconds}", threads)
@@ -63,6 +67,7 @@ ALL = {
     program.name: program
     for program in (
         Program("skypy", skypy_program),
+        Program("skypy sleeping", sleeping_program),
         Program("skypy compiled", lambda *activity: compiled(skypy_program(*activity)), rivals.not_compiled),
         Program("skynet", skynet_program, rivals.no_skynet),
         Program("asyncio Queue", python_program("asyncio_queue")),

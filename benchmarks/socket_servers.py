@@ -15,7 +15,7 @@ from benchmarks.processes import FOLDER, HOST, Command, check_alive, free_port, 
 SERVERS = FOLDER / "servers"
 ACTORS = FOLDER / "actors"
 WORKERS = 2  # of skypy, threads of skynet
-SPIN_MICROSECONDS = 1000
+SLEEPING: Mapping[str, object] = {"node.spin": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ ALL = {
     for server in (
         Server("skypy", skypy_command),
         Server("skypy compiled", lambda mode, port: compiled(skypy_command(mode, port)), rivals.not_compiled),
-        Server("skypy spinning", lambda mode, port: skypy_command(mode, port, more={"socket.spin": SPIN_MICROSECONDS})),
+        Server("skypy sleeping", lambda mode, port: skypy_command(mode, port, more=SLEEPING)),
         Server("asyncio streams", python_command("asyncio_streams.py")),
         Server("asyncio Protocol", python_command("asyncio_protocol.py")),
         Server("uvloop streams", python_command("asyncio_streams.py", "uvloop"), partial(rivals.no_package, "uvloop")),

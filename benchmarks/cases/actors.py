@@ -7,6 +7,8 @@ from benchmarks.model import Case
 
 ONE_PROCESS = "skypy, skypy compiled, skynet, asyncio Queue, uvloop Queue, Pykka, xoscar, Erlang"
 
+ACROSS = "skypy, skypy sleeping, skypy compiled, skynet, xoscar, Erlang, Thespian, Ray"
+
 
 def call(handler: str, width: int, aims: dict[str, float]) -> Case:
     return Case(
@@ -28,7 +30,9 @@ def across(width: int, aims: dict[str, float]) -> Case:
         f"request and reply between actors of two workers, {width} outstanding",
         "calls/s",
         "higher",
-        contenders("call-across", width, "skypy, skypy compiled, skynet, xoscar, Erlang, Thespian, Ray"),
+        contenders(
+            "call-across", width, "skypy, skypy sleeping, skypy compiled, skynet, xoscar, Erlang, Thespian, Ray"
+        ),
         aims,
     )
 
@@ -51,7 +55,7 @@ CASES = (
     call("coroutine", 1, {"skynet": 1.0, "asyncio Queue": 3, "Pykka": 8, "xoscar": 2}),
     call("plain", 50, {"skynet": 1.5, "asyncio Queue": 3, "Pykka": 8, "xoscar": 2}),
     call("coroutine", 50, {"skynet": 1.0, "asyncio Queue": 3, "Pykka": 8, "xoscar": 2}),
-    across(1, {"xoscar": 1, "Thespian": 1, "Ray": 1}),
+    across(1, {"skypy sleeping": 3, "xoscar": 1, "Thespian": 1, "Ray": 1}),
     across(50, {"xoscar": 20}),
     across(500, {"skynet": 1}),
     send(1),

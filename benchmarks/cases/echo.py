@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 from benchmarks.build import GENERATORS, LOAD
 from benchmarks.cases.generator import generated, server_cost
-from benchmarks.model import SUBJECT, Case, Contender, Measurement, Timing
+from benchmarks.model import Case, Measurement, Timing
 from benchmarks.processes import HOST
-from benchmarks.socket_servers import SPIN_MICROSECONDS, Load, contenders
+from benchmarks.socket_servers import Load, contenders
 
 LINE_BYTES = 32
 EVERYBODY = (
-    "skypy, skypy compiled, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, gevent, skynet, "
-    "Erlang, Netty, C"
+    "skypy, skypy sleeping, skypy compiled, asyncio streams, asyncio Protocol, uvloop streams, uvloop Protocol, "
+    "gevent, skynet, Erlang, Netty, C"
 )
 SOME = "skypy, asyncio streams, uvloop streams, uvloop Protocol, skynet, Netty, C"
 
@@ -44,7 +43,7 @@ def cost(connections: int) -> Load:
 def paced_load(port: int, timing: Timing) -> list[str]:
     saturation_seconds = max(0.5, timing.warmup_seconds)
     paced_seconds = max(1.5, timing.seconds)  # a percentile of a shorter one hangs on a single stall
-    return [HOST, str(port), "50", "0.5", str(LINE_BYTES), str(paced_seconds), str(saturation_seconds)]
+    return [HOST, str(port), "50", "x0.5", str(LINE_BYTES), str(paced_seconds), str(saturation_seconds)]
 
 
 paced_p99 = generated(GENERATORS / "paced_echo.c", paced_load, "latency_p99_microseconds")
@@ -61,11 +60,6 @@ def throughput(connections: int, in_flight: int, names: str, aims: dict[str, flo
         quick=connections == 50,
         guarded_by="asyncio streams",
     )
-
-
-def spinning() -> Contender:
-    (only,) = contenders("echo", line_echo(1, 1, "latency_p50_microseconds"), "skypy spinning")
-    return dataclasses.replace(only, name=SUBJECT)
 
 
 def growth(connections: int) -> Case:
@@ -89,19 +83,8 @@ CASES = (
         "us",
         "lower",
         contenders("echo", line_echo(1, 1, "latency_p50_microseconds"), EVERYBODY),
-        {"asyncio streams": 0.5},
+        {"asyncio streams": 1.43},
         quick=True,
-    ),
-    Case(
-        "latency-1x1-spin",
-        f"the same with [socket] spin = {SPIN_MICROSECONDS}: nobody is woken up who is asked again within that time",
-        "us",
-        "lower",
-        (
-            spinning(),
-            *contenders("echo", line_echo(1, 1, "latency_p50_microseconds"), "asyncio streams, uvloop Protocol, C"),
-        ),
-        {"asyncio streams": 0.77},
     ),
     Case(
         "latency-at-half",

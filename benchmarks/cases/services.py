@@ -56,7 +56,7 @@ CASES = (
         "handlers of 5 ms of pure Python on two workers and on one; two bare processes are what the machine can do",
         "handlers/s",
         "higher",
-        (workers(2, "skypy"), workers(1, "skypy, 1 worker"), *contenders("work", 2, "bare processes")),
+        (workers(2, "skypy"), workers(1, "skypy, 1 worker"), *contenders("work", 2, "skypy sleeping, bare processes")),
         {"skypy, 1 worker": 1.8},
     ),
     Case(

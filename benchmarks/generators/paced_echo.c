@@ -1,7 +1,8 @@
 /*
- * Line echo under an open load: first all connections keep one line outstanding, which tells the rate that saturates the
- * server; then lines are sent at SHARE of that rate, whether or not answers have come. Latency counts from the time at
- * which a line was due, so a server that stalls pays for every line it has held up.
+ * Line echo under an open load: lines are sent at RATE, whether or not answers have come. Latency counts from the time at
+ * which a line was due, so a server that stalls pays for every line it has held up. RATE is in lines a second; a RATE that
+ * begins with x is a share of the rate that saturates the server, which is found first, with one line outstanding on each
+ * connection.
  */
 #include "../../skypy/cli/load/connections.h"
 #include <poll.h>
@@ -9,7 +10,7 @@
 
 #define MOST_WAITING 4096            /* lines on one connection: beyond that the server does not keep up at all */
 
-static const char usage[] = "paced_echo HOST PORT CONNECTIONS SHARE LINE_BYTES DURATION_SECONDS SATURATION_SECONDS";
+static const char usage[] = "paced_echo HOST PORT CONNECTIONS RATE LINE_BYTES DURATION_SECONDS SATURATION_SECONDS";
 static struct histogram latencies;
 static bool saturating, measuring;
 static uint64_t saturated_lines;
@@ -78,13 +79,15 @@ static uint64_t pace(double rate, double duration_seconds)
 
 int main(int count, char **arguments)
 {
-    double share, saturation, duration_seconds, saturation_seconds;
+    double rate, saturation = 0, duration_seconds, saturation_seconds;
+    bool is_share;
 
     program = "paced_echo";
     if (count != 8)
         bad_usage("seven arguments are needed", usage);
     connection_count = positive(arguments[3], "CONNECTIONS", usage);
-    share = seconds(arguments[4], 0.001, "SHARE", usage);
+    is_share = arguments[4][0] == 'x';
+    rate = seconds(arguments[4] + is_share, 0.001, "RATE", usage);
     line_bytes = positive(arguments[5], "LINE_BYTES", usage);
     duration_seconds = seconds(arguments[6], 0.001, "DURATION_SECONDS", usage);
     saturation_seconds = seconds(arguments[7], 0.1, "SATURATION_SECONDS", usage);
@@ -92,12 +95,15 @@ int main(int count, char **arguments)
     make_buffers(usage);
     prctl(PR_SET_TIMERSLACK, 1);     /* the default of 50 microseconds would be in every latency */
     connect_all(arguments[1], arguments[2]);
-    saturation = saturate(saturation_seconds);
-    if (saturation < 1)
-        fail("nothing came back");
-    pace(saturation * share, duration_seconds);
+    if (is_share) {
+        saturation = saturate(saturation_seconds);
+        if (saturation < 1)
+            fail("nothing came back");
+        rate *= saturation;
+    }
+    pace(rate, duration_seconds);
     printf("{\"requests\": %" PRIu64 ", \"requests_per_second\": %.1f, \"saturation_per_second\": %.1f, ",
-           latencies.count, saturation * share, saturation);
+           latencies.count, rate, saturation);
     print_latencies(&latencies);
     printf(", \"errors\": %" PRIu64 "}\n", errors);
     return errors > 0;

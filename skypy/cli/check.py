@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from skypy.cli.failure import BadInput
 from skypy.config import load
@@ -13,9 +12,6 @@ from skypy.core.errors import ConfigError, ServiceError
 from skypy.core.settings import Settings
 from skypy.worker.services.loader import compile_service, find_service
 from skypy.worker.tasks.assumptions import UnsupportedInterpreter, check_interpreter
-
-_UNITS: Final = {"spin": "us"}
-"""The units of whole numbers that are not bytes."""
 
 
 def load_config(config: str, overrides: Sequence[str]) -> tuple[Settings, str]:
@@ -46,12 +42,13 @@ def summary(settings: Settings, service_file: str) -> str:
         "workers": [str(settings.workers)],
         "service_path": settings.service_path,
         "logger": ["standard error" if settings.logger == "-" else settings.logger],
-        "stop_timeout": [_quantity("stop_timeout", settings.stop_timeout)],
+        "stop_timeout": [_quantity(settings.stop_timeout)],
         "env": [f'{key} = "{value}"' for key, value in settings.env.items()] or ["nothing"],
         "socket": [
-            f"{field.name} = {_quantity(field.name, getattr(settings.socket, field.name))}"
+            f"{field.name} = {_quantity(getattr(settings.socket, field.name))}"
             for field in dataclasses.fields(settings.socket)
         ],
+        "node": [f"spin = {_quantity(settings.node.spin, 'microseconds')}"],
     }
     return "\n".join((*_aligned(sections), f"{settings.config_file} is fine."))
 
@@ -70,8 +67,8 @@ def _aligned(sections: dict[str, Sequence[str]]) -> Iterator[str]:
             yield f"{'' if number else title:<{width}}  {line}"
 
 
-def _quantity(key: str, limit: float | str) -> str:
-    """Return a limit with its unit: seconds are floats, bytes are whole numbers, choices are words."""
+def _quantity(limit: float | str, unit: str = "bytes") -> str:
+    """Return a limit with its unit: seconds are floats, choices are words, whole numbers have the `unit`."""
     if isinstance(limit, str):
         return f'"{limit}"'
-    return f"{limit:g} s" if isinstance(limit, float) else f"{limit} {_UNITS.get(key, 'bytes')}"
+    return f"{limit:g} s" if isinstance(limit, float) else f"{limit} {unit}"

@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from skypy.config.entry import Entry, Table, toml_key
 from skypy.core.errors import ConfigError
@@ -52,12 +53,12 @@ _EXAMPLES = {
 _LARGEST = {
     "workers": 64,
     int: 2**40,  # bytes: more is a typing mistake
-    "socket.spin": 1_000_000,  # microseconds: a process that is idle for longer may sleep
+    "node.spin": 1_000_000,  # microseconds: a process that is idle for longer may sleep
     float: 1_000_000,  # seconds: poll(2) counts milliseconds in 32 bits
 }
 
 
-_SMALLEST = {"socket.spin": 0}
+_SMALLEST = {"node.spin": 0}
 
 
 def build(config_file: str, table: Table) -> Settings:
@@ -90,6 +91,8 @@ def _read(entry: Entry) -> Any:
         raise _unknown(entry)
     if get_origin(key.kind) is Literal:
         return _read_choice(entry, get_args(key.kind))
+    if get_origin(key.kind) in (Union, UnionType):
+        return _read_number_or_choice(entry, _choices(key.kind))
     if key.kind not in _READERS:  # a class of limits
         return key.kind(**{name: _read(inner) for name, inner in _read_table(entry).items()})
     value = _READERS[key.kind](entry)
@@ -111,11 +114,24 @@ def _read_choice(entry: Entry, choices: Sequence[str]) -> str:
     return str(entry.value)
 
 
-def _read_whole_number(entry: Entry) -> int:
+def _read_whole_number(entry: Entry, instead: Sequence[str] = ()) -> int:
+    """Return a number within the limits of its key; `instead`: words that were possible, for the error."""
     smallest, largest = _SMALLEST.get(entry.key, 1), _LARGEST.get(entry.key, _LARGEST[int])
     if type(entry.value) is not int or not smallest <= entry.value <= largest:  # isinstance would let True pass
-        raise _mistyped(entry, f"a whole number from {smallest} to {largest}")
+        words = "".join(f'"{word}" or ' for word in instead)
+        raise _mistyped(entry, f"{words}a whole number from {smallest} to {largest}")
     return entry.value
+
+
+def _read_number_or_choice(entry: Entry, choices: Sequence[str]) -> int | str:
+    if isinstance(entry.value, str) and entry.value in choices:
+        return entry.value
+    return _read_whole_number(entry, choices)
+
+
+def _choices(union: Any) -> list[str]:
+    """Return the words of a union of a number and a Literal."""
+    return [word for kind in get_args(union) if get_origin(kind) is Literal for word in get_args(kind)]
 
 
 def _read_seconds(entry: Entry) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from skypy.core.timing.spinning import SpinSetting
+
 
 @dataclass(frozen=True, slots=True)
 class SocketSettings:
@@ -29,8 +31,14 @@ class SocketSettings:
     """The time after which a connection that the peer has finished is closed, if it is not written to."""
     time_wait: Literal["keep", "avoid"] = "keep"
     """"avoid": a connection that is closed and wholly acknowledged ends with a reset, without a minute of TIME_WAIT."""
-    spin: int = 0
-    """Microseconds that each process looks for input before it sleeps, which keeps a core busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """The `[node]` table: the processes of the node."""
+
+    spin: SpinSetting = "auto"
+    """Microseconds that each process looks for input before it sleeps; "auto": some, while its waits are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Settings:
     """The time that services may take to stop before they are ended by force, in seconds."""
     env: Mapping[str, str] = field(default_factory=dict)
     socket: SocketSettings = field(default_factory=SocketSettings)
+    node: NodeSettings = field(default_factory=NodeSettings)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the settings as values that a message can carry."""
@@ -65,4 +74,5 @@ class Settings:
         values = dict(plain)
         values["service_path"] = tuple(values["service_path"])
         values["socket"] = SocketSettings(**values["socket"])
+        values["node"] = NodeSettings(**values["node"])
         return cls(**values)

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from skypy.core.patience import Patience
+from skypy.core.timing.patience import Patience
 from skypy.net.kernel_facts import tcp_info
 from skypy.net.shared import Shared
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from skypy.core.log_line import log_line
+from skypy.core.timing.spinning import SpinSetting
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 
@@ -49,10 +50,10 @@ class Reactor:
         end_of_turn: Callable[[], None],
         log: Callable[[str], None],
         kernel: SocketKernel = LINUX,
-        spin_seconds: float = 0.0,
+        spin: SpinSetting = 0,
     ) -> None:
         self._log = log
-        self._poller = kernel.poller(spin_seconds)
+        self._poller = kernel.poller(spin)
         self.now = kernel.now
         self._handlers: dict[int, Handler] = {}
         self._end_of_turn = end_of_turn

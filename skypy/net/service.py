@@ -18,6 +18,7 @@ from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CONNECTING, OWNED
+from skypy.core.timing.spinning import SpinSetting
 from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import SOCKET_ACCEPT, SOCKET_FAILED, SOCKET_OPEN
 from skypy.lane.lane import Lane
@@ -39,8 +40,14 @@ RESERVED_DESCRIPTORS: Final = 64
 class SocketService:
     """The reactor with everything on it. `log` takes whole lines."""
 
-    def __init__(self, settings: SocketSettings, log: Callable[[str], None], kernel: SocketKernel = LINUX) -> None:
-        self.reactor = Reactor(self._flush_lanes, log, kernel, settings.spin / 1e6)
+    def __init__(
+        self,
+        settings: SocketSettings,
+        log: Callable[[str], None],
+        kernel: SocketKernel = LINUX,
+        spin: SpinSetting = 0,
+    ) -> None:
+        self.reactor = Reactor(self._flush_lanes, log, kernel, spin)
         self.shared = Shared(
             self.reactor, kernel, settings, log, crowded=lambda: self.crowded, freed=self._connection_freed
         )

@@ -14,8 +14,8 @@ from enum import IntEnum
 from typing import Any, Final
 
 from skypy.core.address import Address, format_address
-from skypy.core.restart import RestartIntensity
 from skypy.core.settings import Settings
+from skypy.core.timing.restart import RestartIntensity
 from skypy.core.wire.control_lane import (
     ACTOR_BORN,
     ACTOR_ENDED,
@@ -42,6 +42,7 @@ from skypy.node.log_sink import LogSink
 from skypy.node.questions import Questions
 from skypy.node.signals import SignalHandlers
 from skypy.system.kernel import LINUX, Kernel
+from skypy.system.poller import new_selector
 from skypy.system.this_process import block_stop_signals, set_title
 
 RESTARTS: Final = 5
@@ -282,7 +283,8 @@ def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
         print(f"skypy: {settings.config_file}: logger: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.CONFIG
     try:
-        return asyncio.run(_run(settings, log, kind))
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(new_selector(settings.node.spin))) as runner:
+            return runner.run(_run(settings, log, kind))
     finally:
         log.close()
 

@@ -36,7 +36,7 @@ class SocketProcess:
         self._kernel = kernel
         self._control = beginning.control
         self._settings = beginning.settings
-        self.socket_service = SocketService(self._settings.socket, log, kernel)
+        self.socket_service = SocketService(self._settings.socket, log, kernel, self._settings.node.spin)
         self._stopping = False
         self._workers: dict[int, int] = {}  # process number → pidfd
         self.socket_service.reactor.watch(self, READABLE)

@@ -186,7 +186,7 @@ def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     title = sys.argv[2]
     beginning = be_a_child(title)
     set_up_logging(title)
-    loop = new_loop(beginning.settings.socket.spin)
+    loop = new_loop(beginning.settings.node.spin)
     asyncio.set_event_loop(loop)
     process = kind(beginning, loop, loop.stop)
     gc.freeze()  # everything that is loaded now lives as long as the process

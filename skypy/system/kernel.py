@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from skypy.system.poller import Poller
+from skypy.core.timing.spinning import SpinSetting
+from skypy.system.poller import Poller, new_spin
 
 
 class Kernel:
@@ -41,9 +42,9 @@ class Kernel:
         """Return a queue for the messages that wait in a worker: first in, first out, except in tests."""
         return deque()
 
-    def poller(self, spin_seconds: float = 0.0) -> Poller:
-        """Return a poller that spins for `spin_seconds` before it sleeps."""
-        return Poller(spin_seconds)
+    def poller(self, spin: SpinSetting = 0) -> Poller:
+        """Return a poller that spins before it sleeps, as the config asks."""
+        return Poller(new_spin(spin))
 
     def lane_pair(self) -> tuple[socket.socket, socket.socket]:
         """Return the sockets of the two ends of a new lane."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import select
 import selectors
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
+
+from skypy.core.timing.spinning import AdaptiveSpin, Spin, SpinSetting, SteadySpin
+from skypy.system.cores import available_cores, cores_of_machine, running_threads
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
@@ -15,18 +19,85 @@ PEER_FINISHED: Final = select.EPOLLRDHUP
 HANG_UP: Final = select.EPOLLHUP | select.EPOLLERR
 """Always watched, whatever the interest: it cannot be masked."""
 
+_HELD_UP_SECONDS: Final = 0.0002
+"""A look that ends this much after its window was held up: one poll takes a microsecond."""
+_NO_WAIT_SECONDS: Final = 0.00002
+"""Input that comes sooner was there already: to ask for it and to unpack it takes a few microseconds."""
+_ONE_CORE: Final = 1.0
+
 T = TypeVar("T")
 
 
-def spin(poll: Callable[[float], list[T]], seconds: float) -> list[T]:
-    """Ask `poll(0)` again and again until something is ready or `seconds` have passed.
+def new_spin(setting: SpinSetting) -> Spin | None:
+    """Return the way to spin that the config asks for; None: sleep at once, always.
 
-    A process that spins needs no wake-up by the kernel, which takes longer than many an answer.
+    On a single core, or with the quota of one, the process that is to answer could not run meanwhile.
     """
-    until = time.monotonic() + seconds
-    while not (ready := poll(0)) and time.monotonic() < until:
-        pass
-    return ready
+    if setting == "auto":
+        return AdaptiveSpin(running_threads, cores_of_machine()) if available_cores() > _ONE_CORE else None
+    return SteadySpin(setting / 1e6) if setting else None
+
+
+class SpinningWait(Generic[T]):
+    """A wait for readiness that looks again and again before it sleeps.
+
+    Between two looks it gives way to any process that wants its core: without that a process that has an answer to give
+    could wait for milliseconds behind one that only looks for it. Where the core comes back soon nothing is lost; where
+    it does not, the look was held up, and the spinning pauses.
+    """
+
+    __slots__ = ("_busy", "_give_way", "_now", "_poll", "_spin")
+
+    def __init__(
+        self,
+        poll: Callable[[float | None], list[T]],
+        spin: Spin,
+        now: Callable[[], float] = time.monotonic,
+        give_way: Callable[[], None] = os.sched_yield,
+    ) -> None:
+        """`poll(seconds)` returns what is ready, after at most so many seconds (None: without a limit)."""
+        self._poll = poll
+        self._spin = spin
+        self._now = now
+        self._give_way = give_way
+        self._busy = False  # input was there at once: the next may be there as well
+
+    def __call__(self, timeout: float | None = None) -> list[T]:
+        """Return what is ready, after at most `timeout` seconds (None: without a limit)."""
+        if timeout is not None and timeout <= 0:
+            return self._poll(0)
+        if self._busy:
+            ready = self._poll(0)
+            if ready:
+                return ready  # there was no wait: nothing to decide, and nothing to learn
+        began = self._now()
+        window = self._spin.window(began)
+        if window and (timeout is None or timeout > window):
+            ready, now = self._look_until(began + window)
+            if ready:
+                self._ended(now - began)
+                return ready
+            if timeout is not None:
+                timeout = max(0.0, timeout - (now - began))
+        ready = self._poll(timeout)
+        self._ended(self._now() - began)
+        return ready
+
+    def _ended(self, waited_seconds: float) -> None:
+        self._busy = waited_seconds < _NO_WAIT_SECONDS
+        self._spin.waited(waited_seconds)
+
+    def _look_until(self, until: float) -> tuple[list[T], float]:
+        """Look until something is ready or the time has come; return what is ready, and the time."""
+        while True:
+            ready = self._poll(0)
+            now = self._now()
+            if ready or now >= until:
+                break
+            self._give_way()
+        if now > until + _HELD_UP_SECONDS:
+            self._spin.held_up(now)
+        return ready, now
 
 
 class Poller:
@@ -36,13 +107,14 @@ class Poller:
     duplicate in another process would keep its registration alive under a number that is soon another socket's.
     """
 
-    def __init__(self, spin_seconds: float = 0.0) -> None:
-        """Watch nothing yet; `wait` spins for `spin_seconds` before it sleeps."""
-        self._spin_seconds = spin_seconds
+    def __init__(self, spin: Spin | None = None) -> None:
+        """Watch nothing yet; `wait` sleeps at once if `spin` is None."""
         self._epoll = select.epoll()
         self.add: Callable[[int, int], None] = self._epoll.register
         self.change: Callable[[int, int], None] = self._epoll.modify
         self.remove: Callable[[int], None] = self._epoll.unregister
+        poll: Callable[[float | None], list[tuple[int, int]]] = self._epoll.poll
+        self._wait = poll if spin is None else SpinningWait(poll, spin)
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while anything is ready."""
@@ -50,11 +122,7 @@ class Poller:
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """Return (descriptor, events) of each that is ready, after at most `seconds` (None: without a limit)."""
-        if self._spin_seconds and (seconds is None or seconds > self._spin_seconds):
-            ready = spin(self._epoll.poll, self._spin_seconds)
-            if ready:
-                return ready
-        return self._epoll.poll(seconds)
+        return self._wait(seconds)
 
     def close(self) -> None:
         """Close the epoll descriptor."""
@@ -62,16 +130,15 @@ class Poller:
 
 
 class SpinningSelector(selectors.EpollSelector):
-    """A selector for an asyncio loop, which spins before it sleeps."""
+    """A selector for an asyncio loop, which may spin before it sleeps."""
 
-    def __init__(self, spin_seconds: float) -> None:
+    def __init__(self, spin: Spin) -> None:
         super().__init__()
-        self._spin_seconds = spin_seconds
+        # A method that passed the call on would be paid for in each turn of the loop.
+        self.select = SpinningWait(super().select, spin)  # type: ignore[method-assign]
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, after at most `timeout` seconds (None: without a limit)."""
-        if timeout is None or timeout > self._spin_seconds:
-            ready = spin(super().select, self._spin_seconds)
-            if ready:
-                return ready
-        return super().select(timeout)
+
+def new_selector(setting: SpinSetting) -> selectors.BaseSelector:
+    """Return a selector for an asyncio loop that spins as the config asks."""
+    spin = new_spin(setting)
+    return selectors.EpollSelector() if spin is None else SpinningSelector(spin)

@@ -80,8 +80,9 @@ def test_check_shows_what_would_run(config: Path) -> None:
     assert lines[1].split() == ["workers", "3"]
     assert '              host = "::1"' in lines
     assert "socket        linger = 5 s" in lines
-    assert "              write_limit = 268435456 bytes" in lines
-    assert "              spin = 0 us" in lines
+    assert "              read_window = 131072 bytes" in lines
+    assert 'node          spin = "auto"' in lines
+    assert "node          spin = 50 microseconds" in skypy("check", str(config), "--set", "node.spin=50").stdout
     assert lines[-1] == f"{config} is fine."
 
 

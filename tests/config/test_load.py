@@ -1,12 +1,14 @@
 """The settings of good configs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from skypy.config import load
-from skypy.core.settings import Settings, SocketSettings
+from skypy.core.settings import NodeSettings, Settings, SocketSettings
+from skypy.core.timing.spinning import SpinSetting
 
 Write = Callable[..., str]
 
@@ -48,11 +50,12 @@ def test_a_time_may_be_written_without_a_point(write: Write) -> None:
     assert type(settings.socket.linger) is float
 
 
-@pytest.mark.parametrize("microseconds", [0, 1, 1_000_000])
-def test_spinning_is_off_by_default_and_can_be_said_to_be_off(write: Write, microseconds: int) -> None:
-    assert SocketSettings().spin == 0
-    settings = load(write(f'start = "echo"\n[socket]\nspin = {microseconds}'))
-    assert settings.socket.spin == microseconds
+@pytest.mark.parametrize("spin", [0, 1, 1_000_000, "auto"])
+def test_spinning_is_automatic_by_default_and_may_be_a_number(write: Write, spin: SpinSetting) -> None:
+    assert NodeSettings().spin == "auto"
+    assert load(write(f'start = "echo"\n[node]\nspin = {json.dumps(spin)}')).node.spin == spin
+    assert load(write('start = "echo"'), [f"node.spin={spin}"]).node.spin == spin
+    assert load(write('start = "echo"'), [f"node.spin={json.dumps(spin)}"]).node.spin == spin
 
 
 def test_paths_are_relative_to_the_file_and_absolute_in_the_settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skypy.core.patience import Patience
+from skypy.core.timing.patience import Patience
 
 FLUSH_TIMEOUT = 30.0
 LINGER = 5.0

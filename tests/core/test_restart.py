@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypy.core.restart import RestartIntensity
+from skypy.core.timing.restart import RestartIntensity
 
 
 def test_one_restart_too_many_within_the_period_is_not_allowed() -> None:

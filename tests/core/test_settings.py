@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from skypy.core.settings import Settings, SocketSettings
+from skypy.core.settings import NodeSettings, Settings, SocketSettings
 from skypy.core.wire.codec import pack, unpack
 
 FULL = Settings(
@@ -17,7 +17,8 @@ FULL = Settings(
     logger="/var/log/node.log",
     stop_timeout=2.5,
     env={"host": "127.0.0.1", "port": "8888"},
-    socket=SocketSettings(1.0, 2.0, 3.0, 4, 5, 6, 7, 8.0, "avoid", 9),
+    socket=SocketSettings(1.0, 2.0, 3.0, 4, 5, 6, 7, 8.0, "avoid"),
+    node=NodeSettings(spin=9),
 )
 
 
@@ -27,6 +28,7 @@ def test_settings_are_the_same_in_the_process_that_gets_them(settings: Settings)
     assert received == settings
     assert type(received.service_path) is tuple
     assert type(received.socket) is SocketSettings
+    assert type(received.node) is NodeSettings
 
 
 def test_the_test_above_changes_every_setting() -> None:

@@ -111,8 +111,9 @@ def test_killed_workers_are_replaced_and_the_echo_serves_again() -> None:
         echoes(node, port)
 
 
-def test_a_node_that_spins_serves_and_stops_as_any_other() -> None:
-    with running(ECHO, f"env.port={(port := free_port())}", "workers=2", "socket.spin=2000") as node:
+@pytest.mark.parametrize("spin", ["auto", "0", "2000"])
+def test_a_node_serves_and_stops_however_it_spins(spin: str) -> None:
+    with running(ECHO, f"env.port={(port := free_port())}", "workers=2", f"node.spin={spin}") as node:
         echoes(node, port)
         echoes(node, port)
 

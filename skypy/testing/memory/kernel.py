@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from skypy.core.timing.spinning import SpinSetting
 from skypy.system.poller import READABLE, WRITABLE, Poller
 from skypy.system.socket_kernel import SocketKernel
 from skypy.testing.memory.descriptors import Description, MemoryPoller, close, description_of, install
@@ -67,9 +68,9 @@ class MemoryKernel(SocketKernel):
         while not description.events() & wanted:
             self.responders[description.peer]()
 
-    def poller(self, spin_seconds: float = 0.0) -> Poller:
-        """Return a new poller; it neither sleeps nor spins."""
-        del spin_seconds
+    def poller(self, spin: SpinSetting = 0) -> Poller:
+        """Return a new poller; it neither sleeps nor spins, since no time passes here."""
+        del spin
         self.newest_poller = MemoryPoller(self.chance)
         return self.newest_poller
 

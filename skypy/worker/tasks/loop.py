@@ -6,22 +6,21 @@ import asyncio
 import types
 import warnings
 
-from skypy.system.poller import SpinningSelector
+from skypy.core.timing.spinning import SpinSetting
+from skypy.system.poller import new_selector
 from skypy.worker.tasks.assumptions import check_interpreter
 from skypy.worker.tasks.first_step import run_function
 
 
-def new_loop(spin_microseconds: int) -> asyncio.AbstractEventLoop:
-    """Return a loop that spins for `spin_microseconds` before it sleeps; 0: asyncio's default loop.
+def new_loop(spin: SpinSetting) -> asyncio.AbstractEventLoop:
+    """Return a loop of asyncio that spins before it sleeps, as the config asks.
 
     Raises UnsupportedInterpreter if a worker cannot run on this interpreter.
     """
     check_interpreter()
     if not isinstance(run_function, types.FunctionType):
         _ignore_throw_of_compiled_coroutines()
-    if spin_microseconds:
-        return asyncio.SelectorEventLoop(SpinningSelector(spin_microseconds / 1e6))
-    return asyncio.new_event_loop()
+    return asyncio.SelectorEventLoop(new_selector(spin))
 
 
 def _ignore_throw_of_compiled_coroutines() -> None:

@@ -1,0 +1,1 @@
+"""Decisions about time, pure: the caller hands in the clock."""
