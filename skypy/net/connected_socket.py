@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input
+from skypy.core.tcp.state import WRITABLE as WRITABLE_STATES
 from skypy.net.deadlines import AnswerDeadline, EndDeadline
 from skypy.net.kernel_facts import take_error
 from skypy.net.reactor import Timer
@@ -37,6 +38,7 @@ class ConnectedSocket:
     __slots__ = (
         "_connected_by_us",
         "_fin_sent",
+        "_finish_told",
         "_half_closed_lately",
         "_hung_up",
         "_refuses_fin",
@@ -62,6 +64,7 @@ class ConnectedSocket:
         self.avoid_time_wait = avoid_time_wait
         self._shared = shared
         self._hung_up = False
+        self._finish_told = False  # the owner knows that the peer has finished, ahead of the input before that
         self._half_closed_lately = False
         self._fin_sent = False
         self._refuses_fin = False
@@ -95,7 +98,7 @@ class ConnectedSocket:
             if wants_read and (not connection.worker.full or connection.state in DISCARDING):
                 self._read()
             elif events & (HANG_UP | PEER_FINISHED):
-                self._hang_up()
+                self._hang_up(events)
         self.update_interest()
 
     def update_interest(self) -> None:
@@ -109,7 +112,7 @@ class ConnectedSocket:
             wants_read = connection.state in DISCARDING
         if wants_read:
             events = READABLE
-        elif not self._hung_up and connection.may_meet_end:
+        elif not self._hung_up and not self._finish_told and connection.may_meet_end:
             events = PEER_FINISHED  # the end is noticed at once, also while nothing is read
         else:
             events = 0
@@ -183,11 +186,12 @@ class ConnectedSocket:
         undelivered = connection.state is LINGERING and self._undelivered() > 0
         self.perform(connection.end_of_input(error, undelivered=undelivered))
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, events: int) -> None:
         """Meet HANG_UP or PEER_FINISHED where nothing may be read now.
 
-        If the end is next, it is met. If input comes before it, the owner is told ahead, and the socket is watched no
-        more: the end, or the errno of a reset, is met behind the input once there is credit.
+        If the end is next, it is met. If input comes before it, the owner is told ahead, and the end is met behind the
+        input once there is credit. A hang-up of a socket whose half here is open is a reset: nothing can be written any
+        more, which is told at once; the reader meets the reset at the end.
         """
         connection = self.connection
         if connection.may_meet_end:
@@ -203,7 +207,12 @@ class ConnectedSocket:
                 return
             connection.read_half.hang_up(connection.worker)
         if connection.state in DELIVERING:
+            if not events & HANG_UP:
+                self._finish_told = True  # a reset may still come
+                return
             self._hung_up = True
+            if connection.state in WRITABLE_STATES:
+                self.perform(connection.write_failed(take_error(self.socket) or errno.ECONNRESET))
             return
         # Both halves have ended without us, and nothing is read in this state: it can only be a reset.
         self.perform(connection.write_failed(take_error(self.socket) or errno.ECONNRESET))

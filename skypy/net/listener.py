@@ -8,7 +8,10 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from skypy.core.wire.socket_lane import SOCKET_ERROR, Message
+from skypy.core.tcp.hand_over import HandOver
+from skypy.core.tcp.worker_port import NOBODY, WorkerPort
+from skypy.core.wire.socket_lane import SOCKET_ERROR, SOCKET_FORGET, SOCKET_LISTENER_HANDED_OVER
+from skypy.net.kernel_facts import local_address
 from skypy.net.shared import Shared
 from skypy.system.poller import READABLE
 
@@ -18,25 +21,31 @@ _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Listener:
-    """One listening socket."""
+    """One listening socket.
+
+    Another worker takes it over as it takes over a connection (see HandOver), but nothing has to be carried along: the
+    clients that were accepted belong to the former owner, and the others wait in the kernel for the credit of the new.
+    """
 
     def __init__(
         self,
         id: int,  # noqa: A002
+        worker: WorkerPort,
         listening: socket.socket,
         shared: Shared,
         report_accepted: Callable[[Listener, socket.SocketType, tuple[str, int]], None],
-        send: Callable[[Message], None],
         *,
         avoid_time_wait: bool,
         half_close: bool,
     ) -> None:
-        """`report_accepted(listener, socket, peer)` gets each client, `send` sends a report to the owner's worker."""
+        """`report_accepted(listener, socket, peer)` gets each client."""
         self.id = id
+        self.worker = worker
+        """The worker whose actor owns the listener."""
+        self.hand_over = HandOver(id)
         self.socket = listening
         self._shared = shared
         self._report_accepted = report_accepted
-        self._send = send
         self._limit = 0
         self._complained = 0.0
         self._closed = False
@@ -58,6 +67,8 @@ class Listener:
 
         `owner` is the address of the actor, where it is a new one.
         """
+        if self.hand_over.recalled:
+            return  # no worker has the listener for sure: clients wait in the kernel
         self.owner = owner or self.owner
         self.first_credit = first_credit
         self._limit = max(self._limit, limit)
@@ -74,19 +85,45 @@ class Listener:
         if self.accepted >= self._limit:
             self._shared.reactor.watch(self, 0)
 
+    def take_over(self, taker: WorkerPort) -> None:
+        """Recall the owner's worker for another one; until that one grants credit, clients wait in the kernel."""
+        self._limit = self.accepted
+        if not self._closed:
+            self._shared.reactor.watch(self, 0)
+        self.hand_over.add_taker(taker, self.worker)
+
+    def yielded(self) -> bool:
+        """Give the listener to the next worker. Return False when every taker has died: it is to be closed."""
+        former, self.worker = self.worker, self.hand_over.next_owner(self.worker, ended=True)
+        former.send((SOCKET_FORGET, self.id))
+        if self.worker is NOBODY:
+            return False
+        report = (SOCKET_LISTENER_HANDED_OVER, self.id, self.accepted, local_address(self.socket))
+        self.worker.send_with_descriptor(report, self.fileno())
+        self.hand_over.settle()
+        self.hand_over.recall(self.worker)
+        self.hand_over.end_again(self.worker)
+        return True
+
+    def end_by(self, how: str) -> bool:
+        """Send an END of another worker to the owner's. Return True."""
+        self.hand_over.end_by(self.worker, how)
+        return True
+
     def close(self) -> None:
-        """Stop listening; clients that were not accepted are refused.
+        """Stop listening; clients that were not accepted are refused, and so are workers that take over.
 
         shutdown does that at once: the owner's worker holds a duplicate, which would keep the address in use.
         """
         self._closed = True
+        self.hand_over.dismiss_takers()
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self._shared.reactor.retire(self, self.socket)
 
     def fail(self) -> None:
         """Stop listening after its code has raised, and report that."""
-        self._send((SOCKET_ERROR, self.id, errno.EIO))
+        self.worker.send((SOCKET_ERROR, self.id, errno.EIO))
         self.close()
 
     def _accept_one(self) -> bool:
@@ -111,4 +148,4 @@ class Listener:
         now = self._shared.reactor.now()
         if now - self._complained >= _COMPLAINTS_EVERY_SECONDS:
             self._complained = now
-            self._send((SOCKET_ERROR, self.id, error))
+            self.worker.send((SOCKET_ERROR, self.id, error))

@@ -8,7 +8,6 @@ from typing import Any, Final
 from skypy.core.close_reason import CloseReason
 from skypy.core.wire import socket_lane
 from skypy.net.connected_socket import ConnectedSocket
-from skypy.net.kernel_facts import peer_address
 
 
 def serve(connected: ConnectedSocket, kind: int, fields: Sequence[Any]) -> None:
@@ -45,14 +44,13 @@ def _return(connected: ConnectedSocket, position: int, limit: int, error: int) -
     connected.perform(connected.connection.returned(position, limit, error))
 
 
-def _yield(connected: ConnectedSocket, unread: bytes, out: int, reading: str, error: int, writable: bool) -> None:
+def _yield(connected: ConnectedSocket, *last_words: Any) -> None:
     connection = connected.connection
-    handed_over = connection.yielded(unread, out, reading, error, writable)
+    handed_over = connection.yielded(*last_words)
     if handed_over is None:
         connected.perform(connection.close(CloseReason.WORKER_DIED))
     else:
-        report = (*handed_over, peer_address(connected.socket))
-        connection.worker.send_with_descriptor(report, connected.fileno())
+        connection.worker.send_with_descriptor(handed_over, connected.fileno())
         connected.perform(connection.resume())
 
 

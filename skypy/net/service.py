@@ -27,6 +27,7 @@ from skypy.net.connector import Connector
 from skypy.net.kernel_facts import local_address
 from skypy.net.listener import Listener
 from skypy.net.netstat import row_of_connection, row_of_listener
+from skypy.net.owned_sockets import OwnedSockets
 from skypy.net.owner_requests import OWNER_REQUESTS, serve
 from skypy.net.reactor import Reactor
 from skypy.net.shared import Shared
@@ -58,7 +59,8 @@ class SocketService:
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
-        self._sockets: dict[int, ConnectedSocket] = {}
+        self.sockets = OwnedSockets()
+        self._sockets = self.sockets.connected
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}  # by the worker and its ticket
         self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
         self._requests: dict[int, Serve] = {
@@ -66,10 +68,12 @@ class SocketService:
             socket_lane.LISTEN: self._listen,
             socket_lane.CONNECT: self._connect,
             socket_lane.CANCEL: self._cancel,
-            socket_lane.TAKE_OVER: self._take_over,
+            socket_lane.TAKE_OVER: self.sockets.take_over,
             socket_lane.SEND: self._pass_on,
             socket_lane.DRAIN: self._pass_on,
             socket_lane.DRAINED: self._drained,
+            socket_lane.END: self._end_by,
+            socket_lane.OWNER: self.sockets.tell_owner,
             socket_lane.NETSTAT: self._netstat,
         }
 
@@ -112,22 +116,21 @@ class SocketService:
                 continue
             listener = Listener(
                 next(self._ids),
+                worker,
                 listening,
                 self.shared,
-                lambda *client: self._accepted(worker, *client),
-                worker.send,
+                self._accepted,
                 avoid_time_wait=avoid_time_wait,
                 half_close=half_close,
             )
-            worker.listeners[listener.id] = listener
+            self.sockets.listeners[listener.id] = listener
             opened = (SOCKET_OPEN, ticket, listener.id, local_address(listening), None)
             worker.send_with_descriptor(opened, listener.fileno())
             return
         worker.send((SOCKET_FAILED, ticket, error))
 
-    def _accepted(
-        self, worker: WorkerLane, listener: Listener, client: socket.SocketType, address: tuple[str, int]
-    ) -> None:
+    def _accepted(self, listener: Listener, client: socket.SocketType, address: tuple[str, int]) -> None:
+        worker = listener.worker
         connection = Connection(next(self._ids), worker)
         connection.half_close = listener.half_close
         connected = self._add(connection, client, avoid_time_wait=listener.avoid_time_wait)
@@ -184,30 +187,21 @@ class SocketService:
         """Serve a request about a connection or a listener, which the worker must own."""
         kind, id_, *fields = message
         connected = self._sockets.get(id_)
-        if connected is None:
-            listener = worker.listeners.get(id_)
-            if listener is not None and kind == socket_lane.CREDIT:
-                listener.credit(*fields)
+        if connected is not None:
+            connection = connected.connection
+            if connection.worker is worker and connection.state in OWNED:
+                self.reactor.guarded(connected, serve, connected, kind, fields)
                 return
-            if listener is not None and kind == socket_lane.CLOSE:
-                del worker.listeners[id_]
-                listener.close()
-                worker.send((socket_lane.SOCKET_FORGET, id_))
-                return
-        elif connected.connection.worker is worker and connected.connection.state in OWNED:
-            self.reactor.guarded(connected, serve, connected, kind, fields)
-            return
-        self.dropped[kind] += 1
+        if not self.sockets.serve_ended(worker, kind, id_, fields):
+            self.dropped[kind] += 1
 
     # -- sockets of any worker --
 
-    def _take_over(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        connected = self._sockets.get(message[1])
-        if connected is None:
-            worker.send((socket_lane.SOCKET_REFUSED, message[1]))
-        else:
-            connected.connection.take_over(worker)
-            connected.update_interest()
+    def _end_by(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        del worker
+        kind, id_, how = message
+        if not self.sockets.end_by(id_, how):
+            self.dropped[kind] += 1
 
     def _pass_on(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         kind, id_, *fields = message
@@ -227,8 +221,7 @@ class SocketService:
                 hand_over.drained(process_number, ticket)
 
     def _netstat(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        listeners = [listener for lane in self._lanes for listener in lane.listeners.values()]
-        rows = [row_of_listener(listener) for listener in listeners]
+        rows = [row_of_listener(listener) for listener in self.sockets.listeners.values()]
         rows += [row_of_connection(connected, self.shared.kernel) for connected in self._sockets.values()]
         worker.send((socket_lane.SOCKET_NETSTAT, message[1], rows, self._counters()))
 
@@ -241,7 +234,7 @@ class SocketService:
     # -- ends --
 
     def _connection_freed(self, connection: Connection) -> None:
-        del self._sockets[connection.id]
+        self.sockets.freed(connection)
         self.closed[connection.reason or CloseReason.CLOSED] += 1
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
@@ -249,17 +242,9 @@ class SocketService:
         self._lanes.remove(worker)
         if reason:
             self._log(log_line("socket service", f"a worker's lane was ended: {reason}"))
-        for listener in worker.listeners.values():
-            listener.close()
         for lane, ticket in [key for key in self._connectors if key[0] is worker]:
             self._connectors.pop((lane, ticket)).abandon()
-        for connected in list(self._sockets.values()):
-            connection = connected.connection
-            if connection.hand_over is not None:
-                connection.hand_over.worker_died(worker)
-            if connection.worker is worker and connection.state in OWNED:
-                connected.perform(connection.close(CloseReason.WORKER_DIED))
-                connected.update_interest()
+        self.sockets.worker_died(worker)
 
     def _flush_lanes(self) -> None:
         for lane in self._lanes:

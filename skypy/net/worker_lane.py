@@ -1,4 +1,4 @@
-"""The socket service's end of one worker's lane: requests in, reports out, and the listeners of the worker."""
+"""The socket service's end of one worker's lane: requests in, reports out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from skypy.core.errors import MalformedFrame
 from skypy.core.tcp.worker_port import NOBODY, Reader
 from skypy.core.wire.socket_lane import Message
 from skypy.lane.lane import Lane, LaneEnded
-from skypy.net.listener import Listener
 from skypy.net.reactor import Reactor
 from skypy.system.poller import READABLE, WRITABLE
 
@@ -38,7 +37,6 @@ class WorkerLane:
         self._ended = ended
         self._stalled: dict[Reader, None] = {}
         self.alive = True
-        self.listeners: dict[int, Listener] = {}
         self.send: Callable[[Message], None] = lane.send
         self.send_with_descriptor: Callable[[Message, int], None] = lane.send_with_descriptor
         self._watched = READABLE

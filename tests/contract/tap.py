@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from skypy.core.address import Address
 from skypy.testing import Client, Node, System
@@ -30,9 +30,9 @@ class Tap:
         """Run a verb of sockets, and return its value, or [name of the error, errno]."""
         return await self.place.call(self.address, "do", verb, *args)
 
-    async def client(self, start: bool = True) -> tuple[Client, Held]:
+    async def client(self, start: bool = True, *, half_close: bool = True) -> tuple[Client, Held]:
         """Return a new client, and the tap's socket of it."""
-        self.port = self.port or await self.do("serve", start)
+        self.port = self.port or await self.do("serve", start, half_close)
         client = await self.place.connect(self.port)
         return client, Held(self, await self.do("client"))
 
@@ -61,16 +61,16 @@ async def start(place: Place, worker: int | None = None) -> Tap:
 
 
 _started: list[Tap] = []
-Case = Callable[[Place], Coroutine[Any, Any, None]]
+P = ParamSpec("P")
 
 
-def case(function: Case) -> Case:
+def case(function: Callable[Concatenate[Place, P], Coroutine[Any, Any, None]]) -> Callable[..., Any]:
     """Make a test of a case: its taps end with it, and close their sockets."""
 
     @functools.wraps(function)
-    async def play(tapped: Place) -> None:
+    async def play(tapped: Place, *args: P.args, **kwargs: P.kwargs) -> None:
         _started.clear()
-        await function(tapped)
+        await function(tapped, *args, **kwargs)
         for tap in reversed(_started):  # connecting taps before those they have connected to
             await tapped.kill(tap.address)
 

@@ -1,6 +1,7 @@
 """The verbs of sockets, and the deeds of peers, have equal outcomes in memory and on real TCP."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -374,10 +375,12 @@ async def test_a_socket_is_taken_over_with_what_is_unread_and_unsent(tapped: Pla
 
 
 @case
-async def test_a_broken_socket_cannot_be_taken_over(tapped: Place) -> None:
+async def test_a_broken_socket_is_taken_over_with_its_end(tapped: Place) -> None:
     tapped.expect_error(RESET_LINE)
     tap, other = await start(tapped, worker=1), await start(tapped, worker=2)
     client, held = await tap.client()
     client.reset()
     assert await held.do("end", "reset") == ["reset"]
-    assert await other.do("start", held.fd) == ["SocketClosed", None]
+    assert await other.do("start", held.fd) is None
+    assert await other.do("read", held.fd) == ["SocketBroken", errno.ECONNRESET]
+    assert await other.do("read", held.fd) is None

@@ -2,6 +2,7 @@
 
 The kernel is a model. A step of the socket service does with it the same as the shell of that end, and nothing more.
 Every step can happen at any time, and a worker can die at any time: any first part of its messages is in its lane then.
+A connection that has ended changes hands like any other: what was not read, and the end behind it, must come along.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
+from skypy.core.close_reason import CloseReason
 from skypy.core.errors import SocketClosed
 from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
-from skypy.core.tcp.worker_port import Reader
+from skypy.core.tcp.worker_port import Reader, WorkerPort
 from skypy.core.waiting import Wakeable
 from skypy.core.wire import socket_lane
 from skypy.core.wire.codec import pack, unpack
@@ -65,6 +68,10 @@ class HeldSocket(StreamSocket):
         self.closes = 0
         self.watched = False
 
+    @property
+    def addresses(self) -> Any:
+        return ("peer", 1), None
+
 
 class Worker:
     """A worker with an actor that does anything at any time, and its lane."""
@@ -82,6 +89,8 @@ class Worker:
             self.ask, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, warn=lambda *_: None
         )
         self.accepted: list[tuple[bytes, bool]] = []  # written messages, each with True if by the owner
+        self.has_ended_it = False
+        """True once its actor has closed or aborted the connection while another worker had it."""
         self.takers: list[Wait] = []
         self.drains: list[Wait] = []
         self.heard: dict[int, Callable[..., object]] = {
@@ -98,6 +107,8 @@ class Worker:
             socket_lane.SOCKET_GONE: lambda: self.leases.foreign.gone(ID),
             socket_lane.SOCKET_RECALL: lambda: self.leases.recall(ID),
             socket_lane.SOCKET_HANDED_OVER: self._handed_over,
+            socket_lane.SOCKET_REMAINS: self._took_remains,
+            socket_lane.SOCKET_END_BY: self._ended_by,
             socket_lane.SOCKET_REFUSED: self._refused,
         }
 
@@ -160,11 +171,12 @@ class Worker:
         socket.watched = socket.take_input()
         assert socket.read_half.read <= socket.read_half.limit, "input beyond the credit"
 
-    def _closed(self, error: int) -> None:
+    def _closed(self, error: int, *_: str) -> None:
         socket = self.socket or self.leases.parting[ID]
         socket.closes += 1
         assert socket.closes == 1, "two ends of input for one owner"
-        assert socket.lease.state is not LeaseState.YIELDED, "the end of input for a former owner"
+        former = socket.lease.state is LeaseState.YIELDED
+        assert not former or self.world.bug_met, "the end of input for a former owner"
         socket.lease.closed(error)
         self.leases.wake_drainers(socket)
 
@@ -175,17 +187,47 @@ class Worker:
         self.leases.wake_drainers(socket)
 
     def _handed_over(self, *fields: Any) -> None:
+        take_over = self._take_over_ended()
+        *fields_, peer, local = fields
+        assert (peer, local) == (["peer", 1], None)
+        self.leases.handed_over(self.world.make_socket(self), take_over, self.process_number, fields_)
+        for taker in take_over.takers:
+            taker.set_result(None)
+
+    def _took_remains(self, *fields: Any) -> None:
+        take_over = self._take_over_ended()
+        *fields_, reason, peer, local = fields
+        assert (peer, local) == (["peer", 1], None)
+        socket = self.world.make_socket(self, descriptor=None)
+        self.leases.took_remains(socket, self.process_number, fields_)
+        socket.closes = 1
+        self.world.check_reason(socket, CloseReason(reason))
+        for taker in take_over.takers:
+            taker.set_result(None)
+
+    def _take_over_ended(self) -> Any:
         take_over = self.leases.foreign.handed_over(ID)
         assert take_over is not None, "SOCKET_HANDED_OVER without TAKE_OVER"
         assert ID not in self.leases.own
         assert ID not in self.leases.parting
-        self.leases.handed_over(self.world.make_socket(self), take_over, self.process_number, fields)
-        for taker in take_over.takers:
-            taker.set_result(None)
+        return take_over
 
     def _refused(self) -> None:
-        assert self.world.connection.state not in OWNED, "refused though it has an owner"
+        connection = self.world.connection
+        assert connection.state not in OWNED, "refused though it has an owner"
+        assert connection.remains is None or connection.remains.left, "refused though it has an owner"
         self.leases.foreign.refused(ID)
+
+    def _ended_by(self, how: str) -> None:
+        socket = self.socket
+        if socket is None:
+            return
+        if how == "close":
+            self.close()
+        elif how == "abort":
+            self.abort()
+        else:
+            self.finish_half(how)
 
     def _drain_done(self, request: int) -> None:
         self.leases.foreign.end_drain(request)
@@ -197,6 +239,8 @@ class Worker:
 
     def steps(self) -> Iterator[Step]:
         yield from (self.write, self.write, self.end_turn, self.take_over, self.drain)
+        if self.socket is None:
+            yield self.end_elsewhere
         if self.reports:
             yield from (self.hear, self.hear, self.hear)
         if self.socket is not None:
@@ -239,8 +283,8 @@ class Worker:
             return
         self.world.take_input(buffer.read(min(n, buffer.size)) or b"")
         socket.lease.want()
-        if half.state is ReadState.ENDED and not buffer.size:
-            self.world.met_end_of_file(socket)
+        if not buffer.size:
+            self.world.met_end(socket)
 
     def pause_or_start(self, n: int) -> None:
         socket = self.socket
@@ -257,15 +301,37 @@ class Worker:
         assert socket is not None
         if n < 80:
             self.write(n)
-            socket.shutdown_write()
+            self.finish_half("w")
         elif n < 95:
-            socket.lease.shutdown_read()
-            self.world.input_dropped = True
+            self.finish_half("r")
         elif n < 120:
             self.close()
         elif n < 128:
-            self.leases.abort(socket)
-            self.world.aborted = self.world.input_dropped = True
+            self.abort()
+        elif n < 140 and socket.read_half.state in (ReadState.OPEN, ReadState.LENT):
+            socket.lease.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+            self.world.broken_off = True
+
+    def end_elsewhere(self, n: int) -> None:
+        if n < 30:
+            how = ("close", "abort", "w", "r")[n % 4]
+            self.leases.foreign.end(ID, how)
+            self.has_ended_it |= how in ("close", "abort")
+
+    def finish_half(self, how: str) -> None:
+        socket = self.socket
+        assert socket is not None
+        if how == "w":
+            socket.shutdown_write()
+        else:
+            socket.lease.shutdown_read()
+            self.world.input_dropped = True
+
+    def abort(self) -> None:
+        socket = self.socket
+        assert socket is not None
+        self.leases.abort(socket)
+        self.world.aborted = self.world.input_dropped = True
 
     def close(self) -> None:
         socket = self.socket
@@ -277,7 +343,8 @@ class Worker:
     def die(self, n: int) -> None:
         if n < 12:
             self.alive = False
-            takes_over = any(kind == socket_lane.SOCKET_HANDED_OVER for kind, *_ in self.reports)
+            taking = (socket_lane.SOCKET_HANDED_OVER, socket_lane.SOCKET_REMAINS)
+            takes_over = any(kind in taking for kind, *_ in self.reports)
             self.world.input_dropped |= takes_over or self.socket is not None
             self.reports.clear()
             while len(self.requests) > n:
@@ -309,6 +376,9 @@ class World:
         self.input_dropped = False
         self.aborted = False
         self.owner_died = False
+        self.broken_off = False  # a limit was passed
+        self.reset_told = False
+        self.bug_met = False
         self.impatient = False  # a deadline runs
         self.freed = False
         first = self.workers[0]
@@ -325,21 +395,41 @@ class World:
             socket_lane.ABORT: lambda dropped: connection.abort(by_reset=dropped),
             socket_lane.YIELD: self._yield,
             socket_lane.RETURN: connection.returned,
+            socket_lane.BREAK: lambda error, reason: connection.break_off(error, CloseReason(reason)),
         }
 
-    def make_socket(self, worker: Worker) -> HeldSocket:
-        self.sockets.append((worker, HeldSocket(self.kernel, worker.ask)))
-        return self.sockets[-1][1]
+    def make_socket(self, worker: Worker, *, descriptor: int | None = 3) -> HeldSocket:
+        socket = HeldSocket(self.kernel, worker.ask)
+        socket.lease.descriptor = descriptor
+        self.sockets.append((worker, socket))
+        return socket
 
     def take_input(self, data: bytes) -> None:
         start = self.input_length
         self.input_length += len(data)
         assert self.kernel.arrived[start : self.input_length] == data, "input lost, doubled or out of order"
 
-    def met_end_of_file(self, socket: HeldSocket) -> None:
-        assert self.input_dropped or self.kernel.reset or self.input_length == len(self.kernel.arrived)
-        clean = self.kernel.fin_received or not self.kernel.reset or self.input_dropped
-        assert clean or socket.lease.error, "a reset is taken for the end of input"
+    def met_end(self, socket: HeldSocket) -> None:
+        """Let a reader meet what stands behind the input."""
+        if socket.read_half.state is ReadState.BROKEN:
+            assert socket.lease.error
+            assert not self.reset_told, "a reset is told twice"
+            self.reset_told = True
+            socket.read_half.stop()
+        elif socket.read_half.state is ReadState.ENDED:
+            assert self.input_dropped or self.kernel.reset or self.input_length == len(self.kernel.arrived)
+            clean = self.kernel.fin_received or not self.kernel.reset or self.input_dropped
+            assert clean or socket.lease.error, "a reset is taken for the end of input"
+            assert clean or self.reset_told, "a reader is not told of the reset"
+
+    def check_reason(self, socket: HeldSocket, reason: CloseReason) -> None:
+        """Check the reason with which the remains of a connection have come."""
+        if not socket.lease.error:
+            assert reason is CloseReason.EOF
+        elif reason is CloseReason.BUFFER_LIMIT:
+            assert self.broken_off
+        else:
+            assert reason in (CloseReason.RESET, CloseReason.INTERNAL_ERROR)
 
     # -- what may happen --
 
@@ -350,6 +440,8 @@ class World:
         yield from self.pending()
         if self.impatient and not self.freed:
             yield self.lose_patience
+        if not self.freed:
+            yield self.meet_a_bug
         if not self.kernel.reset:
             yield from (self.peer_reads, self.peer_reads, self.peer_resets)
             if not self.kernel.fin_received:
@@ -383,24 +475,44 @@ class World:
         if kind in (socket_lane.SEND, socket_lane.DRAIN):
             connection.pass_on(worker, kind, *fields)
         elif kind == socket_lane.TAKE_OVER:
-            connection.take_over(worker)
+            self.holder.take_over(worker)
+        elif kind == socket_lane.END:
+            self.holder.end_by(*fields)
         elif kind == socket_lane.DRAINED:
             if connection.worker is worker and connection.hand_over is not None:
                 connection.hand_over.drained(*fields)
-        elif connection.worker is worker and connection.state in OWNED:  # else it crossed the end
+        elif connection.worker is worker and connection.state in OWNED:
             self.perform(self.served[kind](*fields) or ())
+        elif isinstance(self.holder, Remains) and self.holder.worker is worker:
+            remains = self.holder
+            remains.serve(kind, fields)
+            if kind == socket_lane.YIELD:
+                self.input_dropped |= remains.left or not self._is_alive(remains.worker)
+        # else it crossed the end
+
+    @property
+    def holder(self) -> Connection | Remains:
+        """The part of the connection that an owner has."""
+        remains = self.connection.remains
+        return self.connection if remains is None or remains.left else remains
+
+    def _is_alive(self, worker: WorkerPort) -> bool:
+        return self.workers[worker.process_number - 1].alive
 
     def _yield(self, *last_words: Any) -> Sequence[Effect]:
         handed_over = self.connection.yielded(*last_words)
         if handed_over is None:
             self.input_dropped = True
             return self.connection.close()
-        self.input_dropped |= not self.workers[self.connection.worker.process_number - 1].alive
+        self.input_dropped |= not self._is_alive(self.connection.worker)
         self.connection.worker.send(handed_over)
         return self.connection.resume()
 
     def see_lane_end(self, worker: Worker, _: int) -> None:
         worker.ended = True
+        self.input_dropped |= self.holder.worker is worker
+        if self.connection.remains is not None:
+            self.connection.remains.worker_died(worker)
         if self.connection.hand_over is not None:
             self.connection.hand_over.worker_died(worker)
         if self.connection.worker is worker and self.connection.state in OWNED:
@@ -437,6 +549,12 @@ class World:
     def lose_patience(self, n: int) -> None:
         if n < 20:
             self.perform(self.connection.deadline_passed())
+
+    def meet_a_bug(self, n: int) -> None:
+        """Let the socket service end the connection after its own code has raised."""
+        if n < 3:
+            self.connection.collapse(errno.EIO)
+            self.kernel.reset = self.freed = self.bug_met = True
 
     def perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -504,13 +622,15 @@ class World:
         self.kernel.fin_received |= not self.kernel.reset
         owners = [worker for worker in self.living() if worker.socket is not None]
         assert len(owners) <= 1, "two owners"
-        assert owners or self.input_dropped or self.kernel.reset, "input is lost with its owner"
+        assert not (owners and any(worker.has_ended_it for worker in self.living())), "an end by another is lost"
+        assert owners or self.input_dropped, "input is lost with its owner"
         for owner in owners:
             self.read_to_end(owner)
             owner.close()
         self.come_to_rest()
         assert self.freed
         assert self.connection.state is State.CLOSED
+        assert self.holder is self.connection, "what was left by its owner is remembered"
         for worker, socket in self.sockets:
             assert socket.descriptor is None or not worker.alive, "a descriptor is never forgotten"
 
@@ -526,7 +646,8 @@ class World:
         else:
             raise AssertionError("the reader never meets the end")
         self.take_input(socket.read_half.buffer.read_all())
-        self.met_end_of_file(socket)
+        self.met_end(socket)
+        self.met_end(socket)
 
 
 def play(choices: bytes) -> None:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
+from skypy.core.close_reason import CloseReason
+from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.state import OWNED, Effect, State
 from skypy.core.tcp.worker_port import NOBODY
 from skypy.core.wire.socket_lane import (
+    BREAK,
+    CLOSE,
+    CREDIT,
     HIGH,
     SEND,
     SOCKET_CLOSE,
+    SOCKET_END_BY,
     SOCKET_FORGET,
     SOCKET_GONE,
     SOCKET_HANDED_OVER,
     SOCKET_RECALL,
     SOCKET_REFUSED,
+    SOCKET_REMAINS,
     SOCKET_SENT_BY,
+    WRITE,
+    YIELD,
 )
 from tests.core.ends import ID, Heard, OneWorker, connection
 
@@ -134,3 +146,123 @@ def test_the_end_that_a_taker_meets_is_reported_to_the_taker() -> None:
     made.end_of_input()
     assert told == [(SOCKET_CLOSE, ID, 0)]
     assert heard == [(SOCKET_RECALL, ID)]
+
+
+# -- a connection that has ended ---------------------------------------------------------------------------------------
+
+
+def remaining(made: Connection) -> Remains:
+    """Return the part of an ended connection that its owner has."""
+    assert made.remains is not None
+    return made.remains
+
+
+def reset() -> tuple[Remains, Heard]:
+    """Make a connection that its peer has reset, and whose owner has heard of it."""
+    made, heard = connection()
+    made.end_of_input(errno.ECONNRESET)
+    heard.clear()
+    return remaining(made), heard
+
+
+def test_a_connection_that_has_ended_under_its_owner_is_remembered_until_the_owner_leaves_it() -> None:
+    remains, heard = reset()
+    assert not remains.left
+    assert remains.serve(CLOSE, [])
+    assert (remains.left, heard) == (True, [])
+
+
+def test_a_connection_that_its_owner_has_closed_leaves_nothing() -> None:
+    made, _ = connection()
+    made.close()
+    made.end_of_input()
+    assert (made.state, made.remains) == (State.CLOSED, None)
+
+
+def test_what_remains_goes_to_the_taker_with_the_end_and_its_reason() -> None:
+    made, heard = connection()
+    made.received(6)
+    made.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+    heard.clear()
+    taker, told = other_worker()
+    remains = remaining(made)
+    remains.take_over(taker)
+    assert heard == [(SOCKET_RECALL, ID)]
+    assert remains.serve(YIELD, [b"unread", 10, "broken", errno.EMSGSIZE, False, "peer", None])
+    end = ("broken", errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+    assert told == [(SOCKET_REMAINS, ID, b"unread", 6, 10, 0, *end, "peer", None)]
+    assert (remains.worker, remains.left) == (taker, False)
+
+
+@pytest.mark.parametrize(("yielded", "taken"), [("ended", "ended"), ("broken", "broken"), ("open", "broken")])
+def test_an_end_that_the_former_reader_has_met_is_not_met_again(yielded: str, taken: str) -> None:
+    remains, _ = reset()
+    taker, told = other_worker()
+    remains.take_over(taker)
+    remains.serve(YIELD, [b"", 0, yielded, errno.ECONNRESET, False])
+    assert told[0][6:9] == (taken, errno.ECONNRESET, CloseReason.RESET)
+
+
+def test_a_connection_that_ends_during_a_recall_goes_to_the_taker_as_ended() -> None:
+    made, heard = connection(State.HALF_CLOSED_READ, queued=b"abc")
+    taker, told = other_worker()
+    made.take_over(taker)
+    made.write_failed(errno.ECONNRESET)
+    assert told == []
+    remaining(made).serve(YIELD, [b"unread", 3, "ended", 0, True])
+    assert [message[0] for message in told] == [SOCKET_REMAINS]
+    assert heard.kinds().count(SOCKET_FORGET) == 1
+
+
+def test_a_worker_that_breaks_a_connection_when_it_is_recalled_is_recalled_again() -> None:
+    made, heard = connection()
+    taker, told = other_worker()
+    made.take_over(taker)
+    made.break_off(errno.EMSGSIZE, CloseReason.BUFFER_LIMIT)
+    assert heard.kinds() == [SOCKET_RECALL, SOCKET_CLOSE, SOCKET_FORGET, SOCKET_RECALL]
+    assert told == []
+    assert remaining(made).serve(BREAK, [errno.EMSGSIZE, CloseReason.BUFFER_LIMIT]), "it crossed the end as well"
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_takers_of_what_remains_are_refused_when_the_owner_leaves_or_dies(died: bool) -> None:
+    remains, _ = reset()
+    taker, told = other_worker()
+    remains.take_over(taker)
+    if died:
+        remains.worker_died(remains.worker)
+    else:
+        remains.serve(CLOSE, [])
+    assert told == [(SOCKET_REFUSED, ID)]
+    assert remains.left
+
+
+def test_what_remains_is_gone_when_every_taker_has_died() -> None:
+    remains, _ = reset()
+    taker, _ = other_worker()
+    remains.take_over(taker)
+    remains.worker_died(taker)
+    remains.serve(YIELD, [b"", 0, "broken", errno.ECONNRESET, False])
+    assert (remains.worker, remains.left) == (NOBODY, True)
+
+
+def test_a_credit_names_the_actor_that_has_what_remains_and_other_requests_mean_nothing() -> None:
+    remains, _ = reset()
+    assert remains.serve(CREDIT, [100, 0x02000003])
+    assert remains.owner == 0x02000003
+    assert not remains.serve(WRITE, [0, [], 0])
+
+
+def test_an_end_by_another_worker_goes_to_the_owner_or_waits_for_the_next() -> None:
+    made, heard = connection()
+    assert made.end_by("abort")
+    assert heard == [(SOCKET_END_BY, ID, "abort")]
+    taker, told = other_worker()
+    made.take_over(taker)
+    made.end_by("close")
+    assert heard.kinds() == [SOCKET_END_BY, SOCKET_RECALL]
+    made.yielded(b"", 0, "open", 0, True)
+    made.resume()
+    assert told == [(SOCKET_END_BY, ID, "close")]
+    made.close()
+    assert not made.end_by("close")

@@ -20,21 +20,30 @@ from skypy.core.errors import InternalError, SkypyError
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.connection_read_half import ConnectionReadHalf
 from skypy.core.tcp.foreign import ForeignSockets
-from skypy.core.tcp.hand_over import HandOver
+from skypy.core.tcp.hand_over import HandOver, Remains
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, DISCARDING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import WorkerPort
 from skypy.core.tcp.write_half import WriteHalf
-from skypy.core.wire.socket_lane import CREDIT, HIGH, SEND, SOCKET_DRAIN_BY, SOCKET_SENT_BY
+from skypy.core.wire.socket_lane import (
+    CREDIT,
+    HIGH,
+    SEND,
+    SOCKET_DRAIN_BY,
+    SOCKET_END_BY,
+    SOCKET_REFUSED,
+    SOCKET_SENT_BY,
+    YIELD,
+)
 from skypy.worker.sockets.stream_socket import StreamSocket
 from tests.core.hand_over_world import play
 
 pytestmark = pytest.mark.interpreted
 
 STEPS: Final = 70
-ATTEMPTS: Final = 5000
+ATTEMPTS: Final = 10_000
 
 Patch = pytest.MonkeyPatch
 Effects = tuple[Effect, ...]
@@ -124,10 +133,10 @@ def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
 
 
 def yield_comes_without_what_was_read(patch: Patch) -> None:
-    def recalled(self: Lease) -> None:
+    def recalled(self: Lease, *addresses: Any) -> None:
         if self.read_half.state is ReadState.LENT:
             self.read_half.state = ReadState.OPEN
-        true_recalled(self)
+        true_recalled(self, *addresses)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)
@@ -149,9 +158,9 @@ def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
-    def recalled(self: Lease) -> None:
+    def recalled(self: Lease, *addresses: Any) -> None:
         self.write_half.corked.clear()
-        true_recalled(self)
+        true_recalled(self, *addresses)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)
@@ -250,15 +259,6 @@ def a_recall_is_over_when_the_taker_dies(patch: Patch) -> None:
     patch.setattr(HandOver, "worker_died", worker_died)
 
 
-def a_flushed_connection_ends_during_a_recall(patch: Patch) -> None:
-    def wrote(self: Connection, count: int) -> Effects:
-        effects = true_wrote(self, count)
-        return self.apply(Input.FLUSHED) if is_recalled(self) and not self.queue.size else effects
-
-    true_wrote = Connection.wrote
-    patch.setattr(Connection, "wrote", wrote)
-
-
 def a_shutdown_is_carried_out_during_a_recall(patch: Patch) -> None:
     def shutdown(self: Connection, how: str) -> Effects:
         if not is_recalled(self):
@@ -288,8 +288,69 @@ def writers_are_not_told_of_the_end(patch: Patch) -> None:
         self._writers = ()
         true_dismiss(self, state)
 
-    true_dismiss = HandOver.dismiss
-    patch.setattr(HandOver, "dismiss", dismiss)
+    true_dismiss = HandOver.dismiss_writers
+    patch.setattr(HandOver, "dismiss_writers", dismiss)
+
+
+def takers_of_an_ended_connection_are_refused(patch: Patch) -> None:
+    patch.setattr(Remains, "take_over", lambda self, taker: taker.send((SOCKET_REFUSED, self._id)))
+
+
+def yield_that_crossed_the_end_means_nothing(patch: Patch) -> None:
+    def serve(self: Remains, kind: int, fields: Any) -> bool:
+        return kind != YIELD and true_serve(self, kind, fields)
+
+    true_serve = Remains.serve
+    patch.setattr(Remains, "serve", serve)
+
+
+def yield_that_crossed_the_end_says_how_it_ended(patch: Patch) -> None:
+    def yielded(self: Remains, unread: bytes, out: int, reading: str, *others: Any) -> None:
+        true_yielded(self, unread, out, "ended" if reading == "open" else reading, *others)
+
+    true_yielded = Remains._yielded
+    patch.setattr(Remains, "_yielded", yielded)
+
+
+def an_owner_leaves_what_remains_without_a_word(patch: Patch) -> None:
+    def leave(self: Lease, kind: int, *fields: Any) -> None:
+        if self.state is LeaseState.DEAD:
+            self.read_half.buffer.clear()
+        else:
+            true_leave(self, kind, *fields)
+
+    true_leave = Lease._leave
+    patch.setattr(Lease, "_leave", leave)
+
+
+def a_worker_that_breaks_it_is_recalled_once(patch: Patch) -> None:
+    patch.setattr(Remains, "recall_again", lambda self: None)
+
+
+def the_takers_are_refused_when_it_ends_during_a_recall(patch: Patch) -> None:
+    def apply(self: Connection, given: Input) -> Effects:
+        effects = true_apply(self, given)
+        if self.hand_over is not None and self.state not in OWNED:
+            self.hand_over.dismiss_takers()
+        return effects
+
+    true_apply = Connection.apply
+    patch.setattr(Connection, "apply", apply)
+
+
+def an_end_by_another_goes_to_a_recalled_owner(patch: Patch) -> None:
+    def end_by(self: HandOver, owner: WorkerPort, how: str) -> None:
+        owner.send((SOCKET_END_BY, self._id, how))
+
+    patch.setattr(HandOver, "end_by", end_by)
+
+
+def the_end_of_what_remains_is_read_twice(patch: Patch) -> None:
+    def yielded(self: Remains, unread: bytes, out: int, reading: str, *others: Any) -> None:
+        true_yielded(self, unread, out, "open", *others)
+
+    true_yielded = Remains._yielded
+    patch.setattr(Remains, "_yielded", yielded)
 
 
 WRONG: Final[list[Callable[[Patch], None]]] = [
@@ -310,10 +371,17 @@ WRONG: Final[list[Callable[[Patch], None]]] = [
     what_was_held_follows_own_instead_of_coming_with_it,
     the_service_waits_for_yield_although_close_crossed_recall,
     a_recall_is_over_when_the_taker_dies,
-    a_flushed_connection_ends_during_a_recall,
     a_shutdown_is_carried_out_during_a_recall,
     the_new_owner_of_a_half_closed_socket_grants_no_credit,
     writers_are_not_told_of_the_end,
+    takers_of_an_ended_connection_are_refused,
+    yield_that_crossed_the_end_means_nothing,
+    yield_that_crossed_the_end_says_how_it_ended,
+    an_owner_leaves_what_remains_without_a_word,
+    a_worker_that_breaks_it_is_recalled_once,
+    the_takers_are_refused_when_it_ends_during_a_recall,
+    an_end_by_another_goes_to_a_recalled_owner,
+    the_end_of_what_remains_is_read_twice,
 ]
 
 

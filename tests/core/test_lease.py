@@ -8,8 +8,8 @@ import pytest
 
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.read_half import ReadState
-from skypy.core.wire.socket_lane import ABORT, CLOSE, HALF_SENT, HIGH, LOW, SHUTDOWN, WRITE
-from tests.core.ends import DESCRIPTOR, ID, lease, started_lease
+from skypy.core.wire.socket_lane import ABORT, CLOSE, CREDIT, HALF_SENT, HIGH, LOW, SHUTDOWN, WRITE, YIELD
+from tests.core.ends import DESCRIPTOR, ID, OWNER, lease, started_lease
 
 # -- output --
 
@@ -205,12 +205,34 @@ def test_unread_bytes_survive_their_connection() -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
-def test_the_socket_service_hears_nothing_of_a_connection_that_it_has_forgotten(how: str) -> None:
+def test_the_socket_service_hears_once_that_the_owner_leaves_a_connection_that_has_ended(how: str) -> None:
     made, heard = started_lease()
     made.closed(0)
     made.forgotten()
     made.shutdown_write()
     made.shutdown_read()
-    (made.close if how == "close" else made.abort)()
     assert not heard
+    (made.close if how == "close" else made.abort)()
+    assert heard.kinds() == [CLOSE if how == "close" else ABORT]
     assert made.state is LeaseState.DEAD
+
+
+def test_a_connection_that_has_ended_is_yielded_with_its_rest_and_has_no_descriptor_to_wait_for() -> None:
+    made, heard = started_lease()
+    made.read_half.received(b"abc")
+    made.closed(errno.ECONNRESET)
+    made.forgotten()
+    made.recalled("peer", None)
+    assert heard == [(YIELD, ID, b"abc", 0, "broken", errno.ECONNRESET, False, "peer", None)]
+    assert made.state is LeaseState.DEAD
+
+
+def test_what_remains_of_a_connection_goes_on_in_another_worker_and_is_left_from_there() -> None:
+    made, heard = lease(None)
+    made.taken_over(b"abc", 3, 10, 10, "broken", errno.ECONNRESET, ended=True)
+    made.start(OWNER)
+    assert heard.kinds() == [CREDIT]
+    assert (made.state, made.error, made.write_half.writable) == (LeaseState.DEAD, errno.ECONNRESET, False)
+    assert made.read_half.buffer.read_all() == b"abc"
+    made.close()
+    assert heard.kinds() == [CREDIT, CLOSE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import select
+import socket
 
 import pytest
 
@@ -114,7 +115,23 @@ def test_a_paused_socket_whose_peer_resets_rests_until_its_owner_reads_on(stage:
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
     assert held.input == b"b"
     assert held.ends == [errno.ECONNRESET]
-    assert held.errors == ([errno.ECONNRESET] if state in (State.FINISHING, State.WRITE_BROKEN) else [])
+    assert held.errors == ([errno.ECONNRESET] if state is not State.HALF_CLOSED_WRITE else [])
+
+
+def test_a_paused_socket_whose_peer_resets_after_its_end_takes_no_more_output(stage: Stage) -> None:
+    held, peer = paused(stage)
+    peer.shutdown(socket.SHUT_WR)
+    stage.until(lambda: (SOCKET_HANGUP,) in held.news, "SOCKET_HANGUP")
+    stage.settle()
+    assert stage.ready == []
+    reset(peer)
+    await_kernel(held.duplicate, select.POLLHUP)
+    stage.settle()
+    assert held.errors == [errno.ECONNRESET]
+    held.credit()
+    stage.until(lambda: held.forgotten, "SOCKET_FORGET")
+    assert held.input == b"b"
+    assert held.ends == [errno.ECONNRESET]
 
 
 def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> None:
@@ -124,7 +141,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_be_closed(stage: Stage) -> Non
     stage.settle()
     held.close()
     stage.until_state(held, State.CLOSED)
-    assert held.news == [(SOCKET_HANGUP,), FORGOTTEN]
+    assert held.news == [(SOCKET_HANGUP,), BROKE, FORGOTTEN]
     assert stage.lines == []
 
 
@@ -135,7 +152,7 @@ def test_a_paused_socket_whose_peer_has_reset_can_stop_reading(stage: Stage) -> 
     stage.settle()
     held.shutdown("r")
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")
-    assert held.news == [(SOCKET_HANGUP,), (SOCKET_CLOSE, 0), BROKE, FORGOTTEN]
+    assert held.news == [(SOCKET_HANGUP,), BROKE, (SOCKET_CLOSE, 0), FORGOTTEN]
 
 
 @pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET])

@@ -62,10 +62,28 @@ def test_the_write_of_the_worker_meets_it(node: RunningNode, client: socket.sock
     client.sendall(b"write %s\na\n" % bytes(go) + (b"x" * 60000 + b"\n") * 3)  # the service pauses at 131072 bytes
     node.wait_for_line(f"{port} waits")
     node.eventually(lambda: unacknowledged(client) == 0, "not everything arrives")
-    reset(client)
-    go.touch()
+    with stopped(node):
+        reset(client)
+        go.touch()
+        node.wait_for_line(f"{port} has written")
     long_lines = ["60000 bytes"] * 3
     assert record_of(node, port) == ["a", "True", *long_lines, "ECONNRESET raised", "None", "None", "False"]
+
+
+def test_nobody_reads_and_more_is_unread_than_is_granted_when_it_comes(
+    node: RunningNode, client: socket.socket, tmp_path: Path
+) -> None:
+    node.expect_trouble(BROKEN)
+    port = port_of(client)
+    go = tmp_path / "go"
+    client.sendall(b"write %s\na\n" % bytes(go) + (b"x" * 60000 + b"\n") * 3)
+    node.wait_for_line(f"{port} waits")
+    node.eventually(lambda: unacknowledged(client) == 0, "not everything arrives")
+    reset(client)
+    node.wait_for_line(BROKEN)
+    go.touch()
+    long_lines = ["60000 bytes"] * 3
+    assert record_of(node, port) == ["a", "False", *long_lines, "ECONNRESET raised", "None", "None", "False"]
 
 
 def test_the_write_of_the_worker_meets_it_before_the_socket_service_could_read(

@@ -17,7 +17,7 @@ from typing import Any, Final
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.tcp.connection_read_half import ConnectionReadHalf
-from skypy.core.tcp.hand_over import HandOver
+from skypy.core.tcp.hand_over import HandOver, Remains
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.state import (
     ACCEPTING,
@@ -42,6 +42,7 @@ from skypy.core.tcp.state import (
 from skypy.core.tcp.worker_port import NOBODY, WorkerPort
 from skypy.core.wire.socket_lane import (
     SOCKET_CLOSE,
+    SOCKET_END_BY,
     SOCKET_ERROR,
     SOCKET_FORGET,
     SOCKET_GONE,
@@ -67,13 +68,14 @@ _TOO_LATE: Final = dict.fromkeys(_FLUSHING, CloseReason.FLUSH_TIMEOUT) | {
 class Connection:
     """One connection. Methods that can change its state return the effects that are left for the kernel, in order.
 
-    Its state is a row of the table, and four facts stand beside it. Each is independent of the row: it would double
+    Its state is a row of the table, and five facts stand beside it. Each is independent of the row: it would double
     states without changing what any input means in them.
 
     - `read_half.lent`, the side that reads. A loan changes neither states nor effects, only where bytes come from.
     - `read_half.hung_up`, whether one report was sent already.
     - `half_close`, a wish of the owner's listener, which never changes.
     - `hand_over`, whether the owner's worker was recalled. Inputs wait for the end of a recall; see HandOver.
+    - `remains`, whether the owner's worker still has a connection that has ended under it; see Remains.
     """
 
     __slots__ = (
@@ -81,10 +83,12 @@ class Connection:
         "half_close",
         "hand_over",
         "id",
+        "left",
         "owner",
         "queue",
         "read_half",
         "reason",
+        "remains",
         "sent",
         "state",
         "worker",
@@ -108,6 +112,10 @@ class Connection:
         """The reason of the end; None as long as nothing says so."""
         self.half_close = True
         """True if the owner may go on writing when the peer has finished."""
+        self.left = False
+        """True once the owner has left the connection for good, by CLOSE or ABORT, or its worker has died."""
+        self.remains: Remains | None = None
+        """The part that goes on when the connection has ended under its owner; requests about it go there."""
 
     @property
     def wants_read(self) -> bool:
@@ -131,7 +139,7 @@ class Connection:
         if given in _BROKEN_BY_PEER:
             self.reason = CloseReason.RESET
         if self.hand_over is not None:
-            self.hand_over.dismiss(self.state)
+            self.hand_over.dismiss_writers(self.state)
         left: list[Effect] = []
         for effect in effects:
             report = _REPORTS.get(effect)
@@ -139,6 +147,8 @@ class Connection:
                 left.append(effect)
             else:
                 report(self)
+        if self.hand_over is not None and self.state not in OWNED and self.remains is None:
+            self.hand_over.dismiss_takers()
         return tuple(left)
 
     def met(self, error: int) -> None:
@@ -176,8 +186,7 @@ class Connection:
         after = self.queue.size
         if (not after or after // SENT_STEP < before // SENT_STEP) and self.state in OWNED:
             self.worker.send((SOCKET_SENT, self.id, self.sent))
-        recalled = self.hand_over is not None and self.hand_over.recalled
-        return self.apply(FLUSHED) if not after and not recalled and self.state in WRITABLE else ()
+        return self.apply(FLUSHED) if not after and self.state in WRITABLE else ()
 
     def write_failed(self, error: int) -> tuple[Effect, ...]:
         """Meet the errno of a write, or a hang-up, after which no write can succeed."""
@@ -199,13 +208,17 @@ class Connection:
         if self.state in OWNED:
             closed = self.state not in DELIVERING  # SOCKET_CLOSE was sent, and is sent once
             self.worker.send((SOCKET_ERROR if closed else SOCKET_CLOSE, self.id, error, self.reason))
+            self.met(error)
+            _leave_remains(self, self.reason)
         if self.state not in (LINGERING, CLOSED):
             self.worker.send((SOCKET_FORGET, self.id))
         self.queue.clear()
         self.state = CLOSED
         if self.hand_over is not None:
             self.hand_over.confirmed()
-            self.hand_over.dismiss(CLOSED)
+            self.hand_over.dismiss_writers(CLOSED)
+            if self.remains is None:
+                self.hand_over.dismiss_takers()
 
     # -- requests of the owner's worker --
 
@@ -255,6 +268,7 @@ class Connection:
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> tuple[Effect, ...]:
         """Close safely: flush, FIN, wait for the peer's end. A connection whose worker has died is closed so too."""
         self.reason = reason
+        self.left = True
         if self.state is CONNECTING:
             return self.apply(Input.ABORT)
         return self._end(Input.CLOSE_UNSENT if self.queue.size else CLOSE)
@@ -262,6 +276,7 @@ class Connection:
     def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
         """Drop everything now. `by_reset`: a reset was asked for, or the owner's worker has dropped bytes."""
         self.reason = reason
+        self.left = True
         missing = self.queue.size or (by_reset and self.state in RESETTABLE)
         return self._end(Input.ABORT_BY_RESET if missing else Input.ABORT)
 
@@ -269,7 +284,10 @@ class Connection:
         """Reset the connection because a limit of the owner was passed, and report that as if the peer had done it."""
         self.met(error)
         self.reason = reason
-        return self._end(Input.BREAK)
+        effects = self._end(Input.BREAK)
+        if self.remains is not None:
+            self.remains.recall_again()
+        return effects
 
     # -- requests of other workers, and the answer to a recall --
 
@@ -291,7 +309,19 @@ class Connection:
             self.hand_over = HandOver(self.id)
         self.hand_over.add_taker(taker, self.worker)
 
-    def yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool) -> Message | None:
+    def end_by(self, how: str) -> bool:
+        """Send an END of a worker without the connection to the owner's. Return False if no actor has it any more."""
+        if self.state not in OWNED:
+            return False
+        if self.hand_over is None:
+            self.worker.send((SOCKET_END_BY, self.id, how))
+        else:
+            self.hand_over.end_by(self.worker, how)
+        return True
+
+    def yielded(
+        self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any
+    ) -> Message | None:
         """Let the owner's worker go; its output ends at `out`.
 
         Returns SOCKET_HANDED_OVER for the next worker, behind which `resume` is to be called. Returns None when every
@@ -308,7 +338,7 @@ class Connection:
         position = (self.read_half.read, out, self.sent)
         told = self.error if self.state is State.WRITE_BROKEN else 0  # an errno met by a reader comes with the end
         condition = (reading, told, writable and hand_over.accepts(self.state))
-        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held())
+        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held(), *addresses)
 
     def resume(self) -> tuple[Effect, ...]:
         """Go on after SOCKET_HANDED_OVER was sent: with what the former owner left open, and with the next taker."""
@@ -319,13 +349,13 @@ class Connection:
             self.worker.send((SOCKET_HANGUP, self.id))
         effects = self._settle(hand_over)
         hand_over.recall(self.worker)
+        hand_over.end_again(self.worker)
         return effects
 
     def _settle(self, hand_over: HandOver) -> tuple[Effect, ...]:
         """Let everything happen that waited for the end of the recall."""
-        postponed = hand_over.settle()
-        effects = self.apply(FLUSHED) if not self.queue.size and self.state in WRITABLE else ()
-        for how in postponed:
+        effects: tuple[Effect, ...] = ()
+        for how in hand_over.settle():
             if self.state in OWNED:
                 effects += self.shutdown(how)
         return effects
@@ -353,8 +383,25 @@ def _forget(connection: Connection) -> None:
     timed_out = connection.reason is CloseReason.HALF_CLOSE_TIMEOUT  # the one end of which no other report tells
     reason = (connection.reason,) if timed_out else ()
     connection.worker.send((SOCKET_FORGET, connection.id, *reason))
+    if not connection.left:
+        orderly = CloseReason.HALF_CLOSE_TIMEOUT if timed_out else CloseReason.EOF
+        _leave_remains(connection, (connection.reason or CloseReason.RESET) if connection.error else orderly)
     if connection.hand_over is not None:
         connection.hand_over.confirmed()
+
+
+def _leave_remains(connection: Connection, reason: CloseReason) -> None:
+    """Let the part go on that the owner has after the end, of which it has been told."""
+    connection.remains = Remains(
+        connection.id,
+        connection.worker,
+        connection.owner,
+        read=connection.read_half.read,
+        sent=connection.sent,
+        error=connection.error,
+        reason=reason,
+        hand_over=connection.hand_over,
+    )
 
 
 _REPORTS: Final[Mapping[Effect, Callable[[Connection], None]]] = {

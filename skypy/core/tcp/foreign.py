@@ -1,4 +1,4 @@
-"""Sockets that another worker owns: writing to them, and taking them over.
+"""Sockets that another worker owns: writing to them, ending them, and taking them over.
 
 A foreign write goes through the socket service to the owner's worker, which is the only sequencer of a socket's output.
 While this worker takes a socket over, messages written to it wait for the outcome: a message that was sent on could
@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 from skypy.core.errors import SocketClosed
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.waiting import Waiting
-from skypy.core.wire.socket_lane import DRAIN, SEND, TAKE_OVER, Message
+from skypy.core.wire.socket_lane import DRAIN, END, SEND, TAKE_OVER, Message
 
 W = TypeVar("W", bound=Waiting)
 
@@ -45,7 +45,7 @@ class ForeignSockets(Generic[W]):
         self.corked: dict[int, OutputQueue] = {}
         """The messages of this turn, by socket."""
         self._take_overs: dict[int, TakeOver[W]] = {}
-        self._gone: dict[int, None] = {}  # in the order in which they went
+        self._gone: dict[int, bool] = {}  # in the order in which they went; True: nothing is left to be ended
         self._drains: dict[int, tuple[int, Waiting]] = {}
         self._tickets = itertools.count(1)
 
@@ -89,7 +89,7 @@ class ForeignSockets(Generic[W]):
 
     def gone(self, id_: int) -> None:
         """SOCKET_GONE, or closed here: the socket takes no more output, and the last messages may be lost."""
-        self._gone[id_] = None
+        self._gone.setdefault(id_, False)
         if len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
         if not self._drains:
@@ -98,6 +98,24 @@ class ForeignSockets(Generic[W]):
             _, waiter = self._drains.pop(ticket)
             if not waiter.done():
                 waiter.set_exception(closed(id_))
+
+    # -- ending --
+
+    def end(self, id_: int, how: str) -> None:
+        """End a socket, or a half of it, behind the messages sent before; `how` as in END."""
+        if self._alone or self._gone.get(id_):
+            return
+        self.flush()
+        self._send((END, id_, how))
+        if how != "r":
+            self.gone(id_)
+        if how not in ("r", "w"):
+            self.ended(id_)
+
+    def ended(self, id_: int) -> None:
+        """Note that no actor has the socket any more: END would mean nothing."""
+        if id_ in self._gone:
+            self._gone[id_] = True
 
     # -- taking over --
 
@@ -133,6 +151,7 @@ class ForeignSockets(Generic[W]):
         """SOCKET_REFUSED: no actor here gets the socket."""
         take_over = self._take_overs.pop(id_, None)
         self.gone(id_)
+        self.ended(id_)
         for taker in take_over.takers if take_over is not None else ():
             if not taker.done():
                 taker.set_exception(closed(id_))

@@ -3,26 +3,38 @@
 A worker that wants the connection sends TAKE_OVER. The owner's worker is recalled (SOCKET_RECALL) and answers with
 YIELD, its last word, which brings its unread input and the position of its output. The taker then gets everything with
 SOCKET_HANDED_OVER. Requests of the owner may cross the recall. CLOSE, ABORT and BREAK end the connection for everybody,
-so they are an answer as well: the takers are refused. SHUTDOWN of one half is no answer: it is postponed until YIELD
-has come, because YIELD carries what the former owner has not read.
+so they are an answer as well: the takers are refused, or, behind a BREAK, the worker is recalled again. SHUTDOWN of one
+half is no answer: it is postponed until YIELD has come, because YIELD carries what the former owner has not read.
+
+A connection that has ended is handed over in the same way, as long as its owner's worker has not left it: that worker
+holds the unread input and the end that stands behind it, the `Remains`. They go to the taker without a descriptor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from skypy.core.tcp.state import ACCEPTING, OWNED, State
+from skypy.core.close_reason import CloseReason
+from skypy.core.tcp.state import ACCEPTING, State
 from skypy.core.tcp.worker_port import NOBODY, WorkerPort
 from skypy.core.wire.socket_lane import (
+    ABORT,
+    BREAK,
+    CLOSE,
+    CREDIT,
     DRAIN,
     SEND,
     SOCKET_DRAIN_BY,
     SOCKET_DRAIN_DONE,
+    SOCKET_END_BY,
     SOCKET_FORGET,
     SOCKET_GONE,
     SOCKET_RECALL,
     SOCKET_REFUSED,
+    SOCKET_REMAINS,
     SOCKET_SENT_BY,
+    YIELD,
 )
 
 
@@ -30,21 +42,22 @@ class HandOver:
     """The other workers at one connection; it is made when the first of them appears.
 
     It has two states: settled, and `recalled`, from SOCKET_RECALL to the answer. They are no states of the table, as
-    any state with an owner can be recalled and none of its rows changes by that: the inputs wait (`postponed`, and a
-    queue that was flushed) instead of meaning something else.
+    any state with an owner can be recalled and none of its rows changes by that: requests wait (`postponed`) instead of
+    meaning something else.
     """
 
-    __slots__ = ("_drains", "_held", "_id", "_postponed", "_previous", "_takers", "_writers", "recalled")
+    __slots__ = ("_drains", "_ends", "_held", "_id", "_postponed", "_previous", "_takers", "_writers", "recalled")
 
     def __init__(self, id: int) -> None:  # noqa: A002
         self._id = id
         self.recalled = False
-        """True from SOCKET_RECALL to YIELD: no worker has the connection for sure. Nothing is read, no half ends."""
+        """True from SOCKET_RECALL to YIELD: no worker has the connection for sure. Nothing is read for an owner."""
         self._takers: tuple[WorkerPort, ...] = ()  # want to own it, in the order of their asking
         self._postponed = ""  # halves that the owner has finished before it saw SOCKET_RECALL
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
         self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came during the recall
+        self._ends: tuple[str, ...] = ()  # ENDs of others that came during the recall
         self._drains: tuple[tuple[WorkerPort, int], ...] = ()  # DRAINs that the owner has not answered, with tickets
 
     def accepts(self, state: State) -> bool:
@@ -67,11 +80,14 @@ class HandOver:
     def postpone(self, how: str, state: State) -> None:
         """Keep the end of a half ("w" or "r") until YIELD has come."""
         self._postponed += how
-        self.dismiss(state)
+        self.dismiss_writers(state)
 
-    def next_owner(self, previous: WorkerPort) -> WorkerPort:
-        """Return the worker that has the connection after `previous` has yielded; NOBODY if every taker has died."""
-        self._previous = previous
+    def next_owner(self, previous: WorkerPort, *, ended: bool = False) -> WorkerPort:
+        """Return the worker that has the connection after `previous` has yielded; NOBODY if every taker has died.
+
+        `ended`: the connection had ended before, and `previous` has nothing to forget any more.
+        """
+        self._previous = None if ended else previous
         if not self._takers:
             return NOBODY
         following, *takers = self._takers
@@ -129,18 +145,34 @@ class HandOver:
 
     # -- ends --
 
-    def dismiss(self, state: State) -> None:
-        """Tell the writers when nothing can be written any more, and the takers when the connection has ended."""
+    def end_by(self, owner: WorkerPort, how: str) -> None:
+        """Send an END of a worker without the connection to the owner's, once it is known which worker that is."""
+        if self.recalled:
+            self._ends += (how,)
+        else:
+            owner.send((SOCKET_END_BY, self._id, how))
+
+    def end_again(self, owner: WorkerPort) -> None:
+        """Send the ENDs that came during the recall to the new owner's worker."""
+        ends, self._ends = self._ends, ()
+        for how in ends:
+            self.end_by(owner, how)
+
+    def dismiss_writers(self, state: State) -> None:
+        """Tell the writers when nothing can be written any more."""
         if self._writers and not self.accepts(state):
             for writer in self._writers:
                 writer.send((SOCKET_GONE, self._id))
             self._writers = ()
             self._drains = ()
-        if self._takers and state not in OWNED:
-            for taker in self._takers:
-                taker.send((SOCKET_REFUSED, self._id))
-            self._takers = ()
-            self._held = ()
+
+    def dismiss_takers(self) -> None:
+        """Refuse the takers: the owner's worker has left the connection, and there is nothing to be handed over."""
+        for taker in self._takers:
+            taker.send((SOCKET_REFUSED, self._id))
+        self._takers = ()
+        self._held = ()
+        self._ends = ()
 
     def worker_died(self, dead: WorkerPort) -> None:
         """Drop a worker that has died. A recall for it goes on: the owner's worker has been told, and will yield."""
@@ -149,3 +181,103 @@ class HandOver:
         self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
+
+
+class Remains:
+    """A connection that has ended under its owner: the owner's worker holds the unread input, and knows the end.
+
+    The kernel's socket is freed as always. This is remembered until the owner has left, so that another worker can take
+    over what was not read, and the end behind it, as long as they are there.
+    """
+
+    __slots__ = ("_error", "_hand_over", "_id", "_position", "_reason", "left", "owner", "worker")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        worker: WorkerPort,
+        owner: int,
+        *,
+        read: int,
+        sent: int,
+        error: int,
+        reason: CloseReason,
+        hand_over: HandOver | None,
+    ) -> None:
+        """Remember the end as the owner's worker has been told of it: its errno, 0 for an orderly one, and its reason.
+
+        `read` and `sent` are the last positions of input and output. A recall in `hand_over` goes on.
+        """
+        self._id = id
+        self.worker: WorkerPort = worker
+        """The worker that holds the unread input."""
+        self.owner = owner
+        """The address of the actor that owned the connection last."""
+        self.left = False
+        """True once the owner has left, or its worker has died: there is nothing to be remembered."""
+        self._position = (read, sent)
+        self._error = error
+        self._reason = reason
+        self._hand_over = hand_over or HandOver(id)
+
+    # -- requests of the owner's worker --
+
+    def serve(self, kind: int, fields: Sequence[Any]) -> bool:
+        """Take a request of the owner's worker. Return False if it crossed the end and means nothing any more."""
+        if kind in (CLOSE, ABORT):
+            self._leave()
+        elif kind == CREDIT:
+            self.owner = fields[1] if len(fields) > 1 else self.owner
+        elif kind == BREAK:
+            self.recall_again()
+        elif kind == YIELD:
+            self._yielded(*fields)
+        else:
+            return False
+        return True
+
+    def recall_again(self) -> None:
+        """Recall a worker that was breaking the connection when it was recalled, and has not answered for that."""
+        self._hand_over.settle()
+        self._go_on()
+
+    def _yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any) -> None:
+        """Give the remains to the next worker, if it has not died."""
+        del error, writable  # older than the end, if the worker has yielded before it heard of the end
+        if reading in ("open", "lent"):
+            reading = "broken" if self._error else "ended"
+        self.worker = self._hand_over.next_owner(self.worker, ended=True)
+        if self.worker is NOBODY:
+            self._leave()
+            return
+        read, sent = self._position
+        end = (reading, self._error, self._reason)
+        self.worker.send((SOCKET_REMAINS, self._id, unread, read, out, sent, *end, *addresses))
+        self._hand_over.settle()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._hand_over.recall(self.worker)
+        self._hand_over.end_again(self.worker)
+
+    def _leave(self) -> None:
+        self.left = True
+        self._hand_over.settle()
+        self._hand_over.dismiss_takers()
+
+    # -- other workers --
+
+    def take_over(self, taker: WorkerPort) -> None:
+        """Recall the owner's worker for another one."""
+        self._hand_over.add_taker(taker, self.worker)
+
+    def end_by(self, how: str) -> bool:
+        """Send an END of another worker to the owner's. Return True."""
+        self._hand_over.end_by(self.worker, how)
+        return True
+
+    def worker_died(self, dead: WorkerPort) -> None:
+        """Note that a worker has died, and the remains with it if it held them."""
+        self._hand_over.worker_died(dead)
+        if self.worker is dead:
+            self._leave()

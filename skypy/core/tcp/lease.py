@@ -43,11 +43,13 @@ class LeaseState(Enum):
     CLOSING = "closing"  # CLOSE or ABORT sent: every report but FORGET is ignored
     BREAKING = "breaking"  # BREAK sent: an actor still owns the connection, and hears of the reset as of any other
     YIELDED = "yielded"  # YIELD sent: another worker has the connection next
-    DEAD = "dead"  # FORGET came while an actor owned it: there is no descriptor, but unread bytes stay readable
+    DEAD = "dead"  # FORGET came while an actor owned it: there is no descriptor, but unread bytes and the end remain
 
 
 # Python 3.11 looks up a member of an Enum slowly, and every connection asks for this one many times.
 OWNED: Final = LeaseState.OWNED
+_HELD: Final = (LeaseState.OWNED, LeaseState.BREAKING, LeaseState.DEAD)
+"""States in which an actor has the connection; the socket service is told when it leaves."""
 
 
 class Lease:
@@ -86,13 +88,13 @@ class Lease:
     def start(self, owner: int) -> None:
         """Begin (or go on) reading for an actor: the first credit, which tells the socket service the actor's address.
 
-        The credit is also sent when the read half has ended: it is how the socket service learns that a hand-over has
-        succeeded, so that the former owner's descriptor may be forgotten.
+        The credit is also sent when the read half, or the connection, has ended: it is how the socket service learns
+        that a hand-over has succeeded, so that the former owner's descriptor may be forgotten.
         """
         half = self.read_half
         granted = half.limit
         half.grant(max(granted, half.consumed + half.window))
-        if self.state is OWNED and (owner != self.credited or half.limit > granted):
+        if (owner != self.credited or half.limit > granted) and self.state in _HELD:
             self.credited = owner
             self.send((CREDIT, self.id, half.limit, owner))
 
@@ -233,8 +235,8 @@ class Lease:
         self.error = self.error or error
         self.write_half.stop()
 
-    def recalled(self) -> None:
-        """SOCKET_RECALL: yield to another worker.
+    def recalled(self, *addresses: Any) -> None:
+        """SOCKET_RECALL: yield to another worker; `addresses` of both sides go along.
 
         The order on the lane is the order of the hand-over: the corked bytes first, as they were promised to be
         written, then RETURN, which tells how far this side has read, then YIELD with the unread part of that.
@@ -245,18 +247,33 @@ class Lease:
         self.give_back()
         unread = read_half.buffer.read_all()
         state = read_half.state.value
-        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable))
-        self.state = LeaseState.YIELDED
+        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable, *addresses))
+        if self.state is OWNED:  # else it has ended: SOCKET_FORGET has come, and there is nothing to wait for
+            self.state = LeaseState.YIELDED
         read_half.stop()
         write_half.stop()
 
     def taken_over(
-        self, unread: bytes, read: int, out: int, sent: int, reading: str, error: int, *, writable: bool
+        self,
+        unread: bytes,
+        read: int,
+        out: int,
+        sent: int,
+        reading: str,
+        error: int,
+        *,
+        writable: bool = False,
+        ended: bool = False,
     ) -> None:
-        """SOCKET_HANDED_OVER: go on where the former worker was; `reading` is the value of its ReadState."""
+        """SOCKET_HANDED_OVER: go on where the former worker was; `reading` is the value of its ReadState.
+
+        SOCKET_REMAINS (`ended`): have a connection as if it had ended while this worker had it.
+        """
         self.read_half.take_over(unread, read, reading)
         self.write_half.take_over(out, sent, writable=writable)
         self.error = error
+        if ended:
+            self.state = LeaseState.DEAD
 
     def forgotten(self) -> int | None:
         """SOCKET_FORGET: return the descriptor, which is to be closed now. Unread bytes stay for the owner."""
@@ -280,6 +297,7 @@ class Lease:
         self.read_half.buffer.clear()
         self.read_half.state = ENDED
         self.write_half.stop()
-        if self.state is OWNED:
-            self.state = LeaseState.CLOSING
+        if self.state in _HELD:
             self.send((kind, self.id, *fields))
+            if self.state is not LeaseState.DEAD:
+                self.state = LeaseState.CLOSING

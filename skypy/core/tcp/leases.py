@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.foreign import ForeignSockets, TakeOver
-from skypy.core.tcp.lease import OWNED, Lease, LeaseState
+from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.write_half import FIRST_WARNING, WriteHalf
 from skypy.core.waiting import Waiting, Wakeable
 from skypy.core.wire.socket_lane import DRAINED, Message
@@ -32,6 +32,10 @@ class LeasedSocket(Protocol):
     @property
     def write_half(self) -> WriteHalf:
         """The write half of the lease."""
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], tuple[str, int] | None]:
+        """The (host, port) of the peer and of this side, None if the latter is not known."""
 
 
 S = TypeVar("S", bound=LeasedSocket)
@@ -159,14 +163,20 @@ class Leases(Generic[S, W]):
         self._part_with(socket)
 
     def recall(self, id_: int) -> S | None:
-        """SOCKET_RECALL: yield the socket to another worker. Return None when RECALL crossed an end, its answer."""
+        """SOCKET_RECALL: yield the socket to another worker.
+
+        Return None when RECALL crossed CLOSE or ABORT, its answer, or BREAK, behind which RECALL comes again.
+        """
         socket = self.own.get(id_)
-        if socket is None or socket.lease.state is not OWNED:
+        if socket is None or socket.lease.state is LeaseState.BREAKING:
             return None
         if not socket.write_half.writable:
             self.foreign.gone(id_)  # it takes no output from any other owner either
-        socket.lease.recalled()
-        self._part_with(socket)
+        socket.lease.recalled(*socket.addresses)
+        if socket.lease.state is LeaseState.YIELDED:
+            self._part_with(socket)
+        else:  # nothing of it is left here
+            del self.own[id_]
         return socket
 
     def _part_with(self, socket: S) -> None:
@@ -177,6 +187,7 @@ class Leases(Generic[S, W]):
             self.parting[socket.id] = socket
         if state is not LeaseState.YIELDED:
             self.foreign.gone(socket.id)
+            self.foreign.ended(socket.id)
         self.wake_drainers(socket)
 
     def forget(self, id_: int) -> S | None:
@@ -204,6 +215,13 @@ class Leases(Generic[S, W]):
         socket.lease.start(owner)
         for priority, data in (*held, *take_over.corked.take()):
             self.write(socket.id, data, priority)
+
+    def took_remains(self, socket: S, owner: int, fields: Sequence[Any]) -> None:
+        """SOCKET_REMAINS: the actor `owner` has the ended connection, at `fields`. Messages that waited are lost."""
+        self.own[socket.id] = socket
+        socket.lease.taken_over(*fields, ended=True)
+        socket.lease.start(owner)
+        self.foreign.gone(socket.id)
 
     def sent_by(self, id_: int, messages: Iterable[Sequence[Any]]) -> bool:
         """SOCKET_SENT_BY: write another worker's messages. Return False when they cannot be written."""

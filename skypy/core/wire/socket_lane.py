@@ -28,12 +28,19 @@ CLOSE: Final = 7  # id[, reason, if it is not CLOSED]
 ABORT: Final = 8  # id, True for a reset (written bytes were dropped, or a reset was asked for)[, reason]
 BREAK: Final = 9  # id, errno, reason: reset the connection, and report that as if the peer had done it
 RETURN: Final = 10  # id, position, limit, errno: the reading that LEND gave goes back; input is read up to position
-TAKE_OVER: Final = 11  # id: an actor here wants to own the socket; sent once until HANDED_OVER or REFUSED comes
-YIELD: Final = 12  # id, unread bytes, out, reading, errno, writable: the owner's last word, in answer to RECALL
+# id: an actor here wants to own the socket; sent once until HANDED_OVER, REMAINS or REFUSED comes
+TAKE_OVER: Final = 11
+# id, unread bytes, out, reading, errno, writable, peer address, local address or None: the owner's last word, in answer
+# to RECALL; of a listener the id alone
+YIELD: Final = 12
 SEND: Final = 13  # id, [(priority, bytes), ...]: for a socket that another worker owns
 DRAIN: Final = 14  # id, ticket: like SEND, to learn when everything before it has gone out
 DRAINED: Final = 15  # id, process number of the worker that asked, ticket
 NETSTAT: Final = 16  # ticket: asks for a list of all sockets
+END: Final = (
+    21  # id, "close", "abort", "rw", "w" or "r": like SEND, to end a socket, or a half, that another worker owns
+)
+OWNER: Final = 22  # ticket, id: asks for the address of a socket's owner
 
 # -- reports: socket service → worker, from 65 on; their names begin with SOCKET_ --
 SOCKET_OPEN: Final = 65  # ticket, id, local address, peer address (None: a listener) +fd
@@ -53,7 +60,7 @@ SOCKET_SENT: Final = 75  # id, position: the kernel has taken the output of WRIT
 SOCKET_FORGET: Final = 76  # id[, reason]: the worker may close its duplicate
 SOCKET_RECALL: Final = 77  # id: another worker takes the socket over
 # id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that other workers sent meanwhile,
-# peer address +fd: the answer to TAKE_OVER
+# peer address, local address or None +fd: the answer to TAKE_OVER
 SOCKET_HANDED_OVER: Final = 78
 SOCKET_REFUSED: Final = 79  # id: the socket cannot be taken over, because it is closed or unknown
 SOCKET_SENT_BY: Final = 80  # id, process number, [(priority, bytes), ...]: a SEND of another worker
@@ -61,6 +68,14 @@ SOCKET_DRAIN_BY: Final = 81  # id, process number, ticket: a DRAIN of another wo
 SOCKET_DRAIN_DONE: Final = 82  # id, ticket
 SOCKET_GONE: Final = 83  # id: the socket is closed, and output sent to it is lost
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
+# id, unread, received, out, sent, reading, errno, reason, peer address, local address or None: the answer to TAKE_OVER
+# of a connection that has ended
+SOCKET_REMAINS: Final = 91
+SOCKET_LISTENER_HANDED_OVER: Final = (
+    92  # id, clients accepted, local address +fd: the answer to TAKE_OVER of a listener
+)
+SOCKET_END_BY: Final = 93  # id, "close", "abort", "rw", "w" or "r": an END of another worker
+SOCKET_OWNER: Final = 94  # ticket, address of the owner; 0 if the socket is closed or no actor has started it
 
 
 # -- priorities of the messages in a socket's output; order is kept within each --

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.lease import OWNED, LeaseState
-from skypy.core.wire.socket_lane import CLOSE, CREDIT, Message
+from skypy.core.wire.socket_lane import CLOSE, CREDIT, YIELD, Message
 from skypy.worker.actors.actor import Actor
 
 ACCEPT_WINDOW: Final = 1024
@@ -52,6 +52,15 @@ class ListenerSocket:
         if self.accepted + ACCEPT_WINDOW - self._limit >= ACCEPT_WINDOW // 2:
             self._limit = self.accepted + ACCEPT_WINDOW
             self._send((CREDIT, self.id, self._limit, self.owner.address, self._window))
+
+    def take_over(self, accepted: int) -> None:
+        """SOCKET_LISTENER_HANDED_OVER: go on behind the clients that came to the former worker."""
+        self.accepted = self._limit = accepted
+
+    def recalled(self) -> None:
+        """SOCKET_RECALL: yield to another worker. Clients that came before stay here."""
+        self.state = LeaseState.YIELDED
+        self._send((YIELD, self.id))
 
     def close(self) -> None:
         """Stop listening at once."""

@@ -1,4 +1,4 @@
-"""The owners of a worker's sockets: which sockets are here, which actor has each, and how one changes hands.
+"""The owners of a worker's sockets: which sockets are here, and which actor has each.
 
 A socket is in one of these places: among the own connections or the listeners of this worker, where it has an actor;
 parting, when it is closed or yielded and its descriptor waits for SOCKET_FORGET; or in another worker, from where it
@@ -10,22 +10,20 @@ can be taken over. An own connection that no actor has started is unclaimed: it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
-from skypy.core.errors import InternalError
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.leases import Leases
-from skypy.core.tcp.read_half import OPEN
 from skypy.system.kernel import Kernel
-from skypy.worker.actors.actor import Actor, Life
+from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
 from skypy.worker.sockets.listener import ListenerSocket
-from skypy.worker.sockets.notices import Notices, log_error
+from skypy.worker.sockets.notices import Notices
 from skypy.worker.sockets.stream_socket import StreamSocket
 from skypy.worker.sockets.unclaimed import Unclaimed
 from skypy.worker.tasks.waiter import Resumption, Waiter
@@ -63,7 +61,6 @@ class Ownership:
         """Begin with no sockets. `alone`: the node has no other workers."""
         self._lane = lane
         self._scheduler = scheduler
-        self._loop = scheduler.loop
         self._settings = settings
         self._kernel = kernel
         self._direct_input = direct_input
@@ -117,19 +114,21 @@ class Ownership:
 
     def add(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
         """Make a connection of this worker, which reports to `owner` until an actor has started it."""
-        self.own[id_] = socket = self._make(id_, descriptor, owner, peer)
+        self.own[id_] = socket = self.make(id_, descriptor, owner, peer)
         return socket
 
-    def _make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
+    def make(self, id_: int, descriptor: int | None, owner: Actor, peer: SocketAddress) -> StreamSocket:
+        """Make a connection that is not among those of this worker yet."""
         window = self._settings.read_window
-        return StreamSocket(id_, descriptor, window, self._lane.send, self._loop, owner, peer, self._kernel)
+        return StreamSocket(id_, descriptor, window, self._lane.send, self._scheduler.loop, owner, peer, self._kernel)
 
-    def add_listener(self, id_: int, descriptor: int | None, owner: Actor, local: SocketAddress) -> None:
+    def add_listener(self, id_: int, descriptor: int | None, owner: Actor, local: SocketAddress) -> ListenerSocket:
         """Make a listener of this worker, idle until it is started."""
         window = self._settings.read_window
-        self.listeners[id_] = ListenerSocket(id_, descriptor, window, self._lane.send, owner, local)
+        self.listeners[id_] = listener = ListenerSocket(id_, descriptor, window, self._lane.send, owner, local)
         self.leases.foreign.gone(id_)  # it carries no bytes
         owner.sockets.add(id_)
+        return listener
 
     def forget(self, id_: int) -> AnySocket | None:
         """SOCKET_FORGET: close the descriptor. Return the socket, or None when there is none."""
@@ -149,7 +148,7 @@ class Ownership:
         """Make `actor` the owner, and begin (or go on) reading."""
         if socket.owner is actor:
             return
-        self._set_owner(socket, actor)
+        self.set_owner(socket, actor)
         socket.lease.start(actor.address)
 
     def start_listener(
@@ -160,7 +159,8 @@ class Ownership:
         actor.sockets.add(listener.id)
         listener.start(accept, actor)
 
-    def _set_owner(self, socket: StreamSocket, actor: Actor) -> None:
+    def set_owner(self, socket: StreamSocket, actor: Actor) -> None:
+        """Make `actor` the owner, in place of another one if there is one."""
         if socket.reports_to is not actor:
             self._dispossess(socket)
         self.unclaimed.discard(socket)
@@ -191,45 +191,6 @@ class Ownership:
         """Resume the reader, but not inside of the code that is running."""
         if socket.reader is not None:
             self._scheduler.wake(Resumption(socket.reader))
-
-    # -- other workers --
-
-    async def take_over(self, id_: int, actor: Actor) -> None:
-        """Wait until this worker has a socket that it does not have now. Raises SocketClosed."""
-        taker = Taker(self._loop, actor)
-        self.leases.take_over(id_, taker)
-        await taker
-
-    def handed_over(self, id_: int, fields: Sequence[Any], peer: SocketAddress) -> None:
-        """SOCKET_HANDED_OVER: give the socket to the first actor that still waits for it, then wake all of them.
-
-        The others take it from there, each in its turn, inside of this worker.
-        """
-        descriptor = self.adopt()
-        take_over = self.leases.foreign.handed_over(id_)
-        if take_over is None:
-            raise InternalError(f"socket {id_} came without having been asked for")
-        waiting = [taker for taker in take_over.takers if not taker.done() and taker.actor.life is not Life.ENDED]
-        actor = (waiting or take_over.takers)[0].actor
-        socket = self._make(id_, descriptor, actor, peer)
-        self.leases.handed_over(socket, take_over, actor.address, fields)
-        if socket.read_half.state is not OPEN:
-            socket.close_reason = CloseReason.RESET if socket.lease.error else CloseReason.EOF
-        self._set_owner(socket, actor)
-        if not waiting:
-            log_error(actor, f"socket: {id_} came when no actor waited for it any more: closed")
-            self.close(socket)
-        for taker in waiting:
-            taker.set_result(None)
-
-    def recall(self, id_: int) -> bool:
-        """SOCKET_RECALL: yield the socket to another worker. Return False when RECALL crossed an end."""
-        socket = self.leases.recall(id_)
-        if socket is None:
-            return False
-        socket.clear_callbacks()
-        self.release(socket)
-        return True
 
     # -- the end --
 
@@ -262,6 +223,11 @@ class Ownership:
 
     def _close_listener(self, listener: ListenerSocket) -> None:
         listener.close()
+        self.part_with(listener)
+        self.leases.foreign.ended(listener.id)
+
+    def part_with(self, listener: ListenerSocket) -> None:
+        """Take a listener from its actor; its descriptor waits for SOCKET_FORGET."""
         listener.owner.sockets.discard(listener.id)
         self.parting_listeners[listener.id] = self.listeners.pop(listener.id)
 

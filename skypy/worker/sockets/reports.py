@@ -21,6 +21,7 @@ from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
 from skypy.worker.sockets.notices import Notices, log_error
+from skypy.worker.sockets.other_workers import OtherWorkers
 from skypy.worker.sockets.ownership import Ownership
 from skypy.worker.sockets.stream_socket import StreamSocket
 
@@ -33,6 +34,7 @@ class SocketReports:
     def __init__(
         self,
         ownership: Ownership,
+        other_workers: OtherWorkers,
         notices: Notices,
         direct_input: DirectInput,
         lane: SocketLane,
@@ -42,6 +44,7 @@ class SocketReports:
     ) -> None:
         """`dropped` counts the reports that crossed a close, by their kind."""
         self._ownership = ownership
+        self._other_workers = other_workers
         self._own = ownership.own
         self._leases = ownership.leases
         self._notices = notices
@@ -64,8 +67,11 @@ class SocketReports:
             socket_lane.SOCKET_FORGET: self._forgotten,
             socket_lane.SOCKET_RECALL: self._recalled,
             socket_lane.SOCKET_HANDED_OVER: self._handed_over,
+            socket_lane.SOCKET_REMAINS: self._took_remains,
+            socket_lane.SOCKET_LISTENER_HANDED_OVER: self._listener_handed_over,
             socket_lane.SOCKET_REFUSED: lambda report: foreign.refused(report[1]),
             socket_lane.SOCKET_SENT_BY: self._sent_by,
+            socket_lane.SOCKET_END_BY: self._ended_by,
             socket_lane.SOCKET_DRAIN_BY: lambda report: self._leases.drain_by(*report[1:]),
             socket_lane.SOCKET_DRAIN_DONE: lambda report: foreign.end_drain(report[2]),
             socket_lane.SOCKET_GONE: lambda report: foreign.gone(report[1]),
@@ -164,6 +170,10 @@ class SocketReports:
 
     # -- the end --
 
+    def _ended_by(self, report: Report) -> None:
+        if not self._other_workers.ended_by(*report[1:]):
+            self._dropped["END"] += 1
+
     def _closed(self, report: Report) -> None:
         _, id_, error, *reason = report
         socket = self._ownership.get_held(id_)
@@ -214,9 +224,21 @@ class SocketReports:
     # -- sockets that change hands --
 
     def _recalled(self, report: Report) -> None:
-        if not self._ownership.recall(report[1]):
+        if not self._other_workers.recall(report[1]):
             self._dropped["SOCKET_RECALL"] += 1
 
     def _handed_over(self, report: Report) -> None:
-        _, id_, *fields, peer = report
-        self._ownership.handed_over(id_, fields, SocketAddress(*peer))
+        _, id_, *fields, peer, local = report
+        self._other_workers.handed_over(id_, fields, SocketAddress(*peer), _address(local))
+
+    def _took_remains(self, report: Report) -> None:
+        _, id_, *fields, reason, peer, local = report
+        self._other_workers.took_remains(id_, fields, CloseReason(reason), SocketAddress(*peer), _address(local))
+
+    def _listener_handed_over(self, report: Report) -> None:
+        _, id_, accepted, local = report
+        self._other_workers.listener_handed_over(id_, accepted, SocketAddress(*local))
+
+
+def _address(parts: Sequence[Any] | None) -> SocketAddress | None:
+    return None if parts is None else SocketAddress(*parts)

@@ -18,9 +18,11 @@ from skypy.core.wire.socket_lane import (
     CONNECT,
     LISTEN,
     NETSTAT,
+    OWNER,
     SOCKET_FAILED,
     SOCKET_NETSTAT,
     SOCKET_OPEN,
+    SOCKET_OWNER,
     SOCKET_SERVICE_GONE,
 )
 from skypy.lane.lane import Lane
@@ -30,6 +32,7 @@ from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
 from skypy.worker.sockets.notices import Notices
+from skypy.worker.sockets.other_workers import OtherWorkers
 from skypy.worker.sockets.ownership import Ownership
 from skypy.worker.sockets.reports import Report, SocketReports
 from skypy.worker.sockets.stream_socket import StreamSocket
@@ -55,6 +58,7 @@ class Sockets:
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._socket_service_gone = socket_service_gone
+        self._alone = alone
         self._dropped: Counter[str] = Counter()
         self.lane = SocketLane(lane, scheduler, self._lane_ended)
         self._send = self.lane.send
@@ -62,10 +66,25 @@ class Sockets:
         direct_input = DirectInput(kernel, scheduler)
         self.ownership = Ownership(self.lane, scheduler, settings, kernel, direct_input, self.notices, alone=alone)
         self._leases = self.ownership.leases
-        reports = SocketReports(self.ownership, self.notices, direct_input, self.lane, scheduler, kernel, self._dropped)
+        self.other_workers = OtherWorkers(self.ownership, scheduler.loop)
+        reports = SocketReports(
+            self.ownership,
+            self.other_workers,
+            self.notices,
+            direct_input,
+            self.lane,
+            scheduler,
+            kernel,
+            self._dropped,
+        )
         self.lane.handlers.update(reports.by_kind)
         self.lane.handlers.update(
-            {SOCKET_OPEN: self._opened, SOCKET_FAILED: self._failed, SOCKET_NETSTAT: self._answered}
+            {
+                SOCKET_OPEN: self._opened,
+                SOCKET_FAILED: self._failed,
+                SOCKET_NETSTAT: self._answered,
+                SOCKET_OWNER: self._answered,
+            }
         )
         # A line that is read or written takes these short ways.
         self.own = self.ownership.own
@@ -158,6 +177,14 @@ class Sockets:
             self._leases.foreign.end_drain(ticket)
 
     # -- seeing --
+
+    async def owner_elsewhere(self, id_: int) -> int:
+        """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it."""
+        if self._alone:
+            return 0
+        address: int
+        (address,) = await self.lane.ask(OWNER, id_, cancelled=lambda _: None, unwanted=lambda *_: None)
+        return address
 
     async def netstat(self) -> tuple[list[SocketInfo], dict[str, int]]:
         """Return every socket of the node, and how often rare events have happened in the socket service and here."""

@@ -94,6 +94,12 @@ class StreamSocket:
         """The kernel's number of the connection, or None."""
         return self.lease.descriptor
 
+    @property
+    def addresses(self) -> tuple[tuple[str, int], tuple[str, int] | None]:
+        """The (host, port) of the peer and of this side, None if the latter was not asked for."""
+        local = self.local
+        return (self.peer.host, self.peer.port), None if local is None else (local.host, local.port)
+
     def clear_callbacks(self) -> None:
         """Undo the set-up of an actor whose ownership ends."""
         self.on_close = None
@@ -182,7 +188,7 @@ class StreamSocket:
         if self.read_half.state is BROKEN:
             self.read_half.stop()
             if self.close_reason is CloseReason.BUFFER_LIMIT:
-                raise BufferLimit(f"socket {self.id} was reset: more than {self.unread_limit} bytes were unread")
+                raise BufferLimit(f"socket {self.id} was reset: more bytes were unread than `limit` had allowed")
             raise SocketBroken(self.lease.error, os.strerror(self.lease.error))
 
     # -- output --

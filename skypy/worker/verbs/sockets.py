@@ -21,7 +21,7 @@ from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.read_half import LENT, OPEN
 from skypy.core.wire.socket_lane import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.sockets.listener import ListenerSocket
-from skypy.worker.verbs.watching import connection
+from skypy.worker.verbs.watching import connection, of_another_actor
 from skypy.worker.worker import WorkerActor, current_actor
 
 _LARGEST_BACKLOG: Final = 65535
@@ -72,9 +72,10 @@ async def start(fd: int, accept: Callable[[int, SocketAddress], Any] | None = No
     Raises SocketClosed for an unknown or closed socket.
     """
     actor = current_actor()
-    ownership = actor.worker.sockets.ownership
+    sockets = actor.worker.sockets
+    ownership = sockets.ownership
     while (socket := ownership.get(fd)) is None:
-        await ownership.take_over(fd, actor)
+        await sockets.other_workers.take_over(fd, actor)
     if isinstance(socket, ListenerSocket):
         if accept is None:
             raise TypeError(f"socket {fd} listens: start(fd, accept) needs the function that gets its clients")
@@ -127,7 +128,7 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise _not_readable(fd)
+        raise await _not_readable(fd)
     half = socket.read_half
     needed = 1 if n is None else operator.index(n)
     if needed < 0:
@@ -155,7 +156,7 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise _not_readable(fd)
+        raise await _not_readable(fd)
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
     half = socket.read_half
@@ -181,7 +182,7 @@ async def readall(fd: int) -> bytes:
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise _not_readable(fd)
+        raise await _not_readable(fd)
     half = socket.read_half
     while half.state is LENT or half.state is OPEN:
         socket.lease.want(half.buffer.size + half.window)
@@ -253,57 +254,53 @@ async def drain(fd: int) -> None:
 
 
 async def close(fd: int) -> None:
-    """Close safely: the socket is gone from this actor at once; a second close is harmless.
+    """Close safely: the socket is gone at once, whichever actor owns it; a second close is harmless.
 
     In the background everything queued is delivered, then FIN, then the peer's end-of-file is awaited for at most
-    `[socket] linger` seconds. Tasks that read from the socket get SocketClosed.
+    `[socket] linger` seconds. Tasks that read from the socket get SocketClosed. A socket of another worker is closed
+    there, behind everything that this actor has written to it.
     """
-    ownership = current_actor().worker.sockets.ownership
-    socket = ownership.get(fd)
+    sockets = current_actor().worker.sockets
+    socket = sockets.get(fd)
     if socket is not None:
-        ownership.close(socket)
+        sockets.ownership.close(socket)
+    else:
+        sockets.other_workers.end(fd, "close")
 
 
 def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
-    """Finish one half of a connection, or drop it.
+    """Finish one half of a connection, or drop it, whichever actor owns it.
 
     "rw": drop everything now (skynet's shutdown). "w": send what is queued, then FIN, and go on reading. "r": stop
-    reading. Harmless on a closed socket.
+    reading. Harmless on a closed socket. Raises TypeError for a half of a listening socket.
     """
-    ownership = current_actor().worker.sockets.ownership
     if how not in ("rw", "w", "r"):
         raise ValueError(f'how={how!r}: it must be "rw", "w" or "r"')
-    socket = ownership.get(fd)
-    if socket is None:
-        return
-    if how == "rw":
-        ownership.abort(socket)
-    elif isinstance(socket, ListenerSocket):
-        raise TypeError(f"socket {fd} listens: it has no half to shut down")
-    elif how == "w":
-        socket.shutdown_write()
-    else:
-        ownership.shutdown_read(socket)
+    current_actor().worker.sockets.other_workers.end(fd, how)
 
 
 def abort(fd: int) -> None:
-    """Drop everything now, and let a reset tell the peer that the end is not orderly. Harmless on a closed socket."""
-    ownership = current_actor().worker.sockets.ownership
-    socket = ownership.get(fd)
-    if socket is not None:
-        ownership.abort(socket, by_reset=True)
+    """Drop everything now, and let the peer know by a reset that it is no orderly end, whichever actor owns the socket.
+
+    Harmless on a closed socket.
+    """
+    current_actor().worker.sockets.other_workers.end(fd, "abort")
 
 
-def _not_readable(fd: int) -> Exception:
+async def _not_readable(fd: int) -> Exception:
     """Return the error that says why the current actor cannot read from a socket."""
     actor = current_actor()
-    socket = actor.worker.sockets.get(fd)
+    sockets = actor.worker.sockets
+    socket = sockets.get(fd)
     if socket is None:
+        with contextlib.suppress(SocketBroken):
+            if owner := await sockets.owner_elsewhere(fd):
+                return of_another_actor(fd, owner)
         return SocketClosed(f"socket {fd} is closed or was never open")
     if isinstance(socket, ListenerSocket):
         return TypeError(f"socket {fd} listens: it carries no bytes")
-    if socket.busy:
+    if socket.owner is actor:
         return SocketBusy(f"another task is reading from socket {fd}")
-    if socket.reports_to is actor:
+    if socket.owner is None and socket.reports_to is actor:
         return RuntimeError(f"socket {fd} has not been started: call `await socket.start({fd})` first")
-    return SocketClosed(f"socket {fd} belongs to another actor: take it over with `await socket.start({fd})`")
+    return of_another_actor(fd, 0 if socket.owner is None else socket.owner.address)

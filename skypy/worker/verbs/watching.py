@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from skypy.core.address import format_address
 from skypy.core.errors import SocketClosed
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import TCP_INFO_SIZE, SocketInfo, TcpInfo
@@ -57,6 +58,32 @@ def connection(fd: int) -> StreamSocket:
     if isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it carries no bytes")
     return socket
+
+
+def owned(fd: int) -> StreamSocket:
+    """Return a connection of the current actor.
+
+    Raises SocketClosed, which names the owner where this worker knows it; TypeError for a listening socket.
+    """
+    socket = current_actor().worker.sockets.get(fd)
+    if socket is None:
+        raise SocketClosed(
+            f"socket {fd} is closed, was never open, or belongs to an actor of another worker (netstat() says to which)"
+        )
+    if isinstance(socket, ListenerSocket):
+        raise TypeError(f"socket {fd} listens: it carries no bytes")
+    if not current_actor().has_socket(fd):
+        raise of_another_actor(fd, 0 if socket.owner is None else socket.owner.address)
+    return socket
+
+
+def of_another_actor(fd: int, owner: int) -> SocketClosed:
+    """Return the error for a verb of the owner that another actor has used; `owner` is an address, 0 for no owner."""
+    if not owner:
+        return SocketClosed(f"socket {fd} belongs to no actor: take it over with `await socket.start({fd})`")
+    return SocketClosed(
+        f"socket {fd} belongs to another actor, {format_address(owner)}: take it over with `await socket.start({fd})`"
+    )
 
 
 def invalid(fd: int) -> bool:
@@ -142,23 +169,25 @@ def pause(fd: int) -> None:
     """Take no more input: TCP slows the peer down. Input under way, at most `[socket] read_window`, still comes.
 
     A read that has to wait resumes the input, as in skynet; so does `resume`. The peer's end is noticed all the same.
+    Raises SocketClosed when the socket is not this actor's.
     """
-    connection(fd).lease.pause()
+    owned(fd).lease.pause()
 
 
 def resume(fd: int) -> None:
-    """Take input again. Harmless when the socket was not paused."""
-    connection(fd).lease.resume()
+    """Take input again. Harmless when the socket was not paused. Raises SocketClosed when it is not this actor's."""
+    owned(fd).lease.resume()
 
 
 def limit(fd: int, n: int | None) -> None:
     """Let at most n bytes lie unread (None: no limit), where no reader waits for a certain number.
 
     A connection that exceeds it is reset with a line in the log; its reader gets BufferLimit behind what came before.
+    Raises SocketClosed when the socket is not this actor's.
     """
     if n is not None and operator.index(n) < 0:
         raise ValueError(f"n={n!r}: a limit must be at least 0, or None")
-    connection(fd).unread_limit = NO_LIMIT if n is None else n
+    owned(fd).unread_limit = NO_LIMIT if n is None else n
 
 
 # -- callbacks --
@@ -170,9 +199,9 @@ def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
     The reason is one of the names of `CloseReason`: "eof", "reset", "closed" and "shutdown" for the actor's own acts,
     "write_limit", ... It comes once; only behind "eof" one more may follow, when the other half breaks or times out.
     A later function replaces this one, and is called soon if the end has come already. The function is dropped when the
-    actor's ownership ends.
+    actor's ownership ends. Raises SocketClosed when the socket is not this actor's.
     """
-    socket = connection(fd)
+    socket = owned(fd)
     current_actor().worker.sockets.notices.set_on_close(socket, function)
 
 
@@ -180,9 +209,9 @@ def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
     """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
 
     Without a function (None) there is a line in the log instead. The function is dropped when the actor's ownership
-    ends.
+    ends. Raises SocketClosed when the socket is not this actor's.
     """
-    connection(fd).on_warning = function
+    owned(fd).on_warning = function
 
 
 def abandon(fd: int) -> None:
@@ -190,8 +219,4 @@ def abandon(fd: int) -> None:
 
     Unread bytes stay for it. Raises SocketClosed when the socket is not the current actor's.
     """
-    actor = current_actor()
-    socket = connection(fd)
-    if not actor.has_socket(fd):
-        raise SocketClosed(f"socket {fd} belongs to another actor")
-    actor.worker.sockets.ownership.abandon(socket)
+    current_actor().worker.sockets.ownership.abandon(owned(fd))

@@ -23,9 +23,21 @@ async def do(verb: str, *args: Any) -> Any:
         return [type(error).__name__, getattr(error, "errno", None)]
 
 
-async def do_serve(start: bool = True) -> int:
+@skypy.command
+async def text_of_error(verb: str, *args: Any) -> str:
+    """Run a verb of sockets that raises, and return the text of its error."""
+    try:
+        result = getattr(socket, verb)(*args)
+        if inspect.isawaitable(result):
+            await result
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+async def do_serve(start: bool = True, half_close: bool = True) -> int:
     """Accept clients; return the port."""
-    listener = await socket.listen("127.0.0.1", 0)
+    listener = await socket.listen("127.0.0.1", 0, half_close=half_close)
     await socket.start(listener, greet if start else notice)
     return socket.local_address(listener).port
 
@@ -34,6 +46,18 @@ async def do_listen(port: int = 0, backlog: int = 16) -> list[int]:
     """Listen and accept no clients; return the listener and its port."""
     listener = await socket.listen("127.0.0.1", port, backlog)
     return [listener, socket.local_address(listener).port]
+
+
+async def do_accept(listener: int, name: bytes) -> int:
+    """Start a listener whose clients are told a name; return its port."""
+
+    async def accept(fd: int, address: str) -> None:
+        await socket.start(fd)
+        socket.write(fd, name)
+        await socket.close(fd)
+
+    await socket.start(listener, accept)
+    return socket.local_address(listener).port
 
 
 async def greet(fd: int, address: str) -> None:
@@ -87,6 +111,31 @@ def do_unread(fd: int) -> int:
 async def do_until_disconnected(fd: int) -> None:
     while not socket.disconnected(fd):
         await skypy.sleep(0.001)
+
+
+async def do_read_to_end(fd: int) -> list[Any]:
+    """Read everything, and return it with the name of the error behind it, if there is one, and what comes then."""
+    received = b""
+    ends: list[Any] = []
+    while len(ends) < 2:
+        try:
+            data = await socket.read(fd)
+        except Exception as error:
+            ends.append(type(error).__name__)
+        else:
+            if data is None:
+                ends.append(None)
+            else:
+                received += data
+    return [received, *ends]
+
+
+async def do_onclose_reason(fd: int) -> str:
+    """Return the reason that onclose gets now."""
+    socket.onclose(fd, note_end)
+    while not ends[fd]:
+        await skypy.wait(f"end {fd}")
+    return ends[fd][-1]
 
 
 async def do_read_for(fd: int, n: int | None, seconds: float) -> Any:

@@ -119,6 +119,103 @@ async def test_a_socket_whose_owner_has_finished_writing_is_taken_over() -> None
         assert await do(2, "read", there) == b"thanks"
 
 
+async def test_a_connection_that_has_ended_goes_around_with_its_rest_and_its_end() -> None:
+    for ending in ("finish", "reset", "reset behind more than a window"):
+        async with connection() as (here, there):
+            sent = bytes(200_000) if "window" in ending else b"the rest"
+            socket.write(here, sent)
+            await socket.drain(here)
+            if ending == "finish":
+                socket.shutdown(there, "w")
+                await socket.close(here)
+            else:
+                while socket.info(there).unread < min(len(sent), 100_000):
+                    await skypy.sleep(0.001)
+                socket.abort(here)
+            while not socket.disconnected(there) or (ending != "finish" and socket.write(there, b"x")):
+                await skypy.sleep(0.001)
+            for player in (1, 2, 0, 2):
+                await do(player, "start", there)
+            assert not await do(2, "write", there, [b"x"])
+            received, error = await do(2, "read_to_end", there)
+            assert (len(received), error) == (len(sent), None if ending == "finish" else "SocketBroken")
+            await do(1, "start", there)
+            assert await do(1, "read_to_end", there) == [b"", None]
+            await do(2, "close", there)
+            for player in range(WORKERS):
+                with pytest.raises(skypy.SocketClosed):
+                    await do(player, "start", there)
+
+
+async def test_a_connection_ends_while_it_changes_hands_and_nothing_is_lost() -> None:
+    for round_ in range(30):
+        async with connection(round_ % WORKERS) as (here, there):
+            socket.write(here, b"the rest")
+            starts = [asyncio.create_task(do(player, "start", there)) for player in (1, 2, 0)]
+            if round_ % 2:
+                socket.abort(here)
+            else:
+                await socket.close(here)
+            await asyncio.gather(*starts)
+            read = [await do(player, "read_to_end", there) for player in range(WORKERS)]
+            assert read.count([b"", "SocketClosed"]) == WORKERS - 1, read
+            outcomes = [[b"the rest", "SocketBroken"], [b"", "SocketBroken"]] if round_ % 2 else [[b"the rest", None]]
+            assert any(outcome in read for outcome in outcomes), read
+
+
+async def test_a_listener_goes_around_and_no_client_is_lost() -> None:
+    listener = await socket.listen("127.0.0.1", 0)
+    port = socket.local_address(listener).port
+
+    async def come() -> bytes:
+        fd = await socket.open("127.0.0.1", port)
+        name = await socket.readall(fd)
+        await socket.close(fd)
+        return name
+
+    clients = []
+    for round_ in range(30):
+        clients += [asyncio.create_task(come()) for _ in range(10)]
+        await do(round_ % WORKERS, "accept", listener, b"%d" % (round_ % WORKERS))
+    assert set(await asyncio.gather(*clients)) <= {b"0", b"1", b"2"}
+    assert await come() == b"%d" % (29 % WORKERS)
+    await do(1, "close", listener)  # its owner is another one
+
+
+async def test_any_actor_closes_a_listener() -> None:
+    for owner in range(WORKERS):
+        for other in range(WORKERS):
+            listener = await socket.listen("127.0.0.1", 0)
+            port = socket.local_address(listener).port
+            await do(owner, "accept", listener, b"owner")
+            await do(other, "close", listener)
+            with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
+                await connect_again_and_again(port)
+
+
+async def connect_again_and_again(port: int) -> None:
+    """Connect until the listener has gone."""
+    while True:
+        await socket.close(await socket.open("127.0.0.1", port))
+
+
+async def test_an_end_by_another_actor_comes_behind_what_that_actor_has_written() -> None:
+    for owner in range(WORKERS):
+        for other in range(WORKERS):
+            async with connection(owner) as (here, there):
+                assert await do(other, "write", there, [b"all ", b"of it"])
+                await do(other, "close", there)
+                assert await socket.readall(here) == b"all of it"
+            async with connection(owner) as (here, there):
+                assert await do(other, "write", there, [b"all ", b"of it"])
+                await do(other, "shutdown", there, "w")
+                assert await socket.readall(here) == b"all of it"
+            async with connection(owner) as (here, there):
+                await do(other, "abort", there)
+                with pytest.raises(skypy.SocketBroken):
+                    await socket.read(here)
+
+
 async def test_both_halves_end_while_it_changes_hands_and_nothing_is_lost() -> None:
     for _ in range(5):
         async with connection(1) as (here, there):

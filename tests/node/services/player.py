@@ -29,6 +29,37 @@ async def start_and_give_up(fd: int) -> None:
 
 
 @skypy.command
+async def read_to_end(fd: int) -> list[Any]:
+    """Read everything, and return it with the name of the error behind it, if there is one."""
+    received = b""
+    while True:
+        try:
+            data = await socket.read(fd)
+        except skypy.SocketError as error:
+            return [received, type(error).__name__]
+        if data is None:
+            return [received, None]
+        received += data
+
+
+@skypy.command
+async def accept(listener: int, name: bytes) -> None:
+    """Start a listener whose clients are told a name."""
+
+    async def tell(fd: int, address: str) -> None:
+        await socket.start(fd)
+        socket.write(fd, name)
+        await socket.close(fd)
+
+    await socket.start(listener, tell)
+
+
+@skypy.command
+async def abort(fd: int) -> None:
+    socket.abort(fd)
+
+
+@skypy.command
 async def read(fd: int, size: int | None = None) -> bytes | None:
     return await socket.read(fd, size)
 
