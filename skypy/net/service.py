@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
@@ -47,6 +48,8 @@ class SocketService:
         """The number of requests that crossed a close and were dropped, by their kind."""
         self.closed: Counter[CloseReason] = Counter()
         """The number of connections that have ended, by the reason."""
+        self.passages = Passages(self._find, log)
+        """The writes of workers to sockets of others."""
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
@@ -59,8 +62,10 @@ class SocketService:
             socket_lane.CONNECT: self._connect,
             socket_lane.CANCEL: self._cancel,
             socket_lane.TAKE_OVER: self._take_over,
-            socket_lane.SEND: self._pass_on,
-            socket_lane.DRAIN: self._pass_on,
+            socket_lane.SEND: lambda worker, message: self.passages.send(worker, message[1], message[2]),
+            socket_lane.FENCE: lambda worker, message: self.passages.fence(worker, *message[1:]),
+            socket_lane.RECEIPT: lambda worker, message: self.passages.receipt(worker, *message[1:]),
+            socket_lane.DRAIN: self._drain,
             socket_lane.DRAINED: self._drained,
             socket_lane.NETSTAT: self._netstat,
         }
@@ -201,13 +206,17 @@ class SocketService:
             connected.connection.take_over(worker)
             connected.update_interest()
 
-    def _pass_on(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        kind, id_, *fields = message
+    def _find(self, id_: int) -> Connection | None:
         connected = self._sockets.get(id_)
-        if connected is None:
+        return None if connected is None else connected.connection
+
+    def _drain(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        _, id_, ticket = message
+        connection = self._find(id_)
+        if connection is None:
             worker.send((socket_lane.SOCKET_GONE, id_))
         else:
-            connected.connection.pass_on(worker, kind, *fields)
+            connection.drain(worker, ticket)
 
     def _drained(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, id_, process_number, ticket = message
@@ -227,6 +236,8 @@ class SocketService:
     def _counters(self) -> dict[str, int]:
         counters = {f"closed: {reason}": count for reason, count in self.closed.items()}
         counters["dropped requests"] = self.dropped.total()
+        counters["writes_after_close"] = self.passages.late
+        counters["foreign_writes_lost"] = self.passages.lost
         counters["clients turned away"] = self.shared.spare.turned_away
         return counters
 
@@ -234,11 +245,13 @@ class SocketService:
 
     def _connection_freed(self, connection: Connection) -> None:
         del self._sockets[connection.id]
+        self.passages.dropped(connection, by_death=connection.reason is CloseReason.WORKER_DIED)
         self.closed[connection.reason or CloseReason.CLOSED] += 1
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
         """Close everything of a worker that is gone; its last message was read, so its output is flushed before FIN."""
         self._lanes.remove(worker)
+        self.passages.worker_ended(worker)
         if reason:
             self._log(f"[socket service] a worker's lane was ended: {reason}")
         for listener in worker.listeners.values():

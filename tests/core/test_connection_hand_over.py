@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.state import OWNED, Effect, State
 from skypy.core.tcp.worker_port import NOBODY
 from skypy.core.wire.socket_lane import (
     HIGH,
-    SEND,
     SOCKET_CLOSE,
     SOCKET_FORGET,
     SOCKET_GONE,
     SOCKET_HANDED_OVER,
     SOCKET_RECALL,
     SOCKET_REFUSED,
-    SOCKET_SENT_BY,
 )
 from tests.core.ends import ID, Heard, OneWorker, connection
 
@@ -38,7 +37,8 @@ def test_a_connection_has_no_hand_over_before_another_worker_appears() -> None:
 def test_output_for_a_connection_that_takes_none_is_refused_without_one() -> None:
     made, _ = connection(State.HALF_CLOSED_WRITE)
     writer, told = other_worker()
-    made.pass_on(writer, SEND, [(HIGH, b"abc")])
+    assert not made.accepts_foreign
+    made.drain(writer, 1)
     assert (told, made.hand_over) == ([(SOCKET_GONE, ID)], None)
 
 
@@ -116,13 +116,55 @@ def test_when_every_taker_has_died_no_worker_has_the_connection() -> None:
 def test_output_of_others_that_comes_during_a_recall_goes_with_the_connection() -> None:
     made, heard = connection()
     writer, _ = other_worker()
-    made.pass_on(writer, SEND, [(HIGH, b"before")])
+    owner = made.worker
+    assert made.foreign_write(writer, [(HIGH, b"before")]) is owner
     made.take_over(other_worker()[0])
-    made.pass_on(writer, SEND, [(HIGH, b"meanwhile")])
-    assert heard == [(SOCKET_SENT_BY, ID, 1, [(HIGH, b"before")]), (SOCKET_RECALL, ID)]
+    assert made.foreign_write(writer, [(HIGH, b"meanwhile")]) is None
+    assert heard == [(SOCKET_RECALL, ID)]
     handed_over = made.yielded(b"", 0, "open", 0, True)
     assert handed_over is not None
-    assert handed_over[9] == ((HIGH, b"meanwhile"),)
+    assert handed_over[9] == [(HIGH, b"meanwhile")]
+
+
+def test_a_taker_is_told_how_many_of_its_own_writes_will_not_come_back_to_it() -> None:
+    made, _ = connection()
+    taker, _ = other_worker()
+    made.foreign_write(taker, [(HIGH, b"before it has asked")])
+    made.take_over(taker)
+    made.foreign_write(taker, [(HIGH, b"one")])
+    made.foreign_write(taker, [(HIGH, b"two")])
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[10] == 2
+
+
+def test_output_of_others_that_came_during_a_recall_is_written_before_the_owners_end() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    assert made.close() == (Effect.AWAIT_FLUSH,)
+    assert made.queue.joined() == b"meanwhile"
+
+
+def test_output_of_others_that_came_during_a_recall_is_written_before_a_half_ends() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    made.shutdown("w")
+    handed_over = made.yielded(b"", 10, "open", 0, True)
+    assert handed_over is not None
+    assert (handed_over[4], handed_over[5], handed_over[8], handed_over[9]) == (19, 10, False, [])
+    made.resume()
+    assert (made.state, made.queue.joined()) == (State.FINISHING, b"meanwhile")
+
+
+def test_output_of_others_is_not_written_behind_the_output_of_a_dead_owner() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    made.close(CloseReason.WORKER_DIED)
+    assert made.hand_over is not None
+    assert (made.queue.size, made.hand_over.dropped) == (0, 1)
 
 
 def test_the_end_that_a_taker_meets_is_reported_to_the_taker() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
@@ -257,6 +257,8 @@ class Connection:
         self.reason = reason
         if self.state is CONNECTING:
             return self.apply(Input.ABORT)
+        if reason is not CloseReason.WORKER_DIED:  # the dead may have had half a message in the kernel
+            self._queue_held()
         return self._end(Input.CLOSE_UNSENT if self.queue.size else CLOSE)
 
     def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
@@ -273,14 +275,25 @@ class Connection:
 
     # -- requests of other workers, and the answer to a recall --
 
-    def pass_on(self, source: WorkerPort, kind: int, *fields: Any) -> None:
-        """Send a SEND or DRAIN of a worker without the connection to the owner's worker."""
-        if not (self.state in ACCEPTING if self.hand_over is None else self.hand_over.accepts(self.state)):
+    @property
+    def accepts_foreign(self) -> bool:
+        """True if output of workers without the connection is still taken."""
+        return self.state in ACCEPTING if self.hand_over is None else self.hand_over.accepts(self.state)
+
+    def foreign_write(self, source: WorkerPort, messages: Sequence[tuple[int, bytes]]) -> WorkerPort | None:
+        """Return the owner's worker, to which the messages are to be passed; None: they are kept during a recall."""
+        if self.hand_over is None:
+            self.hand_over = HandOver(self.id)
+        return self.worker if self.hand_over.foreign_write(source, messages) else None
+
+    def drain(self, source: WorkerPort, ticket: int) -> None:
+        """Send a DRAIN of a worker without the connection to the owner's worker."""
+        if not self.accepts_foreign:
             source.send((SOCKET_GONE, self.id))
             return
         if self.hand_over is None:
             self.hand_over = HandOver(self.id)
-        self.hand_over.pass_on(self.worker, source, kind, *fields)
+        self.hand_over.drain(self.worker, source, ticket)
 
     def take_over(self, taker: WorkerPort) -> None:
         """Recall the owner's worker for another one; until it has yielded, nothing is read."""
@@ -303,12 +316,15 @@ class Connection:
         self.met(error)
         self.read_half.limit = self.read_half.read
         self.worker = hand_over.next_owner(self.worker)
+        if self.worker is NOBODY or not hand_over.accepts(self.state):
+            self._queue_held()
         if self.worker is NOBODY:
             return None
-        position = (self.read_half.read, out, self.sent)
+        position = (self.read_half.read, self.sent + self.queue.size, self.sent)
         told = self.error if self.state is State.WRITE_BROKEN else 0  # an errno met by a reader comes with the end
         condition = (reading, told, writable and hand_over.accepts(self.state))
-        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held())
+        since = hand_over.sent_since(self.worker)
+        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held(), since)
 
     def resume(self) -> tuple[Effect, ...]:
         """Go on after SOCKET_HANDED_OVER was sent: with what the former owner left open, and with the next taker."""
@@ -329,6 +345,15 @@ class Connection:
             if self.state in OWNED:
                 effects += self.shutdown(how)
         return effects
+
+    def _queue_held(self) -> None:
+        """Queue the output of others that came during a recall: the owner has written its last, and no other follows.
+
+        Some of it may have been written by the owner's worker itself, before the end.
+        """
+        if self.hand_over is not None and self.state in ACCEPTING:
+            for priority, data in self.hand_over.take_held():
+                self.queue.append(data, priority)
 
     def _end(self, given: Input) -> tuple[Effect, ...]:
         """Let the owner go for good; a request that crossed SOCKET_RECALL is the answer to it."""

@@ -9,20 +9,17 @@ has come, because YIELD carries what the former owner has not read.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from skypy.core.tcp.state import ACCEPTING, OWNED, State
 from skypy.core.tcp.worker_port import NOBODY, WorkerPort
 from skypy.core.wire.socket_lane import (
-    DRAIN,
-    SEND,
     SOCKET_DRAIN_BY,
     SOCKET_DRAIN_DONE,
     SOCKET_FORGET,
     SOCKET_GONE,
     SOCKET_RECALL,
     SOCKET_REFUSED,
-    SOCKET_SENT_BY,
 )
 
 
@@ -34,7 +31,18 @@ class HandOver:
     queue that was flushed) instead of meaning something else.
     """
 
-    __slots__ = ("_drains", "_held", "_id", "_postponed", "_previous", "_takers", "_writers", "recalled")
+    __slots__ = (
+        "_drains",
+        "_held",
+        "_id",
+        "_postponed",
+        "_previous",
+        "_sent_since",
+        "_takers",
+        "_writers",
+        "dropped",
+        "recalled",
+    )
 
     def __init__(self, id: int) -> None:  # noqa: A002
         self._id = id
@@ -44,7 +52,10 @@ class HandOver:
         self._postponed = ""  # halves that the owner has finished before it saw SOCKET_RECALL
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
-        self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came during the recall
+        self._held: list[tuple[int, bytes]] = []  # such output that came during the recall
+        self._sent_since: dict[WorkerPort, int] = {}  # writes of the takers since they have asked
+        self.dropped = 0
+        """The messages that waited for a new owner when the connection ended."""
         self._drains: tuple[tuple[WorkerPort, int], ...] = ()  # DRAINs that the owner has not answered, with tickets
 
     def accepts(self, state: State) -> bool:
@@ -78,14 +89,20 @@ class HandOver:
         self._takers = tuple(takers)
         return following
 
-    def take_held(self) -> tuple[tuple[int, bytes], ...]:
+    def take_held(self) -> list[tuple[int, bytes]]:
         """Return the output of others that came during the recall, as (priority, bytes), and keep it no longer.
 
-        It goes with SOCKET_HANDED_OVER and not behind it: the taker may have sent some of it before it asked for the
-        connection, and that must go before the output that it has corked since.
+        It goes with SOCKET_HANDED_OVER and not behind it: it comes before everything that the taker writes as owner.
         """
-        held, self._held = self._held, ()
+        held, self._held = self._held, []
         return held
+
+    def sent_since(self, owner: WorkerPort) -> int:
+        """Return how many writes of the new owner's worker have come since it has asked for the connection.
+
+        They have been passed to former owners or are held, and will not come back to their writer.
+        """
+        return self._sent_since.pop(owner, 0)
 
     def settle(self) -> str:
         """End the recall. Returns the halves that were finished meanwhile, which are to be finished now."""
@@ -101,17 +118,26 @@ class HandOver:
 
     # -- output of others --
 
-    def pass_on(self, owner: WorkerPort, source: WorkerPort, kind: int, *fields: Any) -> None:
-        """Send a SEND or DRAIN of a worker without the connection to the owner's, whatever the state of the queue."""
+    def foreign_write(self, source: WorkerPort, messages: Sequence[tuple[int, bytes]]) -> bool:
+        """Take messages of a worker without the connection. Return True if they are to be passed to the owner's worker.
+
+        They are kept during a recall.
+        """
         if source not in self._writers:
             self._writers += (source,)
-        if kind == DRAIN:
-            self._drains += ((source, *fields),)
-        elif self.recalled:
-            self._held += tuple(fields[0])
+        if self._takers and source in self._takers:
+            self._sent_since[source] = self._sent_since.get(source, 0) + 1
+        if self.recalled:
+            self._held += messages
+        return not self.recalled
+
+    def drain(self, owner: WorkerPort, source: WorkerPort, ticket: int) -> None:
+        """Send a DRAIN of a worker without the connection to the owner's worker, once it is known which that is."""
+        if source not in self._writers:
+            self._writers += (source,)
+        self._drains += ((source, ticket),)
         if not self.recalled:
-            report = SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY
-            owner.send((report, self._id, source.process_number, *fields))
+            owner.send((SOCKET_DRAIN_BY, self._id, source.process_number, ticket))
 
     def drained(self, process_number: int, ticket: int) -> None:
         """Answer the DRAIN of a worker: the owner's worker has said DRAINED."""
@@ -140,11 +166,14 @@ class HandOver:
             for taker in self._takers:
                 taker.send((SOCKET_REFUSED, self._id))
             self._takers = ()
-            self._held = ()
+        if self._held and state not in ACCEPTING:
+            self.dropped += len(self._held)
+            self._held = []
 
     def worker_died(self, dead: WorkerPort) -> None:
         """Drop a worker that has died. A recall for it goes on: the owner's worker has been told, and will yield."""
         self._takers = tuple(taker for taker in self._takers if taker is not dead)
+        self._sent_since.pop(dead, None)
         self._drains = tuple(drain for drain in self._drains if drain[0] is not dead)
         self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:

@@ -39,6 +39,7 @@ class LeaseState(Enum):
     """The reason why a worker holds the descriptor of a connection."""
 
     OWNED = "owned"  # an actor of this worker owns the connection, or is about to start it
+    LEAVING = "leaving"  # closed by its actor; CLOSE follows messages of this worker that come back first
     CLOSING = "closing"  # CLOSE or ABORT sent: every report but FORGET is ignored
     BREAKING = "breaking"  # BREAK sent: an actor still owns the connection, and hears of the reset as of any other
     YIELDED = "yielded"  # YIELD sent: another worker has the connection next
@@ -134,6 +135,14 @@ class Lease:
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
         """Close safely; unread input is dropped. The corked bytes have been written or forwarded before."""
         self._leave(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
+
+    def close_later(self) -> None:
+        """Take leave of the actor at once; `close` follows when the messages that are under way have been written."""
+        self.give_back()
+        self.read_half.buffer.clear()
+        self.read_half.state = ENDED
+        if self.state is OWNED:
+            self.state = LeaseState.LEAVING
 
     def abort(self, *, by_reset: bool = False) -> None:
         """Drop everything now, corked bytes included. `by_reset`: let the peer know by a reset."""
@@ -279,6 +288,6 @@ class Lease:
         self.read_half.buffer.clear()
         self.read_half.state = ENDED
         self.write_half.stop()
-        if self.state is OWNED:
+        if self.state is OWNED or self.state is LeaseState.LEAVING:
             self.state = LeaseState.CLOSING
             self.send((kind, self.id, *fields))

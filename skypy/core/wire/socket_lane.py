@@ -30,10 +30,13 @@ BREAK: Final = 9  # id, errno, reason: reset the connection, and report that as 
 RETURN: Final = 10  # id, position, limit, errno: the reading that LEND gave goes back; input is read up to position
 TAKE_OVER: Final = 11  # id: an actor here wants to own the socket; sent once until HANDED_OVER or REFUSED comes
 YIELD: Final = 12  # id, unread bytes, out, reading, errno, writable: the owner's last word, in answer to RECALL
-SEND: Final = 13  # id, [(priority, bytes), ...]: for a socket that another worker owns
+SEND: Final = 13  # [id, ...], [(priority, bytes), ...]: the messages for each of these sockets of other workers
 DRAIN: Final = 14  # id, ticket: like SEND, to learn when everything before it has gone out
 DRAINED: Final = 15  # id, process number of the worker that asked, ticket
 NETSTAT: Final = 16  # ticket: asks for a list of all sockets
+FENCE: Final = 17  # process number, count: asks for an answer once so many writes of that worker's SENDs have come
+# writes, bytes, late, id: SOCKET_SENT_BY was handled; of its writes so many were late for a closed socket, such as id
+RECEIPT: Final = 18
 
 # -- reports: socket service → worker, from 65 on; their names begin with SOCKET_ --
 SOCKET_OPEN: Final = 65  # ticket, id, local address, peer address (None: a listener) +fd
@@ -53,14 +56,19 @@ SOCKET_SENT: Final = 75  # id, position: the kernel has taken the output of WRIT
 SOCKET_FORGET: Final = 76  # id[, reason]: the worker may close its duplicate
 SOCKET_RECALL: Final = 77  # id: another worker takes the socket over
 # id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that other workers sent meanwhile,
-# peer address +fd: the answer to TAKE_OVER
+# how many writes of this worker have come since TAKE_OVER, peer address +fd: the answer to TAKE_OVER
 SOCKET_HANDED_OVER: Final = 78
 SOCKET_REFUSED: Final = 79  # id: the socket cannot be taken over, because it is closed or unknown
-SOCKET_SENT_BY: Final = 80  # id, process number, [(priority, bytes), ...]: a SEND of another worker
+# [id, ...], process number, count, total, [(priority, bytes), ...]: a SEND of a worker; how many writes of that worker,
+# and of all workers, have come so far
+SOCKET_SENT_BY: Final = 80
 SOCKET_DRAIN_BY: Final = 81  # id, process number, ticket: a DRAIN of another worker
 SOCKET_DRAIN_DONE: Final = 82  # id, ticket
 SOCKET_GONE: Final = 83  # id: the socket is closed, and output sent to it is lost
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
+SOCKET_FENCED: Final = 85  # process number, count, total: as in SOCKET_SENT_BY; the answer to FENCE
+SOCKET_FULL: Final = 86  # [id, ...]: too much is under way to the owner's worker, nothing more is to be sent
+SOCKET_ROOM: Final = 87  # [id, ...]: the owner's worker has handled enough
 
 
 # -- priorities of the messages in a socket's output; order is kept within each --

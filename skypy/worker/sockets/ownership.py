@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.settings import SocketSettings
@@ -57,6 +58,7 @@ class Ownership:
         kernel: Kernel,
         direct_input: DirectInput,
         notices: Notices,
+        fence: Fence,
         *,
         alone: bool,
     ) -> None:
@@ -76,6 +78,7 @@ class Ownership:
             settings.low_water,
             settings.write_limit,
             notices.backlog,
+            fence,
             alone=alone,
         )
         self.own = self.leases.own
@@ -94,8 +97,8 @@ class Ownership:
             half = socket.write_half
             if half.drainers or half.sent != half.out:
                 leases.flushed(socket)
-        if leases.foreign.corked:
-            leases.foreign.flush()
+        leases.foreign.flush()
+        leases.send_receipt()
 
     # -- which sockets are here --
 
@@ -243,7 +246,6 @@ class Ownership:
         if isinstance(socket, ListenerSocket):
             self._close_listener(socket)
         else:
-            socket.flush()  # CLOSE must come behind its output
             self.leases.close(socket, reason)
             self._end(socket, reason)
 

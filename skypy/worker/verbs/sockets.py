@@ -235,7 +235,7 @@ async def drain(fd: int) -> None:
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """
     sockets = current_actor().worker.sockets
-    if sockets.get(fd) is None:
+    if sockets.get(fd) is None or fd in sockets.returning:
         await sockets.wait_until_drained_elsewhere(fd)
         return
     socket = connection(fd)
@@ -282,7 +282,7 @@ def shutdown(fd: int, how: Literal["rw", "w", "r"] = "rw") -> None:
     elif isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it has no half to shut down")
     elif how == "w":
-        socket.shutdown_write()
+        ownership.leases.shutdown_write(socket)
     else:
         ownership.shutdown_read(socket)
 
