@@ -48,7 +48,7 @@ class SocketService:
         """The number of requests that crossed a close and were dropped, by their kind."""
         self.closed: Counter[CloseReason] = Counter()
         """The number of connections that have ended, by the reason."""
-        self.passages = Passages(self._find, log)
+        self.passages = Passages(self._find)
         """The writes of workers to sockets of others."""
         self._log = log
         self._ids = itertools.count(1)
@@ -65,7 +65,7 @@ class SocketService:
             socket_lane.SEND: lambda worker, message: self.passages.send(worker, message[1], message[2]),
             socket_lane.FENCE: lambda worker, message: self.passages.fence(worker, *message[1:]),
             socket_lane.RECEIPT: lambda worker, message: self.passages.receipt(worker, *message[1:]),
-            socket_lane.DRAIN: self._drain,
+            socket_lane.DRAIN: lambda worker, message: self.passages.drain(worker, message[1], message[2]),
             socket_lane.DRAINED: self._drained,
             socket_lane.NETSTAT: self._netstat,
         }
@@ -209,14 +209,6 @@ class SocketService:
     def _find(self, id_: int) -> Connection | None:
         connected = self._sockets.get(id_)
         return None if connected is None else connected.connection
-
-    def _drain(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        _, id_, ticket = message
-        connection = self._find(id_)
-        if connection is None:
-            worker.send((socket_lane.SOCKET_GONE, id_))
-        else:
-            connection.drain(worker, ticket)
 
     def _drained(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, id_, process_number, ticket = message

@@ -122,7 +122,7 @@ class Worker:
             socket_lane.SOCKET_FORGET: self._forget,
             socket_lane.SOCKET_DRAIN_BY: lambda source, request: self.leases.drain_by(ID, source, request),
             socket_lane.SOCKET_DRAIN_DONE: self._drain_done,
-            socket_lane.SOCKET_GONE: lambda: self.leases.gone(ID),
+            socket_lane.SOCKET_GONE: lambda *_: self.leases.gone(ID),
             socket_lane.SOCKET_RECALL: lambda: self.leases.recall(ID),
             socket_lane.SOCKET_HANDED_OVER: self._handed_over,
             socket_lane.SOCKET_REFUSED: self._refused,
@@ -402,7 +402,13 @@ class World:
         self.connection = Connection(ID, first)
         first.leases.own[ID] = socket = self.make_socket(first)
         connection = self.connection
-        self.passages = Passages(lambda _: None if self.freed else connection, lambda _: None)
+        self.passages = Passages(lambda _: None if self.freed else connection)
+        self.passed_on: dict[int, Callable[..., None]] = {
+            socket_lane.SEND: self.passages.send,
+            socket_lane.FENCE: self.passages.fence,
+            socket_lane.RECEIPT: self.passages.receipt,
+            socket_lane.DRAIN: self.passages.drain,
+        }
         connection.credit(WINDOW, first.process_number)  # as its listener has granted it
         socket.lease.accepted(first.process_number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
@@ -480,19 +486,12 @@ class World:
     def serve(self, worker: Worker, _: int) -> None:
         kind, *fields = worker.requests.popleft()
         connection = self.connection
-        if kind == socket_lane.SEND:
-            self.passages.send(worker, *fields)
-            return
-        if kind == socket_lane.FENCE:
-            self.passages.fence(worker, *fields)
-            return
-        if kind == socket_lane.RECEIPT:
-            self.passages.receipt(worker, *fields)
+        passage = self.passed_on.get(kind)
+        if passage is not None:
+            passage(worker, *fields)
             return
         _id, *fields = fields
-        if kind == socket_lane.DRAIN:
-            connection.drain(worker, *fields)
-        elif kind == socket_lane.TAKE_OVER:
+        if kind == socket_lane.TAKE_OVER:
             connection.take_over(worker)
         elif kind == socket_lane.DRAINED:
             if connection.worker is worker and connection.hand_over is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
+from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import OWNED, Effect, State
 from skypy.core.tcp.worker_port import NOBODY
 from skypy.core.wire.socket_lane import (
@@ -15,6 +17,7 @@ from skypy.core.wire.socket_lane import (
     SOCKET_HANDED_OVER,
     SOCKET_RECALL,
     SOCKET_REFUSED,
+    SOCKET_SENT_BY,
 )
 from tests.core.ends import ID, Heard, OneWorker, connection
 
@@ -22,6 +25,11 @@ from tests.core.ends import ID, Heard, OneWorker, connection
 def other_worker() -> tuple[OneWorker, Heard]:
     heard = Heard()
     return OneWorker(heard.append), heard
+
+
+def write(connection: Connection, writer: OneWorker, data: bytes) -> None:
+    """Let a worker without the connection write to it."""
+    Passages(lambda _: connection).send(writer, [connection.id], [(HIGH, data)])
 
 
 def test_a_connection_has_no_hand_over_before_another_worker_appears() -> None:
@@ -37,9 +45,10 @@ def test_a_connection_has_no_hand_over_before_another_worker_appears() -> None:
 def test_output_for_a_connection_that_takes_none_is_refused_without_one() -> None:
     made, _ = connection(State.HALF_CLOSED_WRITE)
     writer, told = other_worker()
-    assert not made.accepts_foreign
-    made.drain(writer, 1)
-    assert (told, made.hand_over) == ([(SOCKET_GONE, ID)], None)
+    passages = Passages(lambda _: made)
+    passages.send(writer, [ID], [(HIGH, b"abc")])
+    passages.drain(writer, ID, 1)
+    assert (told, made.hand_over, passages.late) == ([(SOCKET_GONE, ID, True), (SOCKET_GONE, ID)], None, 1)
 
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
@@ -116,11 +125,11 @@ def test_when_every_taker_has_died_no_worker_has_the_connection() -> None:
 def test_output_of_others_that_comes_during_a_recall_goes_with_the_connection() -> None:
     made, heard = connection()
     writer, _ = other_worker()
-    owner = made.worker
-    assert made.foreign_write(writer, [(HIGH, b"before")]) is owner
+    passages = Passages(lambda _: made)
+    passages.send(writer, [ID], [(HIGH, b"before")])
     made.take_over(other_worker()[0])
-    assert made.foreign_write(writer, [(HIGH, b"meanwhile")]) is None
-    assert heard == [(SOCKET_RECALL, ID)]
+    passages.send(writer, [ID], [(HIGH, b"meanwhile")])
+    assert heard == [(SOCKET_SENT_BY, [ID], 1, 1, 1, [(HIGH, b"before")]), (SOCKET_RECALL, ID)]
     handed_over = made.yielded(b"", 0, "open", 0, True)
     assert handed_over is not None
     assert handed_over[9] == [(HIGH, b"meanwhile")]
@@ -129,10 +138,10 @@ def test_output_of_others_that_comes_during_a_recall_goes_with_the_connection() 
 def test_a_taker_is_told_how_many_of_its_own_writes_will_not_come_back_to_it() -> None:
     made, _ = connection()
     taker, _ = other_worker()
-    made.foreign_write(taker, [(HIGH, b"before it has asked")])
+    write(made, taker, b"before it has asked")
     made.take_over(taker)
-    made.foreign_write(taker, [(HIGH, b"one")])
-    made.foreign_write(taker, [(HIGH, b"two")])
+    write(made, taker, b"one")
+    write(made, taker, b"two")
     handed_over = made.yielded(b"", 0, "open", 0, True)
     assert handed_over is not None
     assert handed_over[10] == 2
@@ -141,7 +150,7 @@ def test_a_taker_is_told_how_many_of_its_own_writes_will_not_come_back_to_it() -
 def test_output_of_others_that_came_during_a_recall_is_written_before_the_owners_end() -> None:
     made, _ = connection()
     made.take_over(other_worker()[0])
-    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    write(made, other_worker()[0], b"meanwhile")
     assert made.close() == (Effect.AWAIT_FLUSH,)
     assert made.queue.joined() == b"meanwhile"
 
@@ -149,7 +158,7 @@ def test_output_of_others_that_came_during_a_recall_is_written_before_the_owners
 def test_output_of_others_that_came_during_a_recall_is_written_before_a_half_ends() -> None:
     made, _ = connection()
     made.take_over(other_worker()[0])
-    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    write(made, other_worker()[0], b"meanwhile")
     made.shutdown("w")
     handed_over = made.yielded(b"", 10, "open", 0, True)
     assert handed_over is not None
@@ -161,7 +170,7 @@ def test_output_of_others_that_came_during_a_recall_is_written_before_a_half_end
 def test_output_of_others_is_not_written_behind_the_output_of_a_dead_owner() -> None:
     made, _ = connection()
     made.take_over(other_worker()[0])
-    made.foreign_write(other_worker()[0], [(HIGH, b"meanwhile")])
+    write(made, other_worker()[0], b"meanwhile")
     made.close(CloseReason.WORKER_DIED)
     assert made.hand_over is not None
     assert (made.queue.size, made.hand_over.dropped) == (0, 1)

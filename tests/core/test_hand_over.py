@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError, SkypyError
 from skypy.core.tcp.connection import Connection
@@ -171,31 +172,29 @@ def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> No
 
 
 def the_service_queues_foreign_output_itself(patch: Patch) -> None:
-    def foreign_write(self: Connection, source: WorkerPort, messages: Messages) -> WorkerPort | None:
-        if self.queue.size and self.state in OWNED:
+    def send(self: Passages, source: WorkerPort, ids: Sequence[int], messages: Messages) -> None:
+        connection = self._find(ids[0])
+        if connection is not None and connection.queue.size and connection.state in OWNED:
             for priority, data in messages:
-                self.queue.append(data, priority)
-            return None
-        return true_foreign_write(self, source, messages)
+                connection.queue.append(data, priority)
+        else:
+            true_send(self, source, ids, messages)
 
-    true_foreign_write = Connection.foreign_write
-    patch.setattr(Connection, "foreign_write", foreign_write)
+    true_send = Passages.send
+    patch.setattr(Passages, "send", send)
 
 
 def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> None:
-    def foreign_write(self: Connection, source: WorkerPort, messages: Messages) -> WorkerPort | None:
-        if self.state is State.CLOSING:
+    def send(self: Passages, source: WorkerPort, ids: Sequence[int], messages: Messages) -> None:
+        connection = self._find(ids[0])
+        if connection is not None and connection.state is State.CLOSING:
             for _, data in messages:
-                self.queue.append(data, HIGH)
-            return None
-        return true_foreign_write(self, source, messages)
+                connection.queue.append(data, HIGH)
+        else:
+            true_send(self, source, ids, messages)
 
-    true_foreign_write = Connection.foreign_write
-    true_accepts: Callable[[Connection], bool] = vars(Connection)["accepts_foreign"].fget
-    patch.setattr(Connection, "foreign_write", foreign_write)
-    patch.setattr(
-        Connection, "accepts_foreign", property(lambda self: self.state is State.CLOSING or true_accepts(self))
-    )
+    true_send = Passages.send
+    patch.setattr(Passages, "send", send)
 
 
 def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from skypy.core.causal.foreign_output import BUDGET_BYTES
 from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.hand_over import HandOver
+from skypy.core.tcp.state import ACCEPTING
 from skypy.core.tcp.worker_port import WorkerPort
 from skypy.core.wire.socket_lane import (
     SOCKET_FENCED,
@@ -25,7 +27,7 @@ class _Fence(NamedTuple):
 
 
 class _UnderWay:
-    """What was passed on to one worker and has not been handled there."""
+    """The writes that were passed on to one worker and have not been handled there."""
 
     __slots__ = ("full", "size", "writes")
 
@@ -39,10 +41,10 @@ class _UnderWay:
 class Passages:
     """All foreign writes of a node on their way through the socket service."""
 
-    def __init__(self, find: Callable[[int], Connection | None], log: Callable[[str], None]) -> None:
-        """`find(id)` returns a connection, or None when it is gone. `log` takes whole lines."""
+    def __init__(self, find: Callable[[int], Connection | None]) -> None:
+        """`find(id)` returns a connection, or None when it is gone."""
         self._find = find
-        self._log = log
+        self._told = False  # once a worker was asked to log that a write was late
         self._total = 0
         self._passed: Counter[int] = Counter()  # by process number
         self._ended: set[int] = set()  # process numbers
@@ -63,12 +65,11 @@ class Passages:
         by_owner: dict[WorkerPort, list[int]] = {}
         for id_ in ids:
             connection = self._find(id_)
-            if connection is None or not connection.accepts_foreign:
-                source.send((SOCKET_GONE, id_))
-                self.met_an_end(id_, len(messages))
+            if connection is None or not accepts_foreign(connection):
+                self._met_an_end(source, id_, len(messages))
                 continue
-            owner = connection.foreign_write(source, messages)
-            if owner is not None:
+            if _hand_over_of(connection).foreign_write(source, messages):
+                owner = connection.worker
                 its = by_owner.get(owner)
                 if its is None:
                     by_owner[owner] = [id_]
@@ -79,6 +80,14 @@ class Passages:
             self._count_under_way(source, owner, its, messages)
         if self._fences:
             self._answer_fences()
+
+    def drain(self, source: WorkerPort, id_: int, ticket: int) -> None:
+        """DRAIN: ask the worker that owns the socket, behind the messages that were passed on before."""
+        connection = self._find(id_)
+        if connection is None or not accepts_foreign(connection):
+            source.send((SOCKET_GONE, id_))
+        else:
+            _hand_over_of(connection).drain(connection.worker, source, ticket)
 
     def fence(self, worker: WorkerPort, process_number: int, count: int) -> None:
         """FENCE: answer once so many writes of a worker have been passed on, or the worker has died."""
@@ -91,19 +100,16 @@ class Passages:
         under_way.writes -= writes
         under_way.size -= size
         if late:
-            self.met_an_end(id_, late)
+            self._met_an_end(worker, id_, late)
         if under_way.full and under_way.size <= BUDGET_BYTES // 2:
             self._make_room(under_way)
 
     # -- ends --
 
-    def met_an_end(self, id_: int, writes: int) -> None:
-        """Count writes that met a socket behind its end; the first is logged."""
-        if not self.late:
-            self._log(
-                f"[socket service] a message to socket {id_} came after its end and is lost; "
-                "further ones are counted as writes_after_close"
-            )
+    def _met_an_end(self, worker: WorkerPort, id_: int, writes: int) -> None:
+        """Count writes that met a socket behind its end, and let the worker log the first."""
+        worker.send((SOCKET_GONE, id_) if self._told else (SOCKET_GONE, id_, True))
+        self._told = True
         self.late += writes
 
     def dropped(self, connection: Connection, *, by_death: bool) -> None:
@@ -113,7 +119,7 @@ class Passages:
             if by_death:
                 self.lost += hand_over.dropped
             else:
-                self.met_an_end(connection.id, hand_over.dropped)
+                self.late += hand_over.dropped
 
     def worker_ended(self, worker: WorkerPort) -> None:
         """Note the end of a worker's lane, behind its last request. Its death says nothing: fences for it are met."""
@@ -158,3 +164,16 @@ class Passages:
         for writer, ids in under_way.full.items():
             writer.send((SOCKET_ROOM, ids))
         under_way.full = {}
+
+
+def accepts_foreign(connection: Connection) -> bool:
+    """Return True if a connection still takes output of workers that do not have it."""
+    hand_over = connection.hand_over
+    return connection.state in ACCEPTING if hand_over is None else hand_over.accepts(connection.state)
+
+
+def _hand_over_of(connection: Connection) -> HandOver:
+    """Return the other workers at a connection, of which there is one now at the latest."""
+    if connection.hand_over is None:
+        connection.hand_over = HandOver(connection.id)
+    return connection.hand_over

@@ -44,7 +44,6 @@ from skypy.core.wire.socket_lane import (
     SOCKET_CLOSE,
     SOCKET_ERROR,
     SOCKET_FORGET,
-    SOCKET_GONE,
     SOCKET_HANDED_OVER,
     SOCKET_HANGUP,
     SOCKET_REFUSE_HALF_CLOSE,
@@ -274,26 +273,6 @@ class Connection:
         return self._end(Input.BREAK)
 
     # -- requests of other workers, and the answer to a recall --
-
-    @property
-    def accepts_foreign(self) -> bool:
-        """True if output of workers without the connection is still taken."""
-        return self.state in ACCEPTING if self.hand_over is None else self.hand_over.accepts(self.state)
-
-    def foreign_write(self, source: WorkerPort, messages: Sequence[tuple[int, bytes]]) -> WorkerPort | None:
-        """Return the owner's worker, to which the messages are to be passed; None: they are kept during a recall."""
-        if self.hand_over is None:
-            self.hand_over = HandOver(self.id)
-        return self.worker if self.hand_over.foreign_write(source, messages) else None
-
-    def drain(self, source: WorkerPort, ticket: int) -> None:
-        """Send a DRAIN of a worker without the connection to the owner's worker."""
-        if not self.accepts_foreign:
-            source.send((SOCKET_GONE, self.id))
-            return
-        if self.hand_over is None:
-            self.hand_over = HandOver(self.id)
-        self.hand_over.drain(self.worker, source, ticket)
 
     def take_over(self, taker: WorkerPort) -> None:
         """Recall the owner's worker for another one; until it has yielded, nothing is read."""

@@ -136,14 +136,6 @@ class Lease:
         """Close safely; unread input is dropped. The corked bytes have been written or forwarded before."""
         self._leave(CLOSE, *(() if reason is CloseReason.CLOSED else (reason,)))
 
-    def close_later(self) -> None:
-        """Take leave of the actor at once; `close` follows when the messages that are under way have been written."""
-        self.give_back()
-        self.read_half.buffer.clear()
-        self.read_half.state = ENDED
-        if self.state is OWNED:
-            self.state = LeaseState.LEAVING
-
     def abort(self, *, by_reset: bool = False) -> None:
         """Drop everything now, corked bytes included. `by_reset`: let the peer know by a reset."""
         if by_reset:

@@ -14,6 +14,7 @@ from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.foreign import ForeignSockets, TakeOver
 from skypy.core.tcp.lease import OWNED, Lease, LeaseState
+from skypy.core.tcp.read_half import ENDED
 from skypy.core.tcp.write_half import FIRST_WARNING, WriteHalf
 from skypy.core.waiting import Waiting, Wakeable
 from skypy.core.wire.socket_lane import DRAINED, RECEIPT, Message
@@ -170,9 +171,7 @@ class Leases(Generic[S, W]):
         socket.flush()  # CLOSE must come behind its output
         if self._is_indirect(socket):
             self._ending[socket.id] = (socket, reason)
-            socket.lease.close_later()
-            half = socket.write_half  # other workers hear of the end
-            half.drainers = tuple(waiter for waiter in half.drainers if not isinstance(waiter, _Reminder))
+            _take_leave(socket.lease)
         else:
             socket.lease.close(reason)
         self._part_with(socket)
@@ -331,3 +330,14 @@ class Leases(Generic[S, W]):
             reminder.set_result(None)
         else:
             socket.write_half.drainers += (reminder,)
+
+
+def _take_leave(lease: Lease) -> None:
+    """Let a connection go for its actor, but not yet for the socket service: CLOSE follows."""
+    lease.give_back()
+    lease.read_half.buffer.clear()
+    lease.read_half.state = ENDED
+    if lease.state is OWNED:
+        lease.state = LeaseState.LEAVING
+    half = lease.write_half  # other workers hear of the end, those that wait here are told
+    half.drainers = tuple(waiter for waiter in half.drainers if not isinstance(waiter, _Reminder))

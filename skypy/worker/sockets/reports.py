@@ -21,7 +21,7 @@ from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
-from skypy.worker.sockets.notices import Notices, log_error
+from skypy.worker.sockets.notices import Notices, log_error, log_late_write
 from skypy.worker.sockets.ownership import Ownership
 from skypy.worker.sockets.stream_socket import StreamSocket
 
@@ -70,7 +70,7 @@ class SocketReports:
             socket_lane.SOCKET_SENT_BY: self._sent_by,
             socket_lane.SOCKET_DRAIN_BY: lambda report: self._leases.drain_by(*report[1:]),
             socket_lane.SOCKET_DRAIN_DONE: lambda report: foreign.end_drain(report[2]),
-            socket_lane.SOCKET_GONE: lambda report: self._leases.gone(report[1]),
+            socket_lane.SOCKET_GONE: self._gone,
             socket_lane.SOCKET_FENCED: lambda report: fence.reached(*report[1:]),
             socket_lane.SOCKET_FULL: lambda report: foreign.output.full(report[1]),
             socket_lane.SOCKET_ROOM: lambda report: foreign.output.room(report[1]),
@@ -164,6 +164,12 @@ class SocketReports:
 
     def _sent_by(self, report: Report) -> None:
         self._dropped["SENT_BY"] += self._leases.sent_by(*report[1:])
+
+    def _gone(self, report: Report) -> None:
+        _, id_, *first = report
+        self._leases.gone(id_)
+        if first:
+            log_late_write(id_)
 
     # -- the end --
 
