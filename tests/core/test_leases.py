@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
@@ -30,6 +31,10 @@ class Stuck:
     def flush(self) -> None:
         if self.write_half.corked.size:
             self.lease.forward_output()
+
+    def shutdown_write(self) -> None:
+        self.flush()
+        self.lease.shutdown_write()
 
 
 class Waits:
@@ -60,6 +65,7 @@ class World:
             low_water=low_water,
             write_limit=write_limit,
             warn=lambda _, unsent: self.backlog.append(unsent),
+            fence=Fence(1),
         )
         self.socket = self.leases.own[ID] = Stuck(self.heard.append)
 

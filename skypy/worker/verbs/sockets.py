@@ -236,7 +236,7 @@ async def drain(fd: int) -> None:
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """
     sockets = current_actor().worker.sockets
-    if sockets.get(fd) is None:
+    if sockets.get(fd) is None or fd in sockets.returning:
         await sockets.wait_until_drained_elsewhere(fd)
         return
     socket = connection(fd)

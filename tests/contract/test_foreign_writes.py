@@ -1,0 +1,148 @@
+"""Writes by actors of other workers are in causal order, and no close loses one: in memory and by real processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from skypy.core.address import Address
+from skypy.testing import Client
+from tests.contract.conftest import Place
+
+pytestmark = pytest.mark.skypy(workers=3, service_path=["services"])
+
+PAIRS = 10
+
+
+class Cast:
+    """An actor on each worker, with index 1 to 3. The first one owns the socket of a client."""
+
+    def __init__(self, place: Place, actors: list[Address], client: Client, fd: int) -> None:
+        self.place = place
+        self.owner, self.second, self.third = actors
+        self.client = client
+        self.fd = fd
+
+    async def play(self, actor: Address, *script: Any) -> Any:
+        """Let an actor take some steps, and return the outcome of each."""
+        return await self.place.call(actor, "play", self.fd, list(script))
+
+
+async def cast(place: Place) -> Cast:
+    actors = [await place.newservice("scripted", worker=number) for number in (1, 2, 3)]
+    client = await place.connect(await place.call(actors[0], "serve"))
+    return Cast(place, actors, client, await place.call(actors[0], "client"))
+
+
+async def test_a_write_comes_before_that_of_the_owner_who_was_answered_behind_it(place: Place) -> None:
+    one = await cast(place)
+    for _ in range(PAIRS):
+        await one.play(one.owner, ["call", one.second, [["write", b"1"]]], ["write", b"2"])
+    await one.play(one.owner, ["close"])
+    assert await one.client.receive_all() == b"12" * PAIRS
+
+
+async def test_a_write_comes_before_those_of_actors_that_heard_of_it_through_others(place: Place) -> None:
+    one = await cast(place)
+    for _ in range(PAIRS):
+        ring = ["send", one.third, [["write", b"2"], ["call", one.owner, [["write", b"3"]]]]]
+        await one.play(one.second, ["write", b"1"], ring)
+        assert await one.client.receive_exactly(3) == b"123"
+    await one.play(one.owner, ["close"])
+
+
+async def test_a_close_delivers_what_was_written_and_told_before(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.owner, ["call", one.second, [["write", b"kicked\n"]]], ["close"])
+    assert await one.client.receive_all() == b"kicked\n"
+
+
+async def test_a_close_delivers_what_it_has_heard_of_through_a_third_worker(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.second, ["write", b"kicked\n"], ["call", one.third, [["call", one.owner, [["close"]]]]])
+    assert await one.client.receive_all() == b"kicked\n"
+
+
+async def test_a_finished_half_delivers_what_was_written_and_told_before(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.owner, ["call", one.second, [["write", b"bye"]]], ["finish"])
+    assert await one.client.receive_all() == b"bye"
+
+
+async def test_the_exit_of_the_owner_delivers_what_was_written_and_told_before(place: Place) -> None:
+    one = await cast(place)
+    place.send(one.owner, "play", one.fd, [["call", one.second, [["write", b"bye"]]], ["leave"]])
+    assert await one.client.receive_all() == b"bye"
+
+
+async def test_a_kill_of_the_owner_delivers_what_was_written_before(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.second, ["write", b"bye"], ["call", one.third, [["kill", one.owner]]])
+    assert await one.client.receive_all() == b"bye"
+
+
+@pytest.mark.parametrize("worker", [None, 1, 3])
+async def test_a_new_service_that_is_given_the_socket_behind_a_write_may_close_it(
+    place: Place, worker: int | None
+) -> None:
+    one = await cast(place)
+    await one.play(one.second, ["write", b"bye"], ["new", worker, [["take"], ["write", b"!"], ["close"]]])
+    assert await one.client.receive_all() == b"bye!"
+
+
+async def test_what_a_new_service_has_written_comes_before_the_next_of_its_starter(place: Place) -> None:
+    one = await cast(place)
+    for _ in range(3):
+        await one.play(one.owner, ["new", 2, [["write", b"1"]]], ["write", b"2"])
+    await one.play(one.owner, ["close"])
+    assert await one.client.receive_all() == b"12" * 3
+
+
+async def test_a_name_tells_of_the_writes_before_it(place: Place) -> None:
+    one = await cast(place)
+    finding = asyncio.create_task(one.play(one.owner, ["find", ".written"], ["close"]))
+    await one.play(one.second, ["write", b"bye"], ["register", ".written"])
+    await finding
+    assert await one.client.receive_all() == b"bye"
+
+
+async def test_an_entry_of_the_environment_tells_of_the_writes_before_it(place: Place) -> None:
+    one = await cast(place)
+    finding = asyncio.create_task(one.play(one.owner, ["get", "written"], ["write", b"!"], ["close"]))
+    await one.play(one.second, ["write", b"bye"], ["set", "written"])
+    await finding
+    assert await one.client.receive_all() == b"bye!"
+
+
+async def test_messages_keep_their_order_while_their_writer_takes_the_socket_over(place: Place) -> None:
+    one = await cast(place)
+    taking = asyncio.create_task(one.play(one.second, ["write", b"1"], ["take"], ["write", b"4"]))
+    await one.play(one.second, ["write", b"2"], ["call", one.third, [["write", b"3"]]])
+    await taking
+    await one.play(one.second, ["close"])
+    received = await one.client.receive_all()
+    assert sorted(received) == sorted(b"1234")
+    assert received.index(b"2") < received.index(b"3")
+    assert received.index(b"1") < received.index(b"4")
+
+
+async def test_a_message_that_leaves_in_the_middle_of_a_turn_tells_of_the_writes_before_it(place: Place) -> None:
+    one = await cast(place)
+    long_turn = [["write", b"1"], ["send", one.owner, [["write", b"2"], ["close"]]], ["many", one.owner, 40]]
+    await one.play(one.second, *long_turn)
+    assert await one.client.receive_all() == b"12"
+
+
+async def test_a_write_behind_the_end_of_its_socket_is_counted_and_said_once(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.owner, ["close"])
+    assert await one.client.receive_all() == b""
+    await one.play(one.second, ["write", b"late"])
+    counters = await place.call(one.third, "counters")
+    while not counters["writes_after_close"]:
+        counters = await place.call(one.third, "counters")
+    assert counters["writes_after_close"] == 1
+    place.expect_error("a message to .* came after its end and is lost")
+    assert await one.play(one.second, ["write", b"later"]) == [False]
