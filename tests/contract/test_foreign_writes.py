@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skypy.core.address import Address
-from skypy.testing import Client
+from skypy.testing import Client, Node, System
 from tests.contract.conftest import Place
 
 pytestmark = pytest.mark.skypy(workers=3, service_path=["services"])
@@ -146,3 +146,87 @@ async def test_a_write_behind_the_end_of_its_socket_is_counted_and_said_once(pla
     assert counters["writes_after_close"] == 1
     place.expect_error("a message to .* came after its end and is lost")
     assert await one.play(one.second, ["write", b"later"]) == [False]
+
+
+async def test_what_was_written_and_not_acknowledged_is_queued(place: Place) -> None:
+    one = await cast(place)
+    assert await one.play(one.owner, ["info"]) == [0]
+    await one.play(one.owner, ["fill", 2_500_000, 1])
+    (queued,) = await one.play(one.owner, ["info"])
+    assert 1_000_000 < queued <= 2_500_000
+    await receive_count(one.client, 2_500_000)
+    while await one.play(one.owner, ["info"]) != [0]:
+        pass
+    await one.play(one.owner, ["close"])
+
+
+async def test_a_socket_that_never_was_takes_no_message(place: Place) -> None:
+    one = await cast(place)
+    never = Cast(place, [one.owner, one.second, one.third], one.client, 0)
+    assert await never.play(one.second, ["write", b"x"]) == [False]
+    never.fd = 1 << 40
+    place.allow_error("a message to .* came after its end and is lost")
+    while await never.play(one.second, ["write", b"x"]) != [False]:
+        pass
+    counters = await place.call(one.third, "counters")
+    assert counters["writes_after_close"] >= 1
+    await one.play(one.owner, ["close"])
+
+
+async def receive_count(client: Client, size: int) -> None:
+    """Receive so many bytes, and keep none."""
+    while size:
+        received = len(await client.receive(min(size, 1 << 20)))
+        assert received
+        size -= received
+
+
+async def test_no_more_than_a_budget_is_under_way_to_a_worker_that_is_stopped(node: Node) -> None:
+    one = await cast(node)
+    node.suspend_worker(1)
+    (first,) = await one.play(one.second, ["fill", 1 << 20, 100])
+    assert first == 64
+    (second,) = await one.play(one.second, ["fill", 1 << 20, 100])
+    assert await one.play(one.second, ["fill", 1 << 20, 100]) == [0]
+    waiting = asyncio.create_task(one.play(one.second, ["drain"], ["write", b"x"]))
+    await one.play(one.third, ["call", one.second, []])
+    assert not waiting.done()
+    node.resume_worker(1)
+    await receive_count(one.client, (first + second) << 20)
+    assert await waiting == [None, True]
+    await one.play(one.owner, ["close"])
+    assert await one.client.receive_all() == b"x"
+
+
+async def test_a_worker_that_is_stopped_holds_up_only_its_own_actors(place: Place) -> None:
+    one = await cast(place)
+    place.suspend_worker(1)
+    assert await one.play(one.second, ["write", b"1"], ["call", one.third, [["write", b"2"]]]) == [True, [True]]
+    place.resume_worker(1)
+    assert await one.client.receive_exactly(2) == b"12"
+    await one.play(one.owner, ["close"])
+
+
+async def test_messages_that_a_worker_dies_with_are_counted_and_their_writer_is_told(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.second, ["write", b"1"])
+    assert await one.client.receive_exactly(1) == b"1"
+    place.suspend_worker(1)
+    await one.play(one.second, ["write", b"2"], ["write", b"3"], ["call", one.third, [["write", b"4"]]])
+    place.allow_error("a message to .* came after its end and is lost")
+    place.kill_worker(1)
+    assert await one.client.receive_all() == b""
+    assert (await place.call(one.third, "counters"))["foreign_writes_lost"] == 3
+    assert await one.play(one.second, ["write", b"5"]) == [False]
+
+
+@pytest.mark.skypy(seeds=200)
+async def test_whatever_the_order_of_events(system: System) -> None:
+    await test_a_write_comes_before_that_of_the_owner_who_was_answered_behind_it(system)
+    await test_a_write_comes_before_those_of_actors_that_heard_of_it_through_others(system)
+    await test_a_close_delivers_what_was_written_and_told_before(system)
+    await test_a_close_delivers_what_it_has_heard_of_through_a_third_worker(system)
+    await test_a_new_service_that_is_given_the_socket_behind_a_write_may_close_it(system, None)
+    await test_a_new_service_that_is_given_the_socket_behind_a_write_may_close_it(system, 1)
+    await test_a_name_tells_of_the_writes_before_it(system)
+    await test_messages_keep_their_order_while_their_writer_takes_the_socket_over(system)

@@ -19,10 +19,15 @@ class Talker(Worker):
             yield self.end_orderly
         else:
             yield self.take_over_seldom
+            yield self.end_orderly_elsewhere
 
     def take_over_seldom(self, n: int) -> None:
         if n < 60:
             self.take_over()
+
+    def end_orderly_elsewhere(self, n: int) -> None:
+        if n < 6:
+            self.end_elsewhere((0, 2, 3)[n % 3])
 
     def end_orderly(self, n: int) -> None:
         if n < 6:

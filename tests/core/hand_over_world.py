@@ -617,6 +617,8 @@ class World:
             if connection.worker is worker and connection.hand_over is not None:
                 connection.hand_over.drained(*fields)
         elif connection.worker is worker and connection.state in OWNED:
+            if connection.hand_over is not None and connection.hand_over.recalled and kind != socket_lane.YIELD:
+                self.ends.clear()  # an end that crosses a recall: output that waits is written before it
             self.perform(self.served[kind](*fields) or ())
         elif isinstance(self.holder, Remains) and self.holder.worker is worker:
             remains = self.holder

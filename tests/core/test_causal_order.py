@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypy.core.causal.fence import Fence, Gate
+from skypy.core.causal.foreign_output import ForeignOutput
 from skypy.core.causal.passages import Passages
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.worker_port import WorkerPort
+from skypy.core.wire.socket_lane import END
 from tests.core.causal_world import CausalWorld, Talker
 from tests.core.hand_over_world import Worker, play_in
 
@@ -156,6 +158,43 @@ def a_fence_is_answered_before_its_count_is_reached(patch: Patch) -> None:
     patch.setattr(Passages, "fence", fence)
 
 
+def an_end_is_not_counted(patch: Patch) -> None:
+    def end(self: ForeignOutput, id_: int, how: str) -> None:
+        true_end(self, id_, how)
+        self._fence.made -= 1
+        self._fence.left -= 1
+
+    true_end = ForeignOutput.end
+    patch.setattr(ForeignOutput, "end", end)
+
+
+def an_end_that_waited_goes_behind_the_connection(patch: Patch) -> None:
+    def yielded(self: Connection, *last_words: Any) -> Any:
+        assert self.hand_over is not None
+        handed_over = true_yielded(self, *last_words)
+        if handed_over is None:
+            return None
+        self.hand_over._ends = handed_over[11]
+        return (*handed_over[:11], (), *handed_over[12:])
+
+    def resume(self: Connection) -> Any:
+        assert self.hand_over is not None
+        self.hand_over.end_again(self.worker)
+        return true_resume(self)
+
+    true_yielded, true_resume = Connection.yielded, Connection.resume
+    patch.setattr(Connection, "yielded", yielded)
+    patch.setattr(Connection, "resume", resume)
+
+
+def an_end_goes_before_the_writes_of_its_turn(patch: Patch) -> None:
+    def end(self: ForeignOutput, id_: int, how: str) -> None:
+        self._send((END, id_, how))
+        self._fence.made += 1
+
+    patch.setattr(ForeignOutput, "end", end)
+
+
 WRONG: Final[list[Callable[[Patch], None]]] = [
     messages_are_handled_when_they_come,
     only_the_writers_own_count_matters,
@@ -169,6 +208,9 @@ WRONG: Final[list[Callable[[Patch], None]]] = [
     what_was_held_is_dropped_when_the_owner_has_closed,
     a_taker_is_not_told_which_of_its_messages_have_come,
     a_fence_is_answered_before_its_count_is_reached,
+    an_end_is_not_counted,
+    an_end_that_waited_goes_behind_the_connection,
+    an_end_goes_before_the_writes_of_its_turn,
 ]
 
 

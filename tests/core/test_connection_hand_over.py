@@ -322,17 +322,28 @@ def test_an_end_by_another_worker_goes_to_the_owner_or_waits_for_the_next() -> N
 
 def test_an_end_that_waits_for_the_next_owner_stands_behind_the_output_that_waits_and_nothing_behind_it() -> None:
     made, _ = connection()
-    writer, told = other_worker()
+    writer, _ = other_worker()
     passages = Passages(lambda _: made)
     made.take_over(other_worker()[0])
     passages.send(writer, [ID], [(HIGH, b"before")])
     passages.end(writer, "w", made)
     passages.send(writer, [ID], [(HIGH, b"behind")])
-    assert (told, passages.late) == ([(SOCKET_GONE, ID), (SOCKET_GONE, ID, True)], 1)
     handed_over = made.yielded(b"", 0, "open", 0, True)
     assert handed_over is not None
     assert (handed_over[8], handed_over[9]) == (True, [(HIGH, b"before")])
     assert handed_over[11] == (("w", 1, 2, 2),)
+    assert made.hand_over is not None
+    assert made.hand_over.dropped == 1
+
+
+def test_an_end_by_another_worker_that_crosses_the_owners_end_loses_nothing() -> None:
+    made, _ = connection()
+    writer, _ = other_worker()
+    made.take_over(writer)
+    Passages(lambda _: made).end(writer, "close", made)
+    write(made, writer, b"behind")
+    assert made.close() == (Effect.AWAIT_FLUSH,)
+    assert made.queue.joined() == b"behind"
 
 
 def test_an_end_by_a_taker_counts_among_what_will_not_come_back_to_it() -> None:

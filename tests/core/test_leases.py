@@ -121,3 +121,13 @@ def test_a_backlog_is_told_at_each_doubling_and_once_it_is_gone() -> None:
     assert len(world.backlog) == 3
     world.leases.progressed(world.socket, 4 * FIRST_WARNING)
     assert world.backlog[3:] == [0]
+
+
+def test_an_actor_that_waits_above_the_high_mark_gets_no_warning() -> None:
+    world = World(high_water=FIRST_WARNING)
+    world.leases.write(ID, bytes(2 * FIRST_WARNING - 1), HIGH)
+    world.flush()
+    assert world.backlog == []
+    world.leases.write(ID, b"x", HIGH)
+    world.flush()
+    assert world.backlog == [2 * FIRST_WARNING]

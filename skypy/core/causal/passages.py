@@ -193,7 +193,7 @@ class Passages:
 def accepts_foreign(connection: Connection) -> bool:
     """Return True if a connection still takes output of workers that do not have it."""
     hand_over = connection.hand_over
-    return connection.state in ACCEPTING if hand_over is None else hand_over.accepts_foreign(connection.state)
+    return connection.state in ACCEPTING if hand_over is None else hand_over.accepts(connection.state)
 
 
 def _hand_over_of(connection: Connection) -> HandOver:

@@ -309,7 +309,6 @@ class Connection:
             self.worker.send((SOCKET_END_BY, self.id, *end))
         else:
             self.hand_over.end_by(self.worker, source, end)
-            self.hand_over.dismiss_writers(self.state)
         return True
 
     def yielded(
@@ -362,7 +361,7 @@ class Connection:
         Some of it may have been written by the owner's worker itself, before the end.
         """
         if self.hand_over is not None and self.state in ACCEPTING:
-            for priority, data in self.hand_over.take_held():
+            for priority, data in self.hand_over.take_held(ended=self.worker is not NOBODY):
                 self.queue.append(data, priority)
 
     def _end(self, given: Input) -> tuple[Effect, ...]:

@@ -49,6 +49,7 @@ class HandOver:
     __slots__ = (
         "_drains",
         "_ends",
+        "_finished_at",
         "_held",
         "_id",
         "_postponed",
@@ -69,7 +70,8 @@ class HandOver:
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
         self._held: list[tuple[int, bytes]] = []  # such output that came during the recall
-        self._ends: tuple[End, ...] = ()  # ENDs of others that came during the recall, behind that output
+        self._ends: tuple[End, ...] = ()  # ENDs of others that came during the recall
+        self._finished_at: int | None = None  # how much of that output stands before an END that finishes it
         self._sent_since: dict[WorkerPort, int] = {}  # writes and ENDs of the takers since they have asked
         self.dropped = 0
         """The messages that waited for a new owner when the connection ended."""
@@ -78,10 +80,6 @@ class HandOver:
     def accepts(self, state: State) -> bool:
         """Return True if output is still taken in a state: a half that was finished during the recall takes none."""
         return state in ACCEPTING and "w" not in self._postponed
-
-    def accepts_foreign(self, state: State) -> bool:
-        """Return True if output of others is still taken: behind an END that waits for an owner there is none."""
-        return self.accepts(state) and all(how == "r" for how, *_ in self._ends)
 
     # -- taking over --
 
@@ -113,12 +111,17 @@ class HandOver:
         self._takers = tuple(takers)
         return following
 
-    def take_held(self) -> list[tuple[int, bytes]]:
+    def take_held(self, *, ended: bool = False) -> list[tuple[int, bytes]]:
         """Return the output of others that came during the recall, as (priority, bytes), and keep it no longer.
 
-        It goes with SOCKET_HANDED_OVER and not behind it: it comes before everything that the taker writes as owner.
+        Output behind an END that finishes it is dropped, as that END comes next; not if the owner has finished the
+        output by itself before (`ended`). It goes with SOCKET_HANDED_OVER and not behind it: it comes before everything
+        that the taker writes as owner.
         """
         held, self._held = self._held, []
+        if self._finished_at is not None and not ended:
+            self.dropped += len(held[self._finished_at :])
+            del held[self._finished_at :]
         return held
 
     def sent_since(self, owner: WorkerPort) -> int:
@@ -185,12 +188,15 @@ class HandOver:
             self._sent_since[source] = self._sent_since.get(source, 0) + 1
         if self.recalled:
             self._ends += (end,)
+            if end[0] != "r" and self._finished_at is None:
+                self._finished_at = len(self._held)
         else:
             owner.send((SOCKET_END_BY, self._id, *end))
 
     def take_ends(self) -> tuple[End, ...]:
         """Return the ENDs that came during the recall, and keep them no longer. They stand behind the held output."""
         ends, self._ends = self._ends, ()
+        self._finished_at = None
         return ends
 
     def end_again(self, owner: WorkerPort) -> None:
@@ -200,7 +206,7 @@ class HandOver:
 
     def dismiss_writers(self, state: State) -> None:
         """Tell the writers when nothing can be written any more."""
-        if self._writers and not self.accepts_foreign(state):
+        if self._writers and not self.accepts(state):
             for writer in self._writers:
                 writer.send((SOCKET_GONE, self._id))
             self._writers = ()
@@ -214,7 +220,7 @@ class HandOver:
         for taker in self._takers:
             taker.send((SOCKET_REFUSED, self._id))
         self._takers = ()
-        self._ends = ()
+        self.take_ends()
 
     def worker_died(self, dead: WorkerPort) -> None:
         """Drop a worker that has died. A recall for it goes on: the owner's worker has been told, and will yield."""

@@ -95,6 +95,7 @@ class Leases(Generic[S, W]):
         self._wants_flush = wants_flush
         self._wake = wake
         self._high_water = high_water
+        self._first_warning = max(FIRST_WARNING, 2 * high_water)
         self._low_water = min(low_water, high_water)
         self._write_limit = write_limit
         self._warn = warn
@@ -147,7 +148,7 @@ class Leases(Generic[S, W]):
     def flushed(self, socket: S) -> None:
         """Warn of output that the peer does not take, and end waits for output to leave."""
         half = socket.write_half
-        if half.sent != half.out and (unsent := half.overdue_warning()):
+        if half.sent != half.out and (unsent := half.overdue_warning(self._first_warning)):
             self._warn(socket, unsent)
         self.wake_drainers(socket)
 
@@ -155,8 +156,8 @@ class Leases(Generic[S, W]):
         """SOCKET_SENT: the kernel has taken the output up to `position`."""
         half = socket.write_half
         half.progressed(position)
-        if half.warns_at > FIRST_WARNING and half.sent == half.out:
-            half.warns_at = FIRST_WARNING
+        if half.warned_at and half.sent == half.out:
+            half.warned_at = 0
             self._warn(socket, 0)
         self.wake_drainers(socket)
 

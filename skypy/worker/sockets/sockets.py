@@ -163,6 +163,7 @@ class Sockets:
         id_, descriptor, local, peer = await self._make(CONNECT, list(addresses))
         socket = self.ownership.add(id_, descriptor, actor, SocketAddress(*peer))
         socket.local = SocketAddress(*local)
+        socket.has_connected = True
         self.ownership.start(socket, actor)
         return id_
 
