@@ -15,13 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypy.core.causal.fence import Fence, Gate
-from skypy.core.causal.foreign_output import ForeignOutput
 from skypy.core.causal.passages import Passages
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.worker_port import WorkerPort
-from skypy.core.wire.socket_lane import END
 from tests.core.causal_world import CausalWorld, Talker
 from tests.core.hand_over_world import Worker, play_in
 
@@ -63,6 +61,21 @@ def test_an_owner_that_hears_nothing_holds_nothing_else_back() -> None:
     assert third.number == 3
     third.hear_other(writer, 0)
     assert not third.known, "the write may not have passed, as far as the third worker knows"
+    world.serve(third, 0)
+    third.hear(0)
+    assert third.known == writer.known
+
+
+def test_an_end_of_a_socket_of_another_worker_is_counted_as_a_write_to_it() -> None:
+    world = CausalWorld()
+    _, writer, third, _ = world.workers
+    writer.write(1)
+    writer.end_elsewhere(0)
+    writer.say(5)
+    world.serve(writer, 0)
+    third.hear_other(writer, 0)
+    assert not third.known, "the write has passed, the end has not"
+    world.serve(writer, 0)
     world.serve(third, 0)
     third.hear(0)
     assert third.known == writer.known
@@ -158,16 +171,6 @@ def a_fence_is_answered_before_its_count_is_reached(patch: Patch) -> None:
     patch.setattr(Passages, "fence", fence)
 
 
-def an_end_is_not_counted(patch: Patch) -> None:
-    def end(self: ForeignOutput, id_: int, how: str) -> None:
-        true_end(self, id_, how)
-        self._fence.made -= 1
-        self._fence.left -= 1
-
-    true_end = ForeignOutput.end
-    patch.setattr(ForeignOutput, "end", end)
-
-
 def an_end_that_waited_goes_behind_the_connection(patch: Patch) -> None:
     def yielded(self: Connection, *last_words: Any) -> Any:
         assert self.hand_over is not None
@@ -187,14 +190,6 @@ def an_end_that_waited_goes_behind_the_connection(patch: Patch) -> None:
     patch.setattr(Connection, "resume", resume)
 
 
-def an_end_goes_before_the_writes_of_its_turn(patch: Patch) -> None:
-    def end(self: ForeignOutput, id_: int, how: str) -> None:
-        self._send((END, id_, how))
-        self._fence.made += 1
-
-    patch.setattr(ForeignOutput, "end", end)
-
-
 WRONG: Final[list[Callable[[Patch], None]]] = [
     messages_are_handled_when_they_come,
     only_the_writers_own_count_matters,
@@ -208,9 +203,7 @@ WRONG: Final[list[Callable[[Patch], None]]] = [
     what_was_held_is_dropped_when_the_owner_has_closed,
     a_taker_is_not_told_which_of_its_messages_have_come,
     a_fence_is_answered_before_its_count_is_reached,
-    an_end_is_not_counted,
     an_end_that_waited_goes_behind_the_connection,
-    an_end_goes_before_the_writes_of_its_turn,
 ]
 
 
