@@ -48,8 +48,7 @@ class ForeignSockets(Generic[W]):
         """The messages of this turn."""
         self.flush = self.output.flush
         """Send the messages of this turn."""
-        self.returning: dict[int, int] = {}
-        """The writes of this worker that come back to it, by the socket: it has the socket, or takes it over."""
+        self.returning = fence.returning
         self._take_overs: dict[int, TakeOver[W]] = {}
         self._gone: dict[int, None] = {}  # in the order in which they went
         self._drains: dict[int, tuple[int, Waiting]] = {}
