@@ -218,8 +218,7 @@ class Bus:
                 messages = [message for message in messages if type(message) is not int]
         if messages or peer.seen != peer.returned:
             handled = partial(self._return_receipt, peer, peer.seen)
-            gate = peer.gate
-            if not (made or total or gate.is_closed) or gate.admit(made, total, (messages, handled)):
+            if not (made or total or peer.gate.held) or peer.gate.admit(made, total, (messages, handled)):
                 self._received(messages, handled)
 
     def _return_receipt(self, peer: _Peer, position: int) -> None:

@@ -60,19 +60,25 @@ class NodeLink:
 
     def send_later(self, message: tuple[Any, ...]) -> None:
         """Send a message at the end of this turn: a burst of messages costs one system call."""
-        if not self._may_go(message):
+        fence = self._fence
+        if (self._kept or fence.own_passed < fence.made) and not self._may_go(message):
             return
         if self._control.idle:  # else a flush is due already, or comes when there is room
             self._scheduler.send_last(self.flush)
-        self._put(message)
-
-    def _put(self, message: tuple[Any, ...], total: int = 0) -> None:
-        """Put a message on the lane, behind the total that this worker has heard of."""
-        total = max(total, self._fence.known)
-        if total > self._told_total:
-            self._told_total = total
-            self._control.send((TOTAL, total))
+        if fence.known > self._told_total:
+            self._tell(fence.known)
         self._control.send(message)
+
+    def _put(self, message: tuple[Any, ...]) -> None:
+        """Put a message on the lane, behind the total that this worker knows of."""
+        if self._fence.known > self._told_total:
+            self._tell(self._fence.known)
+        self._control.send(message)
+
+    def _tell(self, total: int) -> None:
+        """Tell the node a higher total than before."""
+        self._told_total = total
+        self._control.send((TOTAL, total))
 
     def _may_go(self, message: tuple[Any, ...]) -> bool:
         """Return True if a message may go now; else it goes when the foreign writes made before have passed."""
@@ -112,12 +118,11 @@ class NodeLink:
         when the node is gone.
         """
         ticket = next(self._tickets)
-        total = 0
         if self._kept or not self._fence.own_has_passed:
-            total = self._fence.pass_now()
+            self._tell(max(self._fence.pass_now(), self._told_total))
             while self._kept:
-                self._put(self._kept.popleft()[1], total)
-        self._put((ASK, ticket, verb, *arguments), total)
+                self._put(self._kept.popleft()[1])
+        self._put((ASK, ticket, verb, *arguments))
         self.flush()
         while True:
             self._control.wait()

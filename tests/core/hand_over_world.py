@@ -449,7 +449,7 @@ class Worker:
 
     def check_rest(self) -> None:
         assert all(wait.done() for wait in (*self.takers, *self.drains)), "a wait never ends"
-        assert not any(gate.is_closed for gate in self.gates.values()), "an actor's message is never handled"
+        assert not any(gate.held for gate in self.gates.values()), "an actor's message is never handled"
         assert not self.fence.behind
         assert not self.kept
         assert not self.leases.foreign.returning, "messages never come back"

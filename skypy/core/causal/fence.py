@@ -23,7 +23,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+BEHIND: Final = 0
+"""No socket has this id."""
 
 
 class _Wait(NamedTuple):
@@ -40,14 +43,15 @@ class Fence:
         "_ask",
         "_passed",
         "_waits",
-        "behind",
         "caught_up",
         "flush",
         "known",
         "left",
         "made",
         "own",
+        "own_passed",
         "pass_now",
+        "returning",
         "total",
     )
 
@@ -62,8 +66,14 @@ class Fence:
         """The highest total that this worker's socket lane has come to."""
         self.known = 0
         """The highest total that this worker knows of: that one, or a higher one of which the node has told."""
-        self.behind = False
-        """True if a message by way of the node tells of a higher total."""
+        self.own_passed = 0
+        """The writes of this worker that have passed the socket service for certain."""
+        self.returning: dict[int, int] = {}
+        """The writes of this worker that come back to it, by socket, as it owns the socket or takes it over.
+
+        While the worker is behind there is an entry for BEHIND as well: so each write to a socket asks one question, if
+        this is empty.
+        """
         self.flush: Callable[[], object] = _nothing
         """Send the foreign writes of this turn now."""
         self.caught_up: Callable[[], object] = _nothing
@@ -90,7 +100,12 @@ class Fence:
     @property
     def own_has_passed(self) -> bool:
         """True if every write of this worker has passed the socket service for certain."""
-        return self._passed.get(self.own, 0) >= self.made
+        return self.own_passed >= self.made
+
+    @property
+    def behind(self) -> bool:
+        """True if a message by way of the node has told of a higher total than this worker has heard of."""
+        return BEHIND in self.returning
 
     def is_met(self, process_number: int, made: int, total: int) -> bool:
         """Return True if a batch with this stamp may be handled now."""
@@ -105,13 +120,15 @@ class Fence:
         """Note a total that a message by way of the node tells of."""
         if total > self.known:
             self.known = total
-            self.behind = True
+            self.returning[BEHIND] = 1
             self.wait(self.own, 0, total, self._catch_up)
 
     def reached(self, process_number: int, passed: int, total: int) -> None:
         """Note what a report of the socket service carries: `passed` writes of a worker, and the total."""
         if passed > self._passed.get(process_number, 0):
             self._passed[process_number] = passed
+            if process_number == self.own:
+                self.own_passed = passed
         if total > self.total:
             self.total = total
             if total > self.known:
@@ -126,38 +143,34 @@ class Fence:
 
     def _catch_up(self) -> None:
         if self.behind and self.total >= self.known:
-            self.behind = False
+            del self.returning[BEHIND]
             self.caught_up()
 
 
 class Gate:
     """The batches of one other worker, as far as they have to wait."""
 
-    __slots__ = ("_fence", "_held", "_number", "_open")
+    __slots__ = ("_fence", "_number", "_open", "held")
 
     def __init__(self, fence: Fence, process_number: int, release: Callable[[Any], None]) -> None:
         """`release(batch)` is given each batch that had to wait, in the order in which they came."""
         self._fence = fence
         self._number = process_number
         self._open = release
-        self._held: deque[tuple[int, int, Any]] = deque()
+        self.held: deque[tuple[int, int, Any]] = deque()
+        """The batches that wait, each with its stamp."""
 
     def admit(self, made: int, total: int, batch: Any) -> bool:
         """Return True if a batch with this stamp (zeros: none) may be handled now; else it waits here."""
-        if not self._held:
+        if not self.held:
             if not (made or total) or self._fence.is_met(self._number, made, total):
                 return True
             self._fence.wait(self._number, made, total, self._release)
-        self._held.append((made, total, batch))
+        self.held.append((made, total, batch))
         return False
 
-    @property
-    def is_closed(self) -> bool:
-        """True if a batch waits."""
-        return bool(self._held)
-
     def _release(self) -> None:
-        held, fence = self._held, self._fence
+        held, fence = self.held, self._fence
         while held:
             made, total, batch = held[0]
             if not fence.is_met(self._number, made, total):

@@ -48,7 +48,7 @@ class ForeignSockets(Generic[W]):
         """The messages of this turn."""
         self.flush = self.output.flush
         """Send the messages of this turn."""
-        self.returning: dict[int, int] = {}
+        self.returning = fence.returning
         """The writes and ENDs of this worker that come back to it, by the socket that it has or takes over."""
         self._take_overs: dict[int, TakeOver[W]] = {}
         self._gone: dict[int, bool] = {}  # in the order in which they went; True: nothing is left to be ended

@@ -123,7 +123,7 @@ class Leases(Generic[S, W]):
             socket = self.own.get(id_)
             if socket is None:
                 return self.foreign.write(id_, data, priority)
-            if (self._returning or self._fence.behind) and self._is_indirect(socket):
+            if self._returning and self._is_indirect(socket):
                 return id_ not in self._ending and (not data or self.foreign.write_to_own(id_, data, priority))
         half = socket.write_half
         if not half.writable:
@@ -190,7 +190,7 @@ class Leases(Generic[S, W]):
 
     def _is_indirect(self, socket: S) -> bool:
         """Return True if messages are on their way here that come first: this worker's, or others that it knows of."""
-        if not (self._returning or self._fence.behind):
+        if not self._returning:
             return False
         return socket.write_half.writable and (self._fence.behind or socket.id in self._returning)
 
