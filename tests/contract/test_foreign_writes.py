@@ -83,6 +83,34 @@ async def test_a_kill_of_the_owner_delivers_what_was_written_before(place: Place
     assert await one.client.receive_all() == b"bye"
 
 
+@pytest.mark.parametrize("end", ["close", "finish"])
+async def test_an_end_by_another_worker_delivers_what_happened_before(place: Place, end: str) -> None:
+    one = await cast(place)
+    await one.play(one.second, ["write", b"1"], ["call", one.third, [["write", b"2"], [end]]])
+    assert await one.client.receive_all() == b"12"
+
+
+@pytest.mark.parametrize("end", ["close", "finish"])
+async def test_the_owner_writes_nothing_behind_an_end_by_another_worker_of_which_it_has_heard(
+    place: Place, end: str
+) -> None:
+    one = await cast(place)
+    for_owner = ["call", one.owner, [["write", b"late"]]]
+    assert await one.play(one.second, ["write", b"bye"], [end], ["call", one.third, [for_owner]]) == [
+        True,
+        None,
+        [[False]],
+    ]
+    assert await one.client.receive_all() == b"bye"
+
+
+async def test_an_end_comes_behind_the_writes_that_happened_before_while_the_socket_changes_hands(place: Place) -> None:
+    one = await cast(place)
+    place.send(one.third, "play", one.fd, [["take"]])
+    await one.play(one.second, ["write", b"1"], ["call", one.owner, [["write", b"2"], ["close"]]])
+    assert await one.client.receive_all() == b"12"
+
+
 @pytest.mark.parametrize("worker", [None, 1, 3])
 async def test_a_new_service_that_is_given_the_socket_behind_a_write_may_close_it(
     place: Place, worker: int | None
