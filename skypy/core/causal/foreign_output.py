@@ -101,6 +101,7 @@ class ForeignOutput:
     def flush(self) -> None:
         """Send the writes of this turn."""
         if not self._outgoing:
+            self._fence.left = self._fence.made  # an END may have been sent
             return
         self._join_the_last_two()
         for one in self._outgoing:
@@ -116,8 +117,7 @@ class ForeignOutput:
         """Send an END behind the writes of this turn; it counts as a write."""
         self.flush()
         self._send((END, id_, how))
-        self._fence.made += 1
-        self._fence.left = self._fence.made
+        self._fence.made += 1  # and it leaves with the next flush of the lane
 
     def _noted(self, size: int) -> None:
         self._ahead -= size

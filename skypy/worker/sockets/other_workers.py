@@ -64,6 +64,7 @@ class OtherWorkers:
         """SOCKET_LISTENER_HANDED_OVER: give the listener to an actor that waits for it, and starts it then."""
         descriptor = self._ownership.adopt()
         waiting, actor = self._wanted_by(id_)
+        self._leases.foreign.returning.pop(id_, None)  # nothing has to wait for an END of a listener
         listener = self._ownership.add_listener(id_, descriptor, actor, local)
         listener.take_over(accepted)
         self._welcome(listener, actor, waiting)
