@@ -638,9 +638,10 @@ class World:
 
     def ended_by(self, end: bytes, how: str, socket: HeldSocket) -> None:
         """Note that an END is carried out now."""
-        if how in ("close", "w") and socket.write_half.writable:
-            self.must_arrive |= self.before_end[end]
         worker = next(worker for worker in self.living() if worker.socket is socket)
+        finishing = not worker.leases.settled  # another end has come first, and waits
+        if how in ("close", "w") and socket.write_half.writable and not finishing:
+            self.must_arrive |= self.before_end[end]
         if how != "r" and not worker.fence.behind and not worker.leases.foreign.returning:
             self.ends.add(end)
 
