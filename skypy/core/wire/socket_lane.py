@@ -67,8 +67,7 @@ SOCKET_DRAIN_DONE: Final = 82  # id, ticket
 SOCKET_GONE: Final = 83  # id[, True: to be logged]: the socket is closed, and output sent to it is lost
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
 SOCKET_FENCED: Final = 85  # process number, count, total: as in SOCKET_SENT_BY; the answer to FENCE
-SOCKET_FULL: Final = 86  # [id, ...]: too much is under way to the owner's worker, nothing more is to be sent
-SOCKET_ROOM: Final = 87  # [id, ...]: the owner's worker has handled enough
+SOCKET_FILLED: Final = 86  # [id, ...], bytes: so many are under way to the worker that owns these sockets; 0: few
 
 
 # -- priorities of the messages in a socket's output; order is kept within each --
