@@ -13,9 +13,8 @@ from skypy.core.wire.socket_lane import (
     LOW,
     SEND,
     SOCKET_FENCED,
-    SOCKET_FULL,
+    SOCKET_FILLED,
     SOCKET_GONE,
-    SOCKET_ROOM,
     SOCKET_SENT_BY,
     Message,
 )
@@ -102,9 +101,10 @@ def test_a_line_to_many_sockets_counts_once_for_the_budget() -> None:
 
 def test_nothing_is_taken_for_a_socket_whose_workers_budget_is_used_up() -> None:
     one = Output()
-    one.output.full([7])
-    assert (one.output.write(7, b"x", HIGH), one.output.write(8, b"x", HIGH)) == (-1, 1)
-    one.output.room([7])
+    one.output.filled([7], BUDGET_BYTES - 1)
+    written = [one.output.write(id_, data, HIGH) >= 0 for id_, data in ((7, b"x"), (7, b"y"), (8, b"z"))]
+    assert written == [True, False, True]
+    one.output.filled([7], 0)
     assert one.output.write(7, b"x", HIGH) >= 0
 
 
@@ -150,13 +150,22 @@ def test_a_fence_for_a_worker_that_has_died_is_answered() -> None:
     assert service.told[1] == [(SOCKET_FENCED, 3, 2, 0)]
 
 
-def test_a_writer_is_told_when_a_worker_has_too_much_and_when_it_has_handled_half() -> None:
+def test_a_writer_is_told_how_much_is_under_way_to_a_worker_and_when_it_is_little_again() -> None:
     service, size = Service(), BUDGET_BYTES // 2
     for _ in range(2):
         service.passages.send(service.workers[3], [7], [(HIGH, bytes(size))])
-    assert service.told[3] == [(SOCKET_FULL, [7])]
+    assert service.told[3] == [(SOCKET_FILLED, [7], size), (SOCKET_FILLED, [7], 2 * size)]
+    service.passages.receipt(service.workers[1], 1, 1000, 0, 0)
     service.passages.receipt(service.workers[1], 1, size, 0, 0)
-    assert service.told[3] == [(SOCKET_FULL, [7]), (SOCKET_ROOM, [7])]
+    service.passages.receipt(service.workers[1], 1, size - 1000, 0, 0)
+    assert service.told[3][2:] == [(SOCKET_FILLED, [7], size - 1000), (SOCKET_FILLED, [7], 0)]
+
+
+def test_the_writers_to_a_worker_that_has_died_may_write_to_others() -> None:
+    service = Service()
+    service.passages.send(service.workers[3], [7], [(HIGH, bytes(BUDGET_BYTES))])
+    service.passages.worker_ended(service.workers[1])
+    assert service.told[3][-1] == (SOCKET_FILLED, [7], 0)
 
 
 def test_the_first_message_behind_an_end_is_said_and_all_are_counted() -> None:

@@ -42,14 +42,14 @@ class ForeignOutput:
     Each id in the list counts as one write for the fence.
     """
 
-    __slots__ = ("_ahead", "_fence", "_full", "_outgoing", "_send", "_unasked", "_wants_flush", "refused")
+    __slots__ = ("_ahead", "_fence", "_filled", "_outgoing", "_send", "_unasked", "_wants_flush", "refused")
 
     def __init__(self, send: Callable[[Message], None], wants_flush: Callable[[], None], fence: Fence) -> None:
         self._send = send
         self._wants_flush = wants_flush
         self._fence = fence
         self._outgoing: deque[_Outgoing] = deque()
-        self._full: set[int] = set()  # sockets whose owner's worker has too much under way
+        self._filled: dict[int, int] = {}  # the bytes under way to the owner's worker, by socket, where they are many
         self._ahead = 0  # bytes that may not have come to the socket service yet
         self._unasked = 0  # of these, those for which it was not asked
         self.refused = 0
@@ -63,16 +63,19 @@ class ForeignOutput:
         size = len(data)
         outgoing = self._outgoing
         last = outgoing[-1] if outgoing else None
-        if id_ in self._full:
-            self.refused += 1
-            return -1
+        under_way = self._ahead
+        if self._filled:
+            under_way += self._filled.get(id_, 0)
+            if under_way >= BUDGET_BYTES:
+                self.refused += 1
+                return -1
         if last is not None and len(last.messages) == 1 and last.ids[-1] != id_:
             first = last.messages[0]
             if first[1] is data and first[0] == priority:
                 last.ids.append(id_)
                 self._fence.made += 1
                 return 1
-        if self._ahead + size > BUDGET_BYTES and self._ahead > NOTE_BYTES:
+        if under_way + size > BUDGET_BYTES and under_way > NOTE_BYTES:
             self.refused += 1
             return -1
         self._ahead += size
@@ -122,14 +125,14 @@ class ForeignOutput:
     def _noted(self, size: int) -> None:
         self._ahead -= size
 
-    def full(self, ids: list[int]) -> None:
-        """SOCKET_FULL: the worker of these sockets has too much under way, so nothing more is taken for them."""
-        self._full.update(ids)
-
-    def room(self, ids: list[int]) -> None:
-        """SOCKET_ROOM: the worker of these sockets has handled enough."""
-        self._full.difference_update(ids)
+    def filled(self, ids: list[int], size: int) -> None:
+        """SOCKET_FILLED: so many bytes are under way from the socket service to the worker of these sockets."""
+        for id_ in ids:
+            if size:
+                self._filled[id_] = size
+            else:
+                self._filled.pop(id_, None)
 
     def gone(self, id_: int) -> None:
         """Note that a socket is gone, or that this worker has it now."""
-        self._full.discard(id_)
+        self._filled.pop(id_, None)

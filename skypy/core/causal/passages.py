@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from skypy.core.causal.foreign_output import BUDGET_BYTES
+from skypy.core.causal.foreign_output import NOTE_BYTES
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import End, HandOver
 from skypy.core.tcp.state import ACCEPTING
 from skypy.core.tcp.worker_port import WorkerPort
 from skypy.core.wire.socket_lane import (
     SOCKET_FENCED,
-    SOCKET_FULL,
+    SOCKET_FILLED,
     SOCKET_GONE,
-    SOCKET_ROOM,
     SOCKET_SENT_BY,
 )
+
+_STEP_BYTES: Final = 16777216
+"""A writer that was told how much is under way is told again when so much of it was handled."""
 
 
 class _Fence(NamedTuple):
@@ -29,13 +31,24 @@ class _Fence(NamedTuple):
 class _UnderWay:
     """The writes that were passed on to one worker and have not been handled there."""
 
-    __slots__ = ("full", "size", "writes")
+    __slots__ = ("size", "told", "writers", "writes")
 
     def __init__(self) -> None:
         self.writes = 0
         self.size = 0  # bytes
-        self.full: dict[WorkerPort, list[int]] = {}
-        """The sockets for which a writer was told to wait, by the writer."""
+        self.told = 0  # the size that writers were told last
+        self.writers: dict[WorkerPort, dict[int, None]] = {}
+        """The sockets of which a writer was told that much is under way, by the writer."""
+
+    def tell(self) -> None:
+        """Tell the writers how much is under way now, if it has become much less."""
+        if self.size > NOTE_BYTES and self.size > self.told - _STEP_BYTES:
+            return
+        self.told = self.size if self.size > NOTE_BYTES else 0
+        for writer, ids in self.writers.items():
+            writer.send((SOCKET_FILLED, list(ids), self.told))
+        if not self.told:
+            self.writers = {}
 
 
 class Endable(Protocol):
@@ -119,8 +132,8 @@ class Passages:
         under_way.size -= size
         if late:
             self._met_an_end(worker, id_, late)
-        if under_way.full and under_way.size <= BUDGET_BYTES // 2:
-            self._make_room(under_way)
+        if under_way.writers:
+            under_way.tell()
 
     # -- ends --
 
@@ -146,9 +159,10 @@ class Passages:
         under_way = self._under_way.pop(worker, None)
         if under_way is not None:
             self.lost += under_way.writes
-            self._make_room(under_way)
+            under_way.size = 0
+            under_way.tell()
         for other in self._under_way.values():
-            other.full.pop(worker, None)
+            other.writers.pop(worker, None)
         self._answer_fences()
 
     # --
@@ -178,16 +192,10 @@ class Passages:
             under_way = self._under_way[owner] = _UnderWay()
         under_way.writes += len(ids) * len(messages)
         under_way.size += sum([len(data) for _, data in messages])
-        if under_way.size >= BUDGET_BYTES:
-            known = under_way.full.setdefault(source, [])
-            known += ids
-            source.send((SOCKET_FULL, ids))
-
-    @staticmethod
-    def _make_room(under_way: _UnderWay) -> None:
-        for writer, ids in under_way.full.items():
-            writer.send((SOCKET_ROOM, ids))
-        under_way.full = {}
+        if under_way.size > NOTE_BYTES:
+            under_way.writers.setdefault(source, {}).update(dict.fromkeys(ids))
+            under_way.told = under_way.size
+            source.send((SOCKET_FILLED, ids, under_way.size))
 
 
 def accepts_foreign(connection: Connection) -> bool:

@@ -76,17 +76,16 @@ SOCKET_DRAIN_DONE: Final = 82  # id, ticket
 SOCKET_GONE: Final = 83  # id[, True: to be logged]: the socket is closed, and output sent to it is lost
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
 SOCKET_FENCED: Final = 85  # process number, count, total: as in SOCKET_SENT_BY; the answer to FENCE
-SOCKET_FULL: Final = 86  # [id, ...]: too much is under way to the owner's worker, nothing more is to be sent
-SOCKET_ROOM: Final = 87  # [id, ...]: the owner's worker has handled enough
+SOCKET_FILLED: Final = 86  # [id, ...], bytes: so many are under way to the worker that owns these sockets; 0: few
 # id, unread, received, out, sent, reading, errno, reason, peer address, local address or None: the answer to TAKE_OVER
 # of a connection that has ended
-SOCKET_REMAINS: Final = 88
+SOCKET_REMAINS: Final = 87
 # id, clients accepted, local address +fd: the answer to TAKE_OVER of a listener
-SOCKET_LISTENER_HANDED_OVER: Final = 89
+SOCKET_LISTENER_HANDED_OVER: Final = 88
 # id, "close", "abort", "rw", "w" or "r", process number, count, total: an END of a worker, with the counts of
 # SOCKET_SENT_BY
-SOCKET_END_BY: Final = 90
-SOCKET_OWNER: Final = 91  # ticket, address of the owner; 0 if the socket is closed or no actor has started it
+SOCKET_END_BY: Final = 89
+SOCKET_OWNER: Final = 90  # ticket, address of the owner; 0 if the socket is closed or no actor has started it
 
 
 # -- priorities of the messages in a socket's output; order is kept within each --

@@ -78,8 +78,7 @@ class SocketReports:
             socket_lane.SOCKET_DRAIN_DONE: lambda report: foreign.end_drain(report[2]),
             socket_lane.SOCKET_GONE: self._gone,
             socket_lane.SOCKET_FENCED: lambda report: fence.reached(*report[1:]),
-            socket_lane.SOCKET_FULL: lambda report: foreign.output.full(report[1]),
-            socket_lane.SOCKET_ROOM: lambda report: foreign.output.room(report[1]),
+            socket_lane.SOCKET_FILLED: lambda report: foreign.output.filled(*report[1:]),
         }
 
     # -- new clients --
