@@ -40,6 +40,7 @@ class LeaseState(Enum):
     """The reason why a worker holds the descriptor of a connection."""
 
     OWNED = "owned"  # an actor of this worker owns the connection, or is about to start it
+    LEAVING = "leaving"  # closed by its actor; CLOSE follows messages of this worker that come back first
     CLOSING = "closing"  # CLOSE or ABORT sent: every report but FORGET is ignored
     BREAKING = "breaking"  # BREAK sent: an actor still owns the connection, and hears of the reset as of any other
     YIELDED = "yielded"  # YIELD sent: another worker has the connection next
@@ -297,7 +298,7 @@ class Lease:
         self.read_half.buffer.clear()
         self.read_half.state = ENDED
         self.write_half.stop()
-        if self.state in _HELD:
+        if self.state in _HELD or self.state is LeaseState.LEAVING:
             self.send((kind, self.id, *fields))
             if self.state is not LeaseState.DEAD:
                 self.state = LeaseState.CLOSING

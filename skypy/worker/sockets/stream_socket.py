@@ -35,6 +35,7 @@ class StreamSocket:
 
     __slots__ = (
         "close_reason",
+        "has_connected",
         "id",
         "kernel",
         "lease",
@@ -88,6 +89,8 @@ class StreamSocket:
         self.on_warning: Callable[[int, int], Any] | None = None
         self.unread_limit = NO_LIMIT
         """The number of bytes that may lie unread."""
+        self.has_connected = False
+        """True if this worker has made the connection: TCP counts its SYN as a byte that the peer has acknowledged."""
 
     @property
     def descriptor(self) -> int | None:

@@ -206,9 +206,9 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
 def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high", "low"] = "high") -> bool:
     """Queue a message and return at once; mutable data is copied.
 
-    Return True when the message is accepted, not yet delivered; False when this side is closed or known to be broken.
-    Any actor may write to any socket; whole messages never interleave, and those of high priority go before those of
-    low.
+    Return True when the message is accepted, not yet delivered; False when this side is closed or known to be broken,
+    and when too much is under way to the worker that has the socket. Any actor may write to any socket: a message that
+    was written before another goes before it. Whole messages never interleave; high priority goes before low.
     """
     level = HIGH if priority == "high" else _level(priority)
     if type(data) is not bytes:
@@ -236,7 +236,7 @@ async def drain(fd: int) -> None:
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """
     sockets = current_actor().worker.sockets
-    if sockets.get(fd) is None:
+    if sockets.get(fd) is None or fd in sockets.returning:
         await sockets.wait_until_drained_elsewhere(fd)
         return
     socket = connection(fd)
