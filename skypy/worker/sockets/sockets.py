@@ -76,9 +76,7 @@ class Sockets:
             self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, alone=alone
         )
         self._leases = self.ownership.leases
-        fence.begin(
-            lambda *fields: self._send((FENCE, *fields)), self._flush_foreign, self._pass_now, self._leases.caught_up
-        )
+        fence.begin(self._ask_fence, self._flush_foreign, self._pass_now, self._leases.caught_up)
         self.other_workers = OtherWorkers(self.ownership, scheduler.loop)
         reports = SocketReports(
             self.ownership,
@@ -105,6 +103,10 @@ class Sockets:
         self.get = self.ownership.get
         self.write = self._leases.write
         self.returning = self._leases.foreign.returning
+
+    def _ask_fence(self, process_number: int, count: int) -> None:
+        """Ask the socket service to say when so many writes of a worker have passed."""
+        self._send((FENCE, process_number, count))
 
     def _flush_foreign(self) -> None:
         """Send the foreign writes of this turn before its end."""
