@@ -1,6 +1,7 @@
 """An actor that does with a socket what it is told: it writes, talks to others, takes the socket over, ends it."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import skypy
@@ -71,6 +72,11 @@ async def do_many(fd: int, address: int, count: int) -> None:
 
 async def do_take(fd: int) -> None:
     await socket.start(fd)
+
+
+async def do_take_if_open(fd: int) -> None:
+    with contextlib.suppress(skypy.SocketClosed):
+        await socket.start(fd)
 
 
 async def do_drain(fd: int) -> None:
