@@ -11,7 +11,7 @@ hub = 0
 async def main(address: int = 0) -> None:
     global hub
     if not address:
-        await skypy.newservice("broadcast_foreign", skypy.self(), worker=int(skypy.getenv("owners") or 2))
+        await skypy.newservice("broadcast_foreign", skypy.self(), worker=int(skypy.getenv("owners", 2)))
         return
     hub = address
     listener = await socket.listen(skypy.getenv("host"), int(skypy.getenv("port")))
