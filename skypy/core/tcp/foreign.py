@@ -136,7 +136,7 @@ class ForeignSockets(Generic[W]):
 
         It is in causal order with foreign writes, as one of them.
         """
-        if self._alone or self._gone.get(id_):
+        if self._alone or self.has_ended(id_):
             return
         self.output.end(id_, how)
         self._count_return(id_)
@@ -144,6 +144,10 @@ class ForeignSockets(Generic[W]):
             self.gone(id_)
         if how not in ("r", "w"):
             self.ended(id_)
+
+    def has_ended(self, id_: int) -> bool:
+        """Return True if it is known that no actor has the socket any more."""
+        return self._gone.get(id_, False)
 
     def ended(self, id_: int) -> None:
         """Note that no actor has the socket any more: END would mean nothing."""

@@ -125,6 +125,17 @@ class SocketLane:
                     unwanted(*waiter.result())
             raise
 
+    def ask_now(self, kind: int, answer: int, *fields: Any) -> Sequence[Any] | None:
+        """Ask the socket service, and let nothing else run until the `answer` has come.
+
+        Return its fields behind the ticket; None if the lane ends.
+        """
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        self.send((kind, ticket, *fields))
+        report = self.wait_for(lambda report: report[0] == answer and report[1] == ticket)
+        return None if report is None else report[2:]
+
     def answered(self, ticket: int, answer: Any) -> bool:
         """Give an answer to the task that waits for it. Return False if the task waits no longer."""
         waiter = self._questions.pop(ticket, None)

@@ -218,13 +218,15 @@ class Sockets:
 
     # -- seeing --
 
-    async def owner_elsewhere(self, id_: int) -> int:
-        """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it."""
-        if self._alone:
+    def owner_elsewhere(self, id_: int) -> int:
+        """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it.
+
+        Nothing else runs in this worker meanwhile: this is for errors of verbs that cannot wait.
+        """
+        if self._alone or id_ <= 0 or self._leases.foreign.has_ended(id_):
             return 0
-        address: int
-        (address,) = await self.lane.ask(OWNER, id_, cancelled=lambda _: None, unwanted=lambda *_: None)
-        return address
+        answer = self.lane.ask_now(OWNER, SOCKET_OWNER, id_)
+        return int(answer[0]) if answer is not None else 0
 
     async def netstat(self) -> tuple[list[SocketInfo], dict[str, int]]:
         """Return every socket of the node, and how often rare events have happened in the socket service and here."""

@@ -63,18 +63,22 @@ def connection(fd: int) -> StreamSocket:
 def owned(fd: int) -> StreamSocket:
     """Return a connection of the current actor.
 
-    Raises SocketClosed, which names the owner where this worker knows it; TypeError for a listening socket.
+    Raises SocketClosed, which names the owner; TypeError for a listening socket.
     """
     socket = current_actor().worker.sockets.get(fd)
     if socket is None:
-        raise SocketClosed(
-            f"socket {fd} is closed, was never open, or belongs to an actor of another worker (netstat() says to which)"
-        )
+        raise not_here(fd)
     if isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it carries no bytes")
     if not current_actor().has_socket(fd):
         raise of_another_actor(fd, 0 if socket.owner is None else socket.owner.address)
     return socket
+
+
+def not_here(fd: int) -> SocketClosed:
+    """Return the error for a verb of the owner on a socket that this worker has not."""
+    owner = current_actor().worker.sockets.owner_elsewhere(fd)
+    return of_another_actor(fd, owner) if owner else SocketClosed(f"socket {fd} is closed or was never open")
 
 
 def of_another_actor(fd: int, owner: int) -> SocketClosed:
