@@ -188,6 +188,28 @@ async def test_what_was_written_and_not_acknowledged_is_queued(place: Place) -> 
     await one.play(one.owner, ["close"])
 
 
+async def test_a_connection_that_was_opened_here_and_changes_hands_has_as_much_queued_as_before(place: Place) -> None:
+    one = await cast(place)
+    await one.play(one.owner, ["close"])
+    one.fd = await place.call(one.owner, "connect", await place.call(one.third, "serve"))
+    await one.play(one.owner, ["fill", 4_000_000, 1])
+    before = await settled(one, one.owner)
+    await one.play(one.second, ["take"])
+    assert await settled(one, one.second) == before > 0
+    await one.play(one.second, ["close"])
+    one.fd = await place.call(one.third, "client")
+    assert await one.play(one.third, ["readall"], ["close"]) == [bytes(4_000_000), None]
+
+
+async def settled(one: Cast, actor: Address) -> int:
+    """Return the bytes that are queued once the kernels take no more."""
+    last, queued = -2, -1
+    while queued != last:
+        last = queued
+        (queued,) = await one.play(actor, ["info"])
+    return queued
+
+
 async def test_a_socket_that_never_was_takes_no_message(place: Place) -> None:
     one = await cast(place)
     never = Cast(place, [one.owner, one.second, one.third], one.client, 0)

@@ -77,8 +77,8 @@ class HeldSocket(StreamSocket):
         self.watched = False
 
     @property
-    def addresses(self) -> Any:
-        return ("peer", 1), None
+    def origin(self) -> Any:
+        return ("peer", 1), None, True
 
 
 class Worker:
@@ -226,8 +226,8 @@ class Worker:
 
     def _handed_over(self, *fields: Any) -> None:
         take_over = self._take_over_ended()
-        *fields_, peer, local = fields
-        assert (peer, local) == (["peer", 1], None)
+        *fields_, peer, local, has_connected = fields
+        assert (peer, local, has_connected) == (["peer", 1], None, True)
         self.leases.handed_over(self.world.make_socket(self), self.process_number, fields_)
         for end in fields_[-1]:
             self._end_own(*end)
@@ -236,8 +236,8 @@ class Worker:
 
     def _took_remains(self, *fields: Any) -> None:
         take_over = self._take_over_ended()
-        *fields_, reason, peer, local = fields
-        assert (peer, local) == (["peer", 1], None)
+        *fields_, reason, peer, local, has_connected = fields
+        assert (peer, local, has_connected) == (["peer", 1], None, True)
         socket = self.world.make_socket(self, descriptor=None)
         self.leases.took_remains(socket, self.process_number, fields_)
         socket.closes = 1

@@ -322,7 +322,7 @@ def test_an_end_by_another_worker_goes_to_the_owner_or_waits_for_the_next() -> N
 
 def test_an_end_that_waits_for_the_next_owner_stands_behind_the_output_that_waits_and_nothing_behind_it() -> None:
     made, _ = connection()
-    writer, _ = other_worker()
+    writer, told = other_worker()
     passages = Passages(lambda _: made)
     made.take_over(other_worker()[0])
     passages.send(writer, [ID], [(HIGH, b"before")])
@@ -334,6 +334,8 @@ def test_an_end_that_waits_for_the_next_owner_stands_behind_the_output_that_wait
     assert handed_over[11] == (("w", 1, 2, 2),)
     assert made.hand_over is not None
     assert made.hand_over.dropped == 1
+    passages.dropped(made, by_death=False)
+    assert (passages.late, told[-1]) == (1, (SOCKET_GONE, ID, True))
 
 
 def test_an_end_by_another_worker_that_crosses_the_owners_end_loses_nothing() -> None:

@@ -123,10 +123,10 @@ def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
 
 
 def yield_comes_without_what_was_read(patch: Patch) -> None:
-    def recalled(self: Lease, *addresses: Any) -> None:
+    def recalled(self: Lease, *origin: Any) -> None:
         if self.read_half.state is ReadState.LENT:
             self.read_half.state = ReadState.OPEN
-        true_recalled(self, *addresses)
+        true_recalled(self, *origin)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)
@@ -148,9 +148,9 @@ def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
-    def recalled(self: Lease, *addresses: Any) -> None:
+    def recalled(self: Lease, *origin: Any) -> None:
         self.write_half.corked.clear()
-        true_recalled(self, *addresses)
+        true_recalled(self, *origin)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)

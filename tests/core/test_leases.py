@@ -26,7 +26,7 @@ class Stuck:
         self.id = ID
         self.lease = Lease(ID, DESCRIPTOR, 100, send)
         self.write_half = self.lease.write_half
-        self.addresses = ("peer", 1), None
+        self.origin = ("peer", 1), None, False
 
     def flush(self) -> None:
         if self.write_half.corked.size:

@@ -149,8 +149,10 @@ class Passages:
         if hand_over is not None and hand_over.dropped:
             if by_death:
                 self.lost += hand_over.dropped
-            else:
+            elif hand_over.held_of is None:
                 self.late += hand_over.dropped
+            else:
+                self._met_an_end(hand_over.held_of, connection.id, hand_over.dropped)
 
     def worker_ended(self, worker: WorkerPort) -> None:
         """Note the end of a worker's lane, behind its last request. Its death says nothing: fences for it are met."""

@@ -312,7 +312,7 @@ class Connection:
         return True
 
     def yielded(
-        self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any
+        self, unread: bytes, out: int, reading: str, error: int, writable: bool, *origin: Any
     ) -> Message | None:
         """Let the owner's worker go; its output ends at `out`.
 
@@ -334,7 +334,7 @@ class Connection:
         condition = (reading, told, writable and hand_over.accepts(self.state))
         since = hand_over.sent_since(self.worker)
         waited = (hand_over.take_held(), since, hand_over.take_ends())
-        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, *waited, *addresses)
+        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, *waited, *origin)
 
     def resume(self) -> tuple[Effect, ...]:
         """Go on after SOCKET_HANDED_OVER was sent: with what the former owner left open, and with the next taker."""

@@ -58,6 +58,7 @@ class HandOver:
         "_takers",
         "_writers",
         "dropped",
+        "held_of",
         "recalled",
     )
 
@@ -70,6 +71,8 @@ class HandOver:
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
         self._held: list[tuple[int, bytes]] = []  # such output that came during the recall
+        self.held_of: WorkerPort | None = None
+        """The last worker of which such output came."""
         self._ends: tuple[End, ...] = ()  # ENDs of others that came during the recall
         self._finished_at: int | None = None  # how much of that output stands before an END that finishes it
         self._sent_since: dict[WorkerPort, int] = {}  # writes and ENDs of the takers since they have asked
@@ -156,6 +159,7 @@ class HandOver:
             self._sent_since[source] = self._sent_since.get(source, 0) + 1
         if self.recalled:
             self._held += messages
+            self.held_of = source
         return not self.recalled
 
     def drain(self, owner: WorkerPort, source: WorkerPort, ticket: int) -> None:
@@ -230,6 +234,8 @@ class HandOver:
         self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
+        if self.held_of is dead:
+            self.held_of = None
 
 
 class Remains:
@@ -290,7 +296,7 @@ class Remains:
         self._hand_over.settle()
         self._go_on()
 
-    def _yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any) -> None:
+    def _yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool, *origin: Any) -> None:
         """Give the remains to the next worker, if it has not died."""
         del error, writable  # older than the end, if the worker has yielded before it heard of the end
         if reading in ("open", "lent"):
@@ -301,7 +307,7 @@ class Remains:
             return
         read, sent = self._position
         end = (reading, self._error, self._reason)
-        self.worker.send((SOCKET_REMAINS, self._id, unread, read, out, sent, *end, *addresses))
+        self.worker.send((SOCKET_REMAINS, self._id, unread, read, out, sent, *end, *origin))
         self._hand_over.settle()
         self._go_on()
 

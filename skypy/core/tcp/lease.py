@@ -236,8 +236,8 @@ class Lease:
         self.error = self.error or error
         self.write_half.stop()
 
-    def recalled(self, *addresses: Any) -> None:
-        """SOCKET_RECALL: yield to another worker; `addresses` of both sides go along.
+    def recalled(self, *origin: Any) -> None:
+        """SOCKET_RECALL: yield to another worker; `origin` of the connection goes along.
 
         The order on the lane is the order of the hand-over: the corked bytes first, as they were promised to be
         written, then RETURN, which tells how far this side has read, then YIELD with the unread part of that.
@@ -248,7 +248,7 @@ class Lease:
         self.give_back()
         unread = read_half.buffer.read_all()
         state = read_half.state.value
-        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable, *addresses))
+        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable, *origin))
         if self.state is OWNED:  # else it has ended: SOCKET_FORGET has come, and there is nothing to wait for
             self.state = LeaseState.YIELDED
         read_half.stop()

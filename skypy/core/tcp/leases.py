@@ -36,8 +36,8 @@ class LeasedSocket(Protocol):
         """The write half of the lease."""
 
     @property
-    def addresses(self) -> tuple[tuple[str, int], tuple[str, int] | None]:
-        """The (host, port) of the peer and of this side, None if the latter is not known."""
+    def origin(self) -> tuple[tuple[str, int], tuple[str, int] | None, bool]:
+        """The (host, port) of the peer and of this side, None if unknown, and True if this side has connected."""
 
     def flush(self) -> None:
         """Give the corked bytes to the kernel, and to the socket service as far as the kernel does not take them."""
@@ -236,7 +236,7 @@ class Leases(Generic[S, W]):
             return None
         if not socket.write_half.writable:
             self.foreign.gone(id_)  # it takes no output from any other owner either
-        socket.lease.recalled(*socket.addresses)
+        socket.lease.recalled(*socket.origin)
         if socket.lease.state is LeaseState.YIELDED:
             self._part_with(socket)
         else:  # nothing of it is left here

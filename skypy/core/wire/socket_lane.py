@@ -30,8 +30,8 @@ BREAK: Final = 9  # id, errno, reason: reset the connection, and report that as 
 RETURN: Final = 10  # id, position, limit, errno: the reading that LEND gave goes back; input is read up to position
 # id: an actor here wants to own the socket; sent once until HANDED_OVER, REMAINS or REFUSED comes
 TAKE_OVER: Final = 11
-# id, unread bytes, out, reading, errno, writable, peer address, local address or None: the owner's last word, in answer
-# to RECALL; of a listener the id alone
+# id, unread bytes, out, reading, errno, writable, origin: the owner's last word, in answer to RECALL; of a listener the
+# id alone. The origin: peer address, local address or None, True if an actor has opened the connection
 YIELD: Final = 12
 SEND: Final = 13  # [id, ...], [(priority, bytes), ...]: the messages for each of these sockets of other workers
 DRAIN: Final = 14  # id, ticket: like SEND, to learn when everything before it has gone out
@@ -65,7 +65,7 @@ SOCKET_FORGET: Final = 76  # id[, reason]: the worker may close its duplicate
 SOCKET_RECALL: Final = 77  # id: another worker takes the socket over
 # id, unread, received, out, sent, reading, errno, writable, [(priority, bytes), ...] that other workers sent meanwhile,
 # how many writes and ENDs of this worker have come since TAKE_OVER, [fields of END_BY behind the id, ...] that came
-# behind those messages, peer address, local address or None +fd: the answer to TAKE_OVER
+# behind those messages, origin +fd: the answer to TAKE_OVER
 SOCKET_HANDED_OVER: Final = 78
 SOCKET_REFUSED: Final = 79  # id: the socket cannot be taken over, because it is closed or unknown
 # [id, ...], process number, count, total, [(priority, bytes), ...]: a SEND of a worker; how many writes of that worker,
@@ -77,8 +77,8 @@ SOCKET_GONE: Final = 83  # id[, True: to be logged]: the socket is closed, and o
 SOCKET_NETSTAT: Final = 84  # ticket, [fields of a SocketInfo, ...], {name of a counter: count}
 SOCKET_FENCED: Final = 85  # process number, count, total: as in SOCKET_SENT_BY; the answer to FENCE
 SOCKET_FILLED: Final = 86  # [id, ...], bytes: so many are under way to the worker that owns these sockets; 0: few
-# id, unread, received, out, sent, reading, errno, reason, peer address, local address or None: the answer to TAKE_OVER
-# of a connection that has ended
+# id, unread, received, out, sent, reading, errno, reason, origin: the answer to TAKE_OVER of a connection that has
+# ended
 SOCKET_REMAINS: Final = 87
 # id, clients accepted, local address +fd: the answer to TAKE_OVER of a listener
 SOCKET_LISTENER_HANDED_OVER: Final = 88

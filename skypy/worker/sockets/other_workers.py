@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
@@ -14,6 +14,10 @@ from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.notices import log_error
 from skypy.worker.sockets.ownership import AnySocket, Ownership, Taker
+from skypy.worker.sockets.stream_socket import StreamSocket
+
+Origin: TypeAlias = tuple[Sequence[Any], Sequence[Any] | None, bool]
+"""The address of the peer, that of this side if it is known, and True if an actor has opened the connection."""
 
 
 class OtherWorkers:
@@ -32,12 +36,11 @@ class OtherWorkers:
         self._leases.take_over(id_, taker)
         await taker
 
-    def handed_over(self, id_: int, fields: Sequence[Any], peer: SocketAddress, local: SocketAddress | None) -> None:
+    def handed_over(self, id_: int, fields: Sequence[Any], origin: Origin) -> None:
         """SOCKET_HANDED_OVER: give the connection to an actor that waits for it."""
         descriptor = self._ownership.adopt()
         waiting, actor = self._wanted_by(id_)
-        socket = self._ownership.make(id_, descriptor, actor, peer)
-        socket.local = local
+        socket = self._make(id_, descriptor, actor, origin)
         self._leases.handed_over(socket, actor.address, fields)
         if socket.lease.error:
             socket.close_reason = CloseReason.RESET
@@ -48,17 +51,21 @@ class OtherWorkers:
             self._end_own(id_, how)
         self._welcome(socket, actor, waiting)
 
-    def took_remains(
-        self, id_: int, fields: Sequence[Any], reason: CloseReason, peer: SocketAddress, local: SocketAddress | None
-    ) -> None:
+    def took_remains(self, id_: int, fields: Sequence[Any], reason: CloseReason, origin: Origin) -> None:
         """SOCKET_REMAINS: give a connection that has ended already to an actor that waits for it."""
         waiting, actor = self._wanted_by(id_)
-        socket = self._ownership.make(id_, None, actor, peer)
-        socket.local = local
+        socket = self._make(id_, None, actor, origin)
         socket.close_reason = reason
         self._leases.took_remains(socket, actor.address, fields)
         self._ownership.set_owner(socket, actor)
         self._welcome(socket, actor, waiting)
+
+    def _make(self, id_: int, descriptor: int | None, actor: Actor, origin: Origin) -> StreamSocket:
+        peer, local, has_connected = origin
+        socket = self._ownership.make(id_, descriptor, actor, SocketAddress(*peer))
+        socket.local = None if local is None else SocketAddress(*local)
+        socket.has_connected = has_connected
+        return socket
 
     def listener_handed_over(self, id_: int, accepted: int, local: SocketAddress) -> None:
         """SOCKET_LISTENER_HANDED_OVER: give the listener to an actor that waits for it, and starts it then."""

@@ -236,17 +236,13 @@ class SocketReports:
             self._dropped["SOCKET_RECALL"] += 1
 
     def _handed_over(self, report: Report) -> None:
-        _, id_, *fields, peer, local = report
-        self._other_workers.handed_over(id_, fields, SocketAddress(*peer), _address(local))
+        _, id_, *fields, peer, local, has_connected = report
+        self._other_workers.handed_over(id_, fields, (peer, local, has_connected))
 
     def _took_remains(self, report: Report) -> None:
-        _, id_, *fields, reason, peer, local = report
-        self._other_workers.took_remains(id_, fields, CloseReason(reason), SocketAddress(*peer), _address(local))
+        _, id_, *fields, reason, peer, local, has_connected = report
+        self._other_workers.took_remains(id_, fields, CloseReason(reason), (peer, local, has_connected))
 
     def _listener_handed_over(self, report: Report) -> None:
         _, id_, accepted, local = report
         self._other_workers.listener_handed_over(id_, accepted, SocketAddress(*local))
-
-
-def _address(parts: Sequence[Any] | None) -> SocketAddress | None:
-    return None if parts is None else SocketAddress(*parts)

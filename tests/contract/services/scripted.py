@@ -42,6 +42,12 @@ async def client() -> int:
 
 
 @skypy.command
+async def connect(port: int) -> int:
+    """Open a connection, and return it."""
+    return await socket.open("127.0.0.1", port)
+
+
+@skypy.command
 async def counters() -> dict[str, int]:
     return await socket.counters()
 
@@ -77,6 +83,10 @@ async def do_take(fd: int) -> None:
 async def do_take_if_open(fd: int) -> None:
     with contextlib.suppress(skypy.SocketClosed):
         await socket.start(fd)
+
+
+async def do_readall(fd: int) -> bytes:
+    return await socket.readall(fd)
 
 
 async def do_drain(fd: int) -> None:
