@@ -20,8 +20,9 @@ from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import HandOver
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.worker_port import WorkerPort
+from skypy.core.wire.socket_lane import HIGH
 from tests.core.causal_world import CausalWorld, Talker
-from tests.core.hand_over_world import Worker, play_in
+from tests.core.hand_over_world import ID, Worker, play_in
 
 pytestmark = pytest.mark.interpreted
 
@@ -190,7 +191,38 @@ def an_end_that_waited_goes_behind_the_connection(patch: Patch) -> None:
     patch.setattr(Connection, "resume", resume)
 
 
+class Output(frozenset[bytes]):
+    """Knowledge that comes with a message to be written."""
+
+    message: bytes
+
+
+def output_goes_over_the_bus(patch: Patch) -> None:
+    def write(self: Talker, n: int) -> None:
+        owner = next((worker for worker in self.world.workers if worker.socket is not None), self)
+        if owner is self:
+            true_write(self, n)
+            return
+        message = self.world.peer.message(self.number, "H", 7)
+        self.world.peer.happened_before(message, self.known)
+        self.world.after[message] = frozenset(self.known)
+        self.known.add(message)
+        output = Output(self.known)
+        output.message = message
+        self.bus[owner.number].append((self.fence.made, self.fence.known, output))
+
+    def learn(self: Talker, known: frozenset[bytes]) -> None:
+        if isinstance(known, Output) and self.socket is not None:
+            self.leases.write(ID, known.message, HIGH)
+        true_learn(self, known)
+
+    true_write, true_learn = Worker.write, Worker._learn
+    patch.setattr(Worker, "write", write)
+    patch.setattr(Worker, "_learn", learn)
+
+
 WRONG: Final[list[Callable[[Patch], None]]] = [
+    output_goes_over_the_bus,
     messages_are_handled_when_they_come,
     only_the_writers_own_count_matters,
     only_the_total_matters,
@@ -212,3 +244,17 @@ def test_it_is_noticed_when(wrong: Callable[[Patch], None], monkeypatch: Patch) 
     wrong(monkeypatch)
     with pytest.raises(AssertionError):
         play_often(ATTEMPTS)
+
+
+def test_it_is_noticed_when_an_answer_waits_until_the_owner_has_handled_the_write(monkeypatch: Patch) -> None:
+    def is_handled(self: Passages) -> bool:
+        return not any(under_way.writes for under_way in self._under_way.values())
+
+    def answer(self: Passages) -> None:
+        if is_handled(self):
+            true_answer(self)
+
+    true_answer = Passages._answer_fences
+    monkeypatch.setattr(Passages, "_answer_fences", answer)
+    with pytest.raises((AssertionError, IndexError)):
+        test_an_owner_that_hears_nothing_holds_nothing_else_back()
