@@ -87,6 +87,7 @@ ALL = {
         Server("skypy", skypy_command),
         Server("skypy compiled", lambda mode, port: compiled(skypy_command(mode, port)), rivals.not_compiled),
         Server("skypy sleeping", lambda mode, port: skypy_command(mode, port, more=SLEEPING)),
+        Server("skypy on one worker", lambda mode, port: skypy_command(mode, port, 1, {"env.owners": 1})),
         Server("asyncio streams", python_command("asyncio_streams.py")),
         Server("asyncio Protocol", python_command("asyncio_protocol.py")),
         Server("uvloop streams", python_command("asyncio_streams.py", "uvloop"), partial(rivals.no_package, "uvloop")),

@@ -27,10 +27,14 @@ def short_load(port: int, timing: Timing) -> list[str]:
     return [str(port), "50", str(timing.seconds), str(timing.warmup_seconds)]
 
 
-def broadcast(in_flight: int, aims: dict[str, float]) -> Case:
+def broadcast_load(in_flight: int) -> Load:
     def arguments(port: int, timing: Timing) -> list[str]:
         return [HOST, str(port), "1000", str(in_flight), str(timing.seconds), str(timing.warmup_seconds)]
 
+    return generated(GENERATORS / "broadcast.c", arguments, "deliveries_per_second")
+
+
+def broadcast(in_flight: int, aims: dict[str, float]) -> Case:
     return Case(
         f"broadcast-1000x{in_flight}",
         f"one actor sends to 1,000 connections what one of them sends; {in_flight} such lines under way",
@@ -38,7 +42,7 @@ def broadcast(in_flight: int, aims: dict[str, float]) -> Case:
         "higher",
         contenders(
             "broadcast",
-            generated(GENERATORS / "broadcast.c", arguments, "deliveries_per_second"),
+            broadcast_load(in_flight),
             "skypy, asyncio streams, uvloop streams, uvloop Protocol, gevent, skynet, C",
         ),
         aims,
@@ -91,4 +95,12 @@ CASES = (
     ),
     broadcast(1, {"skynet": 1.5, "uvloop streams": 1.5}),
     broadcast(16, {"skynet": 1.5, "uvloop streams": 1.5}),
+    Case(
+        "broadcast-foreign",
+        "one actor sends to 1,000 connections of another worker what one of them sends; one such line under way",
+        "deliveries/s",
+        "higher",
+        contenders("broadcast_foreign", broadcast_load(1), "skypy, skypy on one worker"),
+        {"skypy on one worker": 0.8},
+    ),
 )

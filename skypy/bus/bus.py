@@ -3,6 +3,8 @@
 The node makes the lanes and gives each worker its ends, so no other process can reach them, and a message to a process
 that has died reaches no successor. A long turn sends before it ends, so that two workers that answer each other work at
 the same time. The bytes that a peer has not handled are counted: a peer that cannot keep up gets no more than a budget.
+
+A batch waits here, with those behind it on the same lane, for the writes to sockets that its sender knew of (`Fence`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from skypy.core.causal.fence import Fence, Gate
 from skypy.core.errors import MailboxFull, MalformedFrame
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
@@ -23,6 +26,8 @@ _RECEIPT_BYTES: Final = 4194304
 """The bytes after which the peer is asked for a receipt."""
 _SMALL_BYTES: Final = 256
 """The size that is counted for a message of size 0, which is never refused."""
+_STAMP: Final = 0
+"""The int that stands before the two counts of a stamp; receipts are never 0."""
 _FIRST_BATCH_MESSAGES: Final = 16
 """The number of messages to a peer after which a turn sends for the first time, and then after twice as many, and so
 on: the peer has something to do early, and even a long turn sends few batches."""
@@ -32,12 +37,25 @@ class _Peer:
     """Another worker: the lane to it once there is one, the messages that wait, and the bytes under way.
 
     An int among the messages asks for a receipt: it is the number of bytes sent before it. The peer returns it as a
-    negative number once those bytes are handled.
+    negative number once those bytes are handled. A batch whose stamp is not that of the batch before begins with three
+    ints: 0, the foreign writes of the sender, and the total that it has heard of.
     """
 
-    __slots__ = ("asked", "batch", "enough", "handled", "lane", "returned", "seen", "sent")
+    __slots__ = (
+        "asked",
+        "batch",
+        "enough",
+        "gate",
+        "handled",
+        "lane",
+        "made",
+        "returned",
+        "seen",
+        "sent",
+        "total",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate) -> None:
         self.lane: LoopLane | None = None
         self.batch: list[Any] = []
         self.enough = _FIRST_BATCH_MESSAGES
@@ -47,6 +65,10 @@ class _Peer:
         self.asked = 0  # position of the last receipt that was asked for here
         self.seen = 0  # position of the last receipt that the peer has asked for
         self.returned = 0  # position of the last receipt that was returned
+        self.made = 0  # of the last stamp that was sent
+        self.total = 0
+        self.gate = gate
+        """The batches of this worker that wait for foreign writes, each with what is called when it is handled."""
 
 
 class Bus:
@@ -56,21 +78,26 @@ class Bus:
         self,
         loop: asyncio.AbstractEventLoop,
         received: Callable[[list[Any], Callable[[], None]], None],
+        released: Callable[[list[Any], Callable[[], None]], None],
         wants_flush: Callable[[], None],
         unmet: Callable[[int], None],
         broken: Callable[[], None],
+        fence: Fence,
     ) -> None:
         """Start without any peer.
 
         `received(messages, handled)` gets a batch, and calls `handled()` when it has dealt with the batch, which is
-        under way until then. `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a
-        process to which there is no lane yet. `broken()`: a peer has sent bytes that are no batch.
+        under way until then. `released` gets a batch that had to wait for the `fence`, in the middle of another turn.
+        `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a process to which there
+        is no lane yet. `broken()`: a peer has sent bytes that are no batch.
         """
         self._loop = loop
         self._received = received
+        self._released = released
         self._wants_flush = wants_flush
         self._unmet = unmet
         self._broken = broken
+        self._fence = fence
         self._peers: dict[int, _Peer] = {}
         self._dead: set[int] = set()
         self._waiting: list[_Peer] = []  # for a flush
@@ -79,7 +106,7 @@ class Bus:
 
     def join(self, process_number: int, lane: Lane) -> None:
         """Use `lane` to reach a worker, and send the messages that have waited."""
-        peer = self._peers.setdefault(process_number, _Peer())
+        peer = self._peers.setdefault(process_number, self._new_peer(process_number))
         peer.lane = LoopLane(
             lane,
             self._loop,
@@ -88,6 +115,9 @@ class Bus:
             partial(self._send_the_rest, peer),
         )
         self._send(peer)
+
+    def _new_peer(self, process_number: int) -> _Peer:
+        return _Peer(Gate(self._fence, process_number, lambda batch: self._released(*batch)))
 
     def send(self, process_number: int, message: Sequence[Any], size: int) -> bool:
         """Send a message of about `size` bytes with the next flush; return False if that worker is known to be dead.
@@ -98,7 +128,7 @@ class Bus:
         if peer is None:
             if process_number in self._dead:
                 return False
-            peer = self._peers[process_number] = _Peer()
+            peer = self._peers[process_number] = self._new_peer(process_number)
             self._unmet(process_number)
         if size and peer.sent - peer.handled + size > BUDGET_BYTES:
             raise MailboxFull(f"{BUDGET_BYTES} bytes are under way to worker process {process_number}")
@@ -154,9 +184,22 @@ class Bus:
     def _send(self, peer: _Peer) -> None:
         lane = peer.lane
         if lane is not None:
+            fence = self._fence
+            if fence.made != peer.made or fence.known != peer.total:
+                self._stamp(peer, lane)
             lane.send_all(peer.batch)
             peer.batch.clear()
             lane.flush()
+
+    def _stamp(self, peer: _Peer, lane: LoopLane) -> None:
+        """Send what the next batch must wait for, if there is a batch."""
+        fence = self._fence
+        if fence.left != fence.made:
+            fence.flush()  # else the receiver would wait for the end of this turn
+        if peer.batch:
+            peer.made = fence.made
+            peer.total = fence.known
+            lane.send_all((_STAMP, peer.made, peer.total))
 
     def _send_the_rest(self, peer: _Peer) -> None:
         self._send(peer)
@@ -164,13 +207,19 @@ class Bus:
             self._room.set_result(None)
 
     def _receive(self, peer: _Peer, messages: list[Any]) -> None:
+        made = total = 0
         if int in map(type, messages):
+            if _STAMP in messages:
+                made, total, messages = _take_stamps(messages)
             receipts = [message for message in messages if type(message) is int]
-            peer.handled = max(peer.handled, -min(receipts))
-            peer.seen = max(peer.seen, *receipts)
-            messages = [message for message in messages if type(message) is not int]
+            if receipts:
+                peer.handled = max(peer.handled, -min(receipts))
+                peer.seen = max(peer.seen, *receipts)
+                messages = [message for message in messages if type(message) is not int]
         if messages or peer.seen != peer.returned:
-            self._received(messages, partial(self._return_receipt, peer, peer.seen))
+            handled = partial(self._return_receipt, peer, peer.seen)
+            if not (made or total or peer.gate.held) or peer.gate.admit(made, total, (messages, handled)):
+                self._received(messages, handled)
 
     def _return_receipt(self, peer: _Peer, position: int) -> None:
         if position > peer.returned:
@@ -186,3 +235,13 @@ class Bus:
         lane, peer.lane = peer.lane, None
         if lane is not None:
             lane.close()
+
+
+def _take_stamps(messages: list[Any]) -> tuple[int, int, list[Any]]:
+    """Return the highest counts of the stamps in what one read has brought, and the rest."""
+    made = total = 0
+    while _STAMP in messages:
+        at = messages.index(_STAMP)
+        _, made, total = messages[at : at + 3]  # they never fall
+        messages = messages[:at] + messages[at + 3 :]
+    return made, total, messages

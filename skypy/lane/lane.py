@@ -94,7 +94,7 @@ class Lane:
         self.send = self._batch.append
         """Add a message to the batch, which `flush` sends."""
 
-    def send_all(self, messages: Iterable[Message]) -> None:
+    def send_all(self, messages: Iterable[Any]) -> None:
         """Add messages to the batch."""
         self._batch.extend(messages)
 

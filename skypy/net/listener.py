@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from skypy.core.tcp.hand_over import HandOver
+from skypy.core.tcp.hand_over import End, HandOver
 from skypy.core.tcp.worker_port import NOBODY, WorkerPort
 from skypy.core.wire.socket_lane import SOCKET_ERROR, SOCKET_FORGET, SOCKET_LISTENER_HANDED_OVER
 from skypy.net.kernel_facts import local_address
@@ -101,13 +101,13 @@ class Listener:
         report = (SOCKET_LISTENER_HANDED_OVER, self.id, self.accepted, local_address(self.socket))
         self.worker.send_with_descriptor(report, self.fileno())
         self.hand_over.settle()
-        self.hand_over.recall(self.worker)
         self.hand_over.end_again(self.worker)
+        self.hand_over.recall(self.worker)
         return True
 
-    def end_by(self, how: str) -> bool:
+    def end_by(self, source: WorkerPort, end: End) -> bool:
         """Send an END of another worker to the owner's. Return True."""
-        self.hand_over.end_by(self.worker, how)
+        self.hand_over.end_by(self.worker, source, end)
         return True
 
     def close(self) -> None:

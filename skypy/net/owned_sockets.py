@@ -33,7 +33,8 @@ class OwnedSockets:
         self.listeners: dict[int, Listener] = {}
         self._ended: dict[int, Remains] = {}  # of connections whose sockets are freed
 
-    def _find(self, id_: int) -> Connection | Remains | Listener | None:
+    def find(self, id_: int) -> Connection | Remains | Listener | None:
+        """Return the part of a socket that its owner has, or None when it is gone."""
         connected = self.connected.get(id_)
         if connected is not None:
             return connected.connection.remains or connected.connection
@@ -46,7 +47,7 @@ class OwnedSockets:
 
         Return False if it means nothing: it has crossed a report, or the worker does not own the socket.
         """
-        socket_ = self._find(id_)
+        socket_ = self.find(id_)
         if socket_ is None or socket_.worker is not worker or isinstance(socket_, Connection):
             return False
         if isinstance(socket_, Listener):
@@ -74,7 +75,7 @@ class OwnedSockets:
     def take_over(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         """Serve TAKE_OVER."""
         id_ = message[1]
-        socket_ = self._find(id_)
+        socket_ = self.find(id_)
         if socket_ is None:
             worker.send((SOCKET_REFUSED, id_))
             return
@@ -82,15 +83,10 @@ class OwnedSockets:
         if id_ in self.connected:
             self.connected[id_].update_interest()
 
-    def end_by(self, id_: int, how: str) -> bool:
-        """Serve END. Return False if no actor has the socket any more."""
-        socket_ = self._find(id_)
-        return socket_ is not None and socket_.end_by(how)
-
     def tell_owner(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         """Serve OWNER."""
         _, ticket, id_ = message
-        socket_ = self._find(id_)
+        socket_ = self.find(id_)
         closed = socket_ is None or (isinstance(socket_, Connection) and socket_.state not in OWNED)
         worker.send((SOCKET_OWNER, ticket, 0 if socket_ is None or closed else socket_.owner))
 

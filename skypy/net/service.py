@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
@@ -56,6 +57,8 @@ class SocketService:
         """The number of requests that crossed a close and were dropped, by their kind."""
         self.closed: Counter[CloseReason] = Counter()
         """The number of connections that have ended, by the reason."""
+        self.passages = Passages(self._find)
+        """The writes of workers to sockets of others."""
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
@@ -69,8 +72,10 @@ class SocketService:
             socket_lane.CONNECT: self._connect,
             socket_lane.CANCEL: self._cancel,
             socket_lane.TAKE_OVER: self.sockets.take_over,
-            socket_lane.SEND: self._pass_on,
-            socket_lane.DRAIN: self._pass_on,
+            socket_lane.SEND: lambda worker, message: self.passages.send(worker, message[1], message[2]),
+            socket_lane.FENCE: lambda worker, message: self.passages.fence(worker, *message[1:]),
+            socket_lane.RECEIPT: lambda worker, message: self.passages.receipt(worker, *message[1:]),
+            socket_lane.DRAIN: lambda worker, message: self.passages.drain(worker, message[1], message[2]),
             socket_lane.DRAINED: self._drained,
             socket_lane.END: self._end_by,
             socket_lane.OWNER: self.sockets.tell_owner,
@@ -198,18 +203,13 @@ class SocketService:
     # -- sockets of any worker --
 
     def _end_by(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        del worker
         kind, id_, how = message
-        if not self.sockets.end_by(id_, how):
+        if not self.passages.end(worker, how, self.sockets.find(id_)):
             self.dropped[kind] += 1
 
-    def _pass_on(self, worker: WorkerLane, message: Sequence[Any]) -> None:
-        kind, id_, *fields = message
+    def _find(self, id_: int) -> Connection | None:
         connected = self._sockets.get(id_)
-        if connected is None:
-            worker.send((socket_lane.SOCKET_GONE, id_))
-        else:
-            connected.connection.pass_on(worker, kind, *fields)
+        return None if connected is None else connected.connection
 
     def _drained(self, worker: WorkerLane, message: Sequence[Any]) -> None:
         _, id_, process_number, ticket = message
@@ -228,6 +228,8 @@ class SocketService:
     def _counters(self) -> dict[str, int]:
         counters = {f"closed: {reason}": count for reason, count in self.closed.items()}
         counters["dropped requests"] = self.dropped.total()
+        counters["writes_after_close"] = self.passages.late
+        counters["foreign_writes_lost"] = self.passages.lost
         counters["clients turned away"] = self.shared.spare.turned_away
         return counters
 
@@ -235,11 +237,13 @@ class SocketService:
 
     def _connection_freed(self, connection: Connection) -> None:
         self.sockets.freed(connection)
+        self.passages.dropped(connection, by_death=connection.reason is CloseReason.WORKER_DIED)
         self.closed[connection.reason or CloseReason.CLOSED] += 1
 
     def _lane_ended(self, worker: WorkerLane, reason: str) -> None:
         """Close everything of a worker that is gone; its last message was read, so its output is flushed before FIN."""
         self._lanes.remove(worker)
+        self.passages.worker_ended(worker)
         if reason:
             self._log(log_line("socket service", f"a worker's lane was ended: {reason}"))
         for lane, ticket in [key for key in self._connectors if key[0] is worker]:

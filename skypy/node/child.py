@@ -32,6 +32,8 @@ class Child:
         """True once the child has sent READY."""
         self.ended: asyncio.Future[int] = loop.create_future()
         """The return code as in subprocess: negative for a signal."""
+        self.told_total = 0
+        """The total of foreign writes of which the process was told last."""
         self._received = received
         self._lane = LoopLane(control, loop, self._receive, self._lane_ended)
 

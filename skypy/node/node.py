@@ -31,6 +31,7 @@ from skypy.core.wire.control_lane import (
     SHUT_DOWN_NODE,
     STOP,
     STOP_NOW,
+    TOTAL,
     UNKNOWN_PROCESS,
     WATCH,
 )
@@ -81,6 +82,7 @@ class NodeProcess:
         self._loop = asyncio.get_running_loop()
         self._result: asyncio.Future[ExitCode] = self._loop.create_future()
         self._last_process_number = 0
+        self._total = 0  # of foreign writes, as far as workers have told
         self._launcher = Launcher(self.process_numbers, self._send_to_worker)
         self._directory = Directory(self.process_numbers, self._send_to_worker, self._launcher, settings.env)
         self._questions = Questions(self._launcher, self._directory, self._send_to_worker)
@@ -133,7 +135,7 @@ class NodeProcess:
         packed_arguments = pack_arguments(arguments, {})
         self._launcher.launch(1, name, packed_arguments, self._start_service_started, self._start_service_failed)
 
-    def received_from_worker(self, process_number: int, child: Child, message: Any) -> None:
+    def received_from_worker(self, process_number: int, child: Child, message: Any) -> None:  # noqa: C901 - a table of words
         """Handle a message of the worker with a process number."""
         kind, *fields = message
         if kind == READY:
@@ -142,6 +144,8 @@ class NodeProcess:
             self._launcher.launched(*fields)
         elif kind == LAUNCH_FAILED:
             self._launcher.launch_failed(*fields)
+        elif kind == TOTAL:
+            self._total = max(self._total, *fields)
         elif kind == ASK:
             self._questions.ask(process_number, *fields)
         elif kind == ACTOR_BORN:
@@ -198,6 +202,9 @@ class NodeProcess:
     def _send_to_worker(self, process_number: int, message: tuple[Any, ...]) -> None:
         worker = self.workers.get(process_number)
         if worker is not None:
+            if self._total > worker.told_total:
+                worker.told_total = self._total
+                worker.send((TOTAL, self._total))
             worker.send(message)
 
     def _received_from_socket_service(self, child: Child, message: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from skypy.bus.bus import Bus
+from skypy.core.causal.fence import Fence
 from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
 from skypy.core.wire.control_lane import (
     DOWN,
@@ -72,8 +73,11 @@ class WorkerProcess:
             STOP: self._stop,
         }
         self._scheduler = Scheduler(loop, kernel.now, kernel.message_queue(), kernel.messages_per_turn)
-        self._link = NodeLink(beginning.control, self._scheduler, told, self._stop)
-        self._bus = Bus(loop, self._received, self._bus_wants_flush, self._unmet, self._bus_broken)
+        fence = Fence(beginning.process_number)
+        self._link = NodeLink(beginning.control, self._scheduler, told, self._stop, fence)
+        self._bus = Bus(
+            loop, self._received, self._released, self._bus_wants_flush, self._unmet, self._bus_broken, fence
+        )
         self.worker = Worker(
             beginning.process_number,
             beginning.settings,
@@ -83,6 +87,7 @@ class WorkerProcess:
             self._link,
             self._bus.send,
             beginning.node_start,
+            fence,
             kernel,
         )
         self._link.send((READY,))
@@ -92,6 +97,9 @@ class WorkerProcess:
 
     def _received(self, messages: list[Any], handled: Callable[[], None]) -> None:
         self.worker.from_bus.receive(messages, handled)
+
+    def _released(self, messages: list[Any], handled: Callable[[], None]) -> None:
+        self.worker.from_bus.receive_in_turn(messages, handled)
 
     def _bus_wants_flush(self) -> None:
         self._scheduler.send_last(self._bus.flush)

@@ -66,8 +66,12 @@ class Kernel:
 
     def tcp_info(self, descriptor: int, size: int) -> bytes:
         """Return the first `size` bytes of a connection's `struct tcp_info`."""
-        with socket.socket(fileno=os.dup(descriptor)) as duplicate:
-            return duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+        # With the family, the type and the protocol given, one system call is made in place of six.
+        borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=descriptor)
+        try:
+            return borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+        finally:
+            borrowed.detach()
 
     def wait(self, descriptor: int, *, writable: bool) -> None:
         """Block until there is something to read or, if `writable`, room to write."""

@@ -1,4 +1,8 @@
-"""A worker's link to its node: messages and questions over the control lane, and the messages that come back."""
+"""A worker's link to its node: messages and questions over the control lane, and the messages that come back.
+
+A message to the node may lead to a write by an actor of any worker. So it waits until the foreign writes of this worker
+have passed the socket service, and carries their total if that has changed. See `Fence`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core import errors
+from skypy.core.causal.fence import Fence
 from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
-from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL
+from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL, TOTAL
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
@@ -27,6 +32,7 @@ class NodeLink:
         scheduler: Scheduler,
         handlers: Mapping[int, Callable[..., None]],
         node_gone: Callable[[], None],
+        fence: Fence,
     ) -> None:
         """`handlers` take the fields of all messages but answers, by their kind; `node_gone` is for the node's end."""
         self._control = control
@@ -38,20 +44,62 @@ class NodeLink:
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
         """Messages that came before the answer that `ask_now` was waiting for."""
+        self._fence = fence
+        self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
+        """Messages that wait for foreign writes of this worker, each with their count."""
+        self._told_total = 0
         self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Send a message to the node at once."""
-        self._control.send(message)
-        self.flush()
+        if self._may_go(message):
+            self._put(message)
+            self.flush()
 
     def send_later(self, message: tuple[Any, ...]) -> None:
         """Send a message at the end of this turn: a burst of messages costs one system call."""
+        fence = self._fence
+        if (self._kept or fence.own_passed < fence.made) and not self._may_go(message):
+            return
         if self._control.idle:  # else a flush is due already, or comes when there is room
             self._scheduler.send_last(self.flush)
+        if fence.known > self._told_total:
+            self._tell(fence.known)
         self._control.send(message)
+
+    def _put(self, message: tuple[Any, ...]) -> None:
+        """Put a message on the lane, behind the total that this worker knows of."""
+        if self._fence.known > self._told_total:
+            self._tell(self._fence.known)
+        self._control.send(message)
+
+    def _tell(self, total: int) -> None:
+        """Tell the node a higher total than before."""
+        self._told_total = total
+        self._control.send((TOTAL, total))
+
+    def _may_go(self, message: tuple[Any, ...]) -> bool:
+        """Return True if a message may go now; else it goes when the foreign writes made before have passed."""
+        fence = self._fence
+        if not self._kept and fence.own_has_passed:
+            return True
+        self._kept.append((fence.made, message))
+        if len(self._kept) == 1:
+            fence.wait(fence.own, fence.made, 0, self._let_go)
+        return False
+
+    def _let_go(self) -> None:
+        fence, kept = self._fence, self._kept
+        while kept:
+            made, message = kept[0]
+            if not fence.is_met(fence.own, made, 0):
+                fence.wait(fence.own, made, 0, self._let_go)
+                break
+            kept.popleft()
+            self._put(message)
+        self.flush()
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """Return the node's answer. Raises the error by which the node refuses."""
@@ -70,7 +118,12 @@ class NodeLink:
         when the node is gone.
         """
         ticket = next(self._tickets)
-        self.send((ASK, ticket, verb, *arguments))
+        if self._kept or not self._fence.own_has_passed:
+            self._tell(max(self._fence.pass_now(), self._told_total))
+            while self._kept:
+                self._put(self._kept.popleft()[1])
+        self._put((ASK, ticket, verb, *arguments))
+        self.flush()
         while True:
             self._control.wait()
             self.flush()
@@ -78,6 +131,9 @@ class NodeLink:
                 messages = self._control.receive()
             except (LaneEnded, MalformedFrame):
                 raise ServiceError("the node is gone") from None
+            for message in messages:
+                if message[0] == TOTAL:
+                    self._fence.require(message[1])
             answer = next(
                 (message for message in messages if message[0] in (ANSWER, REFUSAL) and message[1] == ticket), None
             )
@@ -94,6 +150,9 @@ class NodeLink:
 
     def _handle(self, message: Sequence[Any]) -> None:
         kind, *fields = message
+        if kind == TOTAL:
+            self._fence.require(*fields)
+            return
         if kind not in (ANSWER, REFUSAL):
             self._handlers[kind](*fields)
             return

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Final, cast
 
 from skypy.core.address import Address, format_address, root_address
+from skypy.core.causal.fence import Fence
 from skypy.core.sessions import Sessions
 from skypy.core.settings import NodeStart, Settings
 from skypy.core.wire.control_lane import ACTOR_ENDED
@@ -74,6 +75,7 @@ class Worker:
         node_link: NodeLink,
         send_to_process: Callable[[int, tuple[Any, ...], int], bool],
         node_start: NodeStart,
+        fence: Fence,
         kernel: Kernel = LINUX,
     ) -> None:
         """Put the parts together.
@@ -94,6 +96,7 @@ class Worker:
             settings.socket,
             socket_service_gone,
             kernel,
+            fence,
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, WorkerActor] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from skypy.bus.bus import Bus
+from skypy.core.causal.fence import Fence
 from skypy.lane.lane import Lane, lane_pair
 
 SECONDS = 20.0
@@ -25,6 +26,7 @@ class Buses:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.buses: dict[int, Bus] = {}
+        self.fences: dict[int, Fence] = {}
         self.batches: dict[int, list[list[Any]]] = {}
         self.unmet: dict[int, list[int]] = {}
         self.flushes_wanted = Counter[int]()
@@ -59,7 +61,15 @@ class Buses:
             self.broken[number] += 1
 
         unmet = self.unmet.setdefault(number, [])
-        one = self.buses[number] = Bus(self.loop, received, wants_flush, unmet.append, broken)
+        one = self.buses[number] = Bus(
+            self.loop,
+            received,
+            received,
+            wants_flush,
+            unmet.append,
+            broken,
+            self.fences.setdefault(number, Fence(number)),
+        )
         for other in self.buses if introduced else ():
             if other != number:
                 self.introduce(number, other)

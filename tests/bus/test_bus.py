@@ -187,3 +187,35 @@ def test_after_the_end_nothing_is_sent_and_nothing_fails(bus: Buses) -> None:
 async def _iterations(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0.001)
+
+
+def test_a_batch_waits_for_the_foreign_writes_of_its_sender_and_those_behind_it_too(bus: Buses) -> None:
+    sender, receiver = bus.join(1), bus.join(2)
+    del receiver
+    bus.fences[1].made = bus.fences[1].left = 2
+    sender.send(2, ["first"], 10)
+    sender.flush()
+    bus.join(3).send(2, ["of another"], 10)
+    bus.buses[3].flush()
+    bus.run_until(lambda: bool(bus.batches[2]))
+    sender.send(2, ["second"], 10)
+    sender.flush()
+    bus.buses[3].send(2, ["of another again"], 10)
+    bus.buses[3].flush()
+    bus.run_until(lambda: len(bus.messages(2)) == 2)
+    assert bus.messages(2) == [["of another"], ["of another again"]]
+    bus.run_until(lambda: bool(bus.buses[2]._peers[1].gate.held))
+    bus.fences[2].reached(1, 2, 2)
+    bus.run_until(lambda: len(bus.messages(2)) == 4)
+    assert bus.messages(2)[2:] == [["first"], ["second"]]
+
+
+def test_foreign_writes_leave_before_a_batch_that_leaves_in_the_middle_of_a_turn(bus: Buses) -> None:
+    sender = bus.join(1)
+    bus.join(2)
+    fence, left = bus.fences[1], []
+    fence.flush = lambda: left.append(fence.made)
+    fence.made = 1
+    for number in range(16):
+        sender.send(2, [number], 10)
+    assert left == [1]

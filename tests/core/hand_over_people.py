@@ -16,6 +16,12 @@ class Peer:
         self._written: dict[bytes, bytes] = {}  # by head: the writer, a letter for the priority, and a number
         self._last: dict[bytes, bytes] = {}
         self._unparsed = b""
+        self._before: dict[bytes, frozenset[bytes]] = {}  # by message: those that happened before it
+        self._after: set[bytes] = set()  # messages that may not come any more: one that they happened before has come
+
+    def happened_before(self, message: bytes, earlier: set[bytes]) -> None:
+        """Note what has happened before a message of the same priority was written."""
+        self._before[message] = frozenset(other for other in earlier if other[1:2] == message[1:2])
 
     def message(self, writer: int, letter: str, size: int) -> bytes:
         """Make a message for a writer; its bytes say which message it is and where it ends."""
@@ -36,6 +42,8 @@ class Peer:
             last = self._last.get(head[:2], b"")
             assert last < head, f"{head!r} after {last!r}"
             self._last[head[:2]] = head
+            assert message not in self._after, f"{head!r} happened before a message that has come already"
+            self._after |= self._before.get(message, frozenset()) - self.received
             self.received.add(message)
 
     @property

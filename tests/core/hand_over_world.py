@@ -1,5 +1,6 @@
-"""One connection, three workers and the socket service: both real ends, a worker's shell, and lanes of any delay.
+"""One connection, some workers and the socket service: both real ends, a worker's shell, and lanes of any delay.
 
+The actors say things to each other, over the bus and by way of the node, which carries on what they know of.
 The kernel is a model. A step of the socket service does with it the same as the shell of that end, and nothing more.
 Every step can happen at any time, and a worker can die at any time: any first part of its messages is in its lane then.
 A connection that has ended changes hands like any other: what was not read, and the end behind it, must come along.
@@ -13,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
+from skypy.core.causal.fence import Fence, Gate
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import SocketClosed
 from skypy.core.tcp.connection import Connection
@@ -31,11 +34,16 @@ from tests.core.hand_over_people import Peer, Wait
 from tests.core.tcp_kernel import Kernel
 
 ID: Final = 7
-WORKERS: Final = 3
 WINDOW: Final = 60
 PLENTY: Final = 1 << 30
 BUFFERS: Final = 3
 LONGEST_REST: Final = 2000
+
+
+def end_of(process_number: int, count: int) -> bytes:
+    """Return the name of an END among the messages that actors know of."""
+    return f"END {process_number} {count}".encode()
+
 
 Step = Callable[[int], None]
 """Something that may happen now; the number (0 to 255) says how."""
@@ -69,15 +77,15 @@ class HeldSocket(StreamSocket):
         self.watched = False
 
     @property
-    def addresses(self) -> Any:
-        return ("peer", 1), None
+    def origin(self) -> Any:
+        return ("peer", 1), None, True
 
 
 class Worker:
     """A worker with an actor that does anything at any time, and its lane."""
 
     def __init__(self, number: int, world: World) -> None:
-        self.process_number = number
+        self.process_number = self.number = number
         self.full = False
         self.world = world
         self.alive = True
@@ -85,10 +93,35 @@ class Worker:
         """True once the socket service has seen the end of its lane."""
         self.requests: deque[Any] = deque()
         self.reports: deque[Any] = deque()
+        self.fence = Fence(number)
         self.leases: Leases[HeldSocket, Wait] = Leases(
-            self.ask, lambda: None, self.wake, high_water=1, low_water=1, write_limit=1 << 30, warn=lambda *_: None
+            self.ask,
+            lambda: None,
+            self.wake,
+            high_water=1,
+            low_water=1,
+            write_limit=1 << 30,
+            warn=lambda *_: None,
+            fence=self.fence,
         )
-        self.accepted: list[tuple[bytes, bool]] = []  # written messages, each with True if by the owner
+        foreign = self.leases.foreign
+        self.fence.begin(
+            lambda *fields: self.ask((socket_lane.FENCE, *fields)),
+            foreign.flush,
+            lambda: self.fence.total,
+            self.leases.caught_up,
+        )
+        self.known: set[bytes] = set()
+        """The written messages, and the ENDs, of which the actor knows."""
+        self.bus: dict[int, deque[tuple[int, int, frozenset[bytes]]]] = {
+            other: deque() for other in range(1, world.worker_count + 1) if other != number
+        }
+        """Messages to other workers, by the number of the worker."""
+        self.gates = {other: Gate(self.fence, other, self._learn) for other in self.bus}
+        self.kept: deque[tuple[int, frozenset[bytes]]] = deque()
+        self.to_node: deque[tuple[int, frozenset[bytes]]] = deque()
+        self.from_node: deque[tuple[int, frozenset[bytes]]] = deque()
+        self.accepted: list[tuple[bytes, bool]] = []  # written messages, each with True if by the owner and directly
         self.has_ended_it = False
         """True once its actor has closed or aborted the connection while another worker had it."""
         self.takers: list[Wait] = []
@@ -101,10 +134,9 @@ class Worker:
             socket_lane.SOCKET_ERROR: lambda error, *_: self._held(lambda socket: socket.lease.broken(error)),
             socket_lane.SOCKET_SENT: lambda position: self._held(lambda socket: socket.write_half.progressed(position)),
             socket_lane.SOCKET_FORGET: self._forget,
-            socket_lane.SOCKET_SENT_BY: lambda _, queued: self.leases.sent_by(ID, queued),
             socket_lane.SOCKET_DRAIN_BY: lambda source, request: self.leases.drain_by(ID, source, request),
             socket_lane.SOCKET_DRAIN_DONE: self._drain_done,
-            socket_lane.SOCKET_GONE: lambda: self.leases.foreign.gone(ID),
+            socket_lane.SOCKET_GONE: lambda *_: self.leases.gone(ID),
             socket_lane.SOCKET_RECALL: lambda: self.leases.recall(ID),
             socket_lane.SOCKET_HANDED_OVER: self._handed_over,
             socket_lane.SOCKET_REMAINS: self._took_remains,
@@ -137,8 +169,13 @@ class Worker:
         raise AssertionError("it is never full")
 
     def hear(self, _: int) -> None:
-        kind, _id, *fields = self.reports.popleft()
-        self.heard[kind](*fields)
+        kind, *fields = self.reports.popleft()
+        if kind == socket_lane.SOCKET_SENT_BY:
+            self.leases.sent_by(*fields)
+        elif kind == socket_lane.SOCKET_FENCED:
+            self.fence.reached(*fields)
+        else:
+            self.heard[kind](*fields[1:])
 
     def _held(self, do: Callable[[HeldSocket], object]) -> None:
         socket = self.socket or self.leases.parting.get(ID)
@@ -152,7 +189,8 @@ class Worker:
         assert state is not LeaseState.YIELDED, "input for a former owner"
         assert not socket.closes, "input behind its end"
         half.received(data)
-        assert half.read <= half.limit or state is LeaseState.CLOSING, "input beyond the credit"
+        parting = state in (LeaseState.CLOSING, LeaseState.LEAVING)
+        assert half.read <= half.limit or parting, "input beyond the credit"
 
     def _lent(self) -> None:
         socket = self.socket
@@ -188,16 +226,18 @@ class Worker:
 
     def _handed_over(self, *fields: Any) -> None:
         take_over = self._take_over_ended()
-        *fields_, peer, local = fields
-        assert (peer, local) == (["peer", 1], None)
-        self.leases.handed_over(self.world.make_socket(self), take_over, self.process_number, fields_)
+        *fields_, peer, local, has_connected = fields
+        assert (peer, local, has_connected) == (["peer", 1], None, True)
+        self.leases.handed_over(self.world.make_socket(self), self.process_number, fields_)
+        for end in fields_[-1]:
+            self._end_own(*end)
         for taker in take_over.takers:
             taker.set_result(None)
 
     def _took_remains(self, *fields: Any) -> None:
         take_over = self._take_over_ended()
-        *fields_, reason, peer, local = fields
-        assert (peer, local) == (["peer", 1], None)
+        *fields_, reason, peer, local, has_connected = fields
+        assert (peer, local, has_connected) == (["peer", 1], None, True)
         socket = self.world.make_socket(self, descriptor=None)
         self.leases.took_remains(socket, self.process_number, fields_)
         socket.closes = 1
@@ -218,16 +258,23 @@ class Worker:
         assert connection.remains is None or connection.remains.left, "refused though it has an owner"
         self.leases.foreign.refused(ID)
 
-    def _ended_by(self, how: str) -> None:
+    def _ended_by(self, how: str, *counts: int) -> None:
+        self._end_own(how, *counts)
+        self.leases.ended_by(ID, *counts)
+
+    def _end_own(self, how: str, process_number: int, passed: int, _total: int) -> None:
         socket = self.socket
         if socket is None:
             return
+        self.world.ended_by(end_of(process_number, passed), how, socket)
+        known, self.known = self.known, set()  # the actor that ends it may know less
         if how == "close":
             self.close()
         elif how == "abort":
             self.abort()
         else:
             self.finish_half(how)
+        self.known = known
 
     def _drain_done(self, request: int) -> None:
         self.leases.foreign.end_drain(request)
@@ -238,7 +285,7 @@ class Worker:
     # -- its actor --
 
     def steps(self) -> Iterator[Step]:
-        yield from (self.write, self.write, self.end_turn, self.take_over, self.drain)
+        yield from (self.write, self.write, self.end_turn, self.take_over, self.drain, self.say)
         if self.socket is None:
             yield self.end_elsewhere
         if self.reports:
@@ -250,14 +297,50 @@ class Worker:
     def write(self, n: int) -> None:
         letter, priority = ("H", HIGH) if n % 2 else ("L", LOW)
         message = self.world.peer.message(self.process_number, letter, 70_000 if n > 245 else 7 + n // 8)
+        size = self.socket.write_half.corked.size if self.socket is not None else 0
         if self.leases.write(ID, message, priority):
-            self.accepted.append((message, self.socket is not None))
+            directly = self.socket is not None and self.socket.write_half.corked.size > size
+            self.accepted.append((message, directly))
+            self.world.peer.happened_before(message, self.known)
+            self.world.after[message] = frozenset(self.known)
+            self.known.add(message)
+
+    def say(self, n: int) -> None:
+        """Tell another actor, by a message or by way of the node, which tells all others."""
+        if n % 4:
+            if n % 2:
+                self.fence.flush()  # else it leaves before the foreign writes of this turn
+            other = list(self.bus)[n // 4 % len(self.bus)]
+            self.bus[other].append((self.fence.made, self.fence.known, frozenset(self.known)))
+        elif not self.kept and self.fence.own_has_passed:
+            self.to_node.append((self.fence.known, frozenset(self.known)))
+        else:
+            self.kept.append((self.fence.made, frozenset(self.known)))
+            self.fence.wait(self.number, self.fence.made, 0, self._let_go)
+
+    def _let_go(self) -> None:
+        while self.kept and self.fence.is_met(self.number, self.kept[0][0], 0):
+            self.to_node.append((self.fence.known, self.kept.popleft()[1]))
+
+    def hear_other(self, other: Worker, _: int) -> None:
+        made, total, known = other.bus[self.number].popleft()
+        if self.gates[other.number].admit(made, total, known):
+            self._learn(known)
+
+    def hear_node(self, _: int) -> None:
+        total, known = self.from_node.popleft()
+        self.fence.require(total)
+        self._learn(known)
+
+    def _learn(self, known: frozenset[bytes]) -> None:
+        self.known |= known
 
     def end_turn(self, _: int = 0) -> None:
         for socket in self.leases.take_dirty():
             socket.flush()
             self.leases.flushed(socket)
         self.leases.foreign.flush()
+        self.leases.send_receipt()
 
     def take_over(self, _: int = 0) -> None:
         if self.socket is None:
@@ -315,14 +398,20 @@ class Worker:
     def end_elsewhere(self, n: int) -> None:
         if n < 30:
             how = ("close", "abort", "w", "r")[n % 4]
+            made = self.fence.made
             self.leases.foreign.end(ID, how)
             self.has_ended_it |= how in ("close", "abort")
+            if self.fence.made != made:
+                end = end_of(self.number, self.fence.made)
+                self.world.before_end[end] = frozenset(self.known)
+                self.known.add(end)
 
     def finish_half(self, how: str) -> None:
         socket = self.socket
         assert socket is not None
         if how == "w":
-            socket.shutdown_write()
+            self.world.must_arrive |= self.known if socket.write_half.writable else set()
+            self.leases.shutdown_write(socket)
         else:
             socket.lease.shutdown_read()
             self.world.input_dropped = True
@@ -336,7 +425,7 @@ class Worker:
     def close(self) -> None:
         socket = self.socket
         assert socket is not None
-        socket.flush()
+        self.world.must_arrive |= self.known if socket.write_half.writable else set()
         self.leases.close(socket)
         self.world.input_dropped = True
 
@@ -349,11 +438,22 @@ class Worker:
             self.reports.clear()
             while len(self.requests) > n:
                 self.requests.pop()
+            self.from_node.clear()
+            for said in self.bus.values():
+                while len(said) > n:
+                    said.pop()
+            while len(self.to_node) > n:
+                self.to_node.pop()
 
     # -- and in the end --
 
     def check_rest(self) -> None:
         assert all(wait.done() for wait in (*self.takers, *self.drains)), "a wait never ends"
+        assert not any(gate.held for gate in self.gates.values()), "an actor's message is never handled"
+        assert not self.fence.behind
+        assert not self.kept
+        assert not self.leases.foreign.returning, "messages never come back"
+        assert self.leases.settled
         if self.world.kernel.reset or self.world.owner_died:
             return
         is_told = not self.leases.write(ID, b"", HIGH)
@@ -367,14 +467,27 @@ class Worker:
 class World:
     """Everything, with the socket service in the middle."""
 
+    worker_class = Worker
+    worker_count = 3
+
     def __init__(self) -> None:
         self.peer = Peer()
         self.kernel = Kernel(self.peer)
-        self.workers = [Worker(number, self) for number in range(1, WORKERS + 1)]
+        self.workers = [self.worker_class(number, self) for number in range(1, self.worker_count + 1)]
         self.sockets: list[tuple[Worker, HeldSocket]] = []
         self.input_length = 0
         self.input_dropped = False
         self.aborted = False
+        self.must_arrive: set[bytes] = set()
+        """The messages of which an owner knew when it closed the connection, or finished its output."""
+        self.after: dict[bytes, frozenset[bytes]] = {}
+        """By the message, the messages and ENDs that happened before it."""
+        self.before_end: dict[bytes, frozenset[bytes]] = {}
+        """By the END, the messages and ENDs that happened before it."""
+        self.ends: set[bytes] = set()
+        """The ENDs that have finished the output of the connection at once."""
+        self.node_total = 0
+        self.node_knows: set[bytes] = set()
         self.owner_died = False
         self.broken_off = False  # a limit was passed
         self.reset_told = False
@@ -385,13 +498,20 @@ class World:
         self.connection = Connection(ID, first)
         first.leases.own[ID] = socket = self.make_socket(first)
         connection = self.connection
+        self.passages = Passages(lambda _: None if self.freed else connection)
+        self.passed_on: dict[int, Callable[..., None]] = {
+            socket_lane.SEND: self.passages.send,
+            socket_lane.FENCE: self.passages.fence,
+            socket_lane.RECEIPT: self.passages.receipt,
+            socket_lane.DRAIN: self.passages.drain,
+        }
         connection.credit(WINDOW, first.process_number)  # as its listener has granted it
         socket.lease.accepted(first.process_number)
         self.served: dict[int, Callable[..., Sequence[Effect] | None]] = {
             socket_lane.CREDIT: connection.credit,
             socket_lane.WRITE: connection.write,
             socket_lane.SHUTDOWN: connection.shutdown,
-            socket_lane.CLOSE: connection.close,
+            socket_lane.CLOSE: self._close,
             socket_lane.ABORT: lambda dropped: connection.abort(by_reset=dropped),
             socket_lane.YIELD: self._yield,
             socket_lane.RETURN: connection.returned,
@@ -458,6 +578,7 @@ class World:
                 yield functools.partial(self.see_lane_end, worker)
             if worker.may_read_directly:
                 yield worker.read_directly
+            yield from self.pending_messages(worker)
         if self.freed:
             return
         if self.connection.queue.size:
@@ -467,21 +588,37 @@ class World:
         if self.kernel.reset and not self.connection.wants_read and self.connection.state not in DELIVERING:
             yield self.hang_up
 
+    def pending_messages(self, worker: Worker) -> Iterator[Step]:
+        """Yield the steps by which a worker's messages to others arrive, and the node's to it."""
+        if worker.to_node:
+            yield functools.partial(self.tell_node, worker)
+        if worker.from_node and worker.alive:
+            yield worker.hear_node
+        for number, said in worker.bus.items():
+            other = self.workers[number - 1]
+            if said and other.alive:
+                yield functools.partial(other.hear_other, worker)
+
     # -- the socket service --
 
     def serve(self, worker: Worker, _: int) -> None:
-        kind, _id, *fields = worker.requests.popleft()
+        kind, *fields = worker.requests.popleft()
         connection = self.connection
-        if kind in (socket_lane.SEND, socket_lane.DRAIN):
-            connection.pass_on(worker, kind, *fields)
-        elif kind == socket_lane.TAKE_OVER:
+        passage = self.passed_on.get(kind)
+        if passage is not None:
+            passage(worker, *fields)
+            return
+        _id, *fields = fields
+        if kind == socket_lane.TAKE_OVER:
             self.holder.take_over(worker)
         elif kind == socket_lane.END:
-            self.holder.end_by(*fields)
+            self.passages.end(worker, fields[0], None if self.freed and self.holder is connection else self.holder)
         elif kind == socket_lane.DRAINED:
             if connection.worker is worker and connection.hand_over is not None:
                 connection.hand_over.drained(*fields)
         elif connection.worker is worker and connection.state in OWNED:
+            if connection.hand_over is not None and connection.hand_over.recalled and kind != socket_lane.YIELD:
+                self.ends.clear()  # an end that crosses a recall: output that waits is written before it
             self.perform(self.served[kind](*fields) or ())
         elif isinstance(self.holder, Remains) and self.holder.worker is worker:
             remains = self.holder
@@ -499,17 +636,38 @@ class World:
     def _is_alive(self, worker: WorkerPort) -> bool:
         return self.workers[worker.process_number - 1].alive
 
+    def ended_by(self, end: bytes, how: str, socket: HeldSocket) -> None:
+        """Note that an END is carried out now."""
+        worker = next(worker for worker in self.living() if worker.socket is socket)
+        finishing = not worker.leases.settled  # another end has come first, and waits
+        if how in ("close", "w") and socket.write_half.writable and not finishing:
+            self.must_arrive |= self.before_end[end]
+        if how != "r" and not worker.fence.behind and not worker.leases.foreign.returning:
+            self.ends.add(end)
+
     def _yield(self, *last_words: Any) -> Sequence[Effect]:
         handed_over = self.connection.yielded(*last_words)
         if handed_over is None:
             self.input_dropped = True
-            return self.connection.close()
+            return self.connection.close(CloseReason.WORKER_DIED)
         self.input_dropped |= not self._is_alive(self.connection.worker)
         self.connection.worker.send(handed_over)
         return self.connection.resume()
 
+    def _close(self, *reason: str) -> Sequence[Effect]:
+        return self.connection.close(*map(CloseReason, reason))
+
+    def tell_node(self, worker: Worker, _: int) -> None:
+        total, known = worker.to_node.popleft()
+        self.node_total = max(self.node_total, total)
+        self.node_knows |= known
+        for other in self.workers:
+            if other is not worker and other.alive:
+                other.from_node.append((self.node_total, frozenset(self.node_knows)))
+
     def see_lane_end(self, worker: Worker, _: int) -> None:
         worker.ended = True
+        self.passages.worker_ended(worker)
         self.input_dropped |= self.holder.worker is worker
         if self.connection.remains is not None:
             self.connection.remains.worker_died(worker)
@@ -517,7 +675,7 @@ class World:
             self.connection.hand_over.worker_died(worker)
         if self.connection.worker is worker and self.connection.state in OWNED:
             self.owner_died = self.input_dropped = True
-            self.perform(self.connection.close())
+            self.perform(self.connection.close(CloseReason.WORKER_DIED))
 
     def write_queued(self, _: int) -> None:
         try:
@@ -628,11 +786,26 @@ class World:
             self.read_to_end(owner)
             owner.close()
         self.come_to_rest()
+        self.check_order()
         assert self.freed
         assert self.connection.state is State.CLOSED
         assert self.holder is self.connection, "what was left by its owner is remembered"
         for worker, socket in self.sockets:
             assert socket.descriptor is None or not worker.alive, "a descriptor is never forgotten"
+
+    def check_order(self) -> None:
+        """Check that what happened before an orderly end has arrived, unless the worker that wrote it has died.
+
+        Nothing that happened after an END that has finished the output may have come.
+        """
+        late = {message[:7] for message in self.peer.received if self.ends & self.after[message]}
+        assert not late, f"{late} happened after an END and came before it"
+        if self.kernel.reset or self.aborted or self.owner_died:
+            return
+        dead = {str(worker.number).encode() for worker in self.workers if not worker.alive}
+        expected = self.must_arrive - self.peer.received - self.before_end.keys()
+        missing = {message[:7] for message in expected if message[:1] not in dead}
+        assert not missing, f"{missing} happened before the end and is lost"
 
     def read_to_end(self, owner: Worker) -> None:
         for _ in range(LONGEST_REST):
@@ -652,7 +825,11 @@ class World:
 
 def play(choices: bytes) -> None:
     """Let the world take the steps that pairs of bytes choose (which one, and how), and come to its end."""
-    world = World()
+    play_in(World(), choices)
+
+
+def play_in(world: World, choices: bytes) -> None:
+    """Play in a world of some kind."""
     if choices[0] > 200:  # it is half closed from the beginning
         world.peer_sends(choices[1])
         world.peer_finishes(0)

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 
+from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
@@ -16,9 +17,9 @@ from skypy.core.wire.socket_lane import (
     CLOSE,
     CREDIT,
     HIGH,
-    SEND,
     SOCKET_CLOSE,
     SOCKET_END_BY,
+    SOCKET_FENCED,
     SOCKET_FORGET,
     SOCKET_GONE,
     SOCKET_HANDED_OVER,
@@ -37,6 +38,11 @@ def other_worker() -> tuple[OneWorker, Heard]:
     return OneWorker(heard.append), heard
 
 
+def write(connection: Connection, writer: OneWorker, data: bytes) -> None:
+    """Let a worker without the connection write to it."""
+    Passages(lambda _: connection).send(writer, [connection.id], [(HIGH, data)])
+
+
 def test_a_connection_has_no_hand_over_before_another_worker_appears() -> None:
     made, _ = connection()
     made.write(0, [(HIGH, b"abc")], 0)
@@ -50,8 +56,10 @@ def test_a_connection_has_no_hand_over_before_another_worker_appears() -> None:
 def test_output_for_a_connection_that_takes_none_is_refused_without_one() -> None:
     made, _ = connection(State.HALF_CLOSED_WRITE)
     writer, told = other_worker()
-    made.pass_on(writer, SEND, [(HIGH, b"abc")])
-    assert (told, made.hand_over) == ([(SOCKET_GONE, ID)], None)
+    passages = Passages(lambda _: made)
+    passages.send(writer, [ID], [(HIGH, b"abc")])
+    passages.drain(writer, ID, 1)
+    assert (told, made.hand_over, passages.late) == ([(SOCKET_GONE, ID, True), (SOCKET_GONE, ID)], None, 1)
 
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
@@ -128,13 +136,55 @@ def test_when_every_taker_has_died_no_worker_has_the_connection() -> None:
 def test_output_of_others_that_comes_during_a_recall_goes_with_the_connection() -> None:
     made, heard = connection()
     writer, _ = other_worker()
-    made.pass_on(writer, SEND, [(HIGH, b"before")])
+    passages = Passages(lambda _: made)
+    passages.send(writer, [ID], [(HIGH, b"before")])
     made.take_over(other_worker()[0])
-    made.pass_on(writer, SEND, [(HIGH, b"meanwhile")])
-    assert heard == [(SOCKET_SENT_BY, ID, 1, [(HIGH, b"before")]), (SOCKET_RECALL, ID)]
+    passages.send(writer, [ID], [(HIGH, b"meanwhile")])
+    assert heard == [(SOCKET_SENT_BY, [ID], 1, 1, 1, [(HIGH, b"before")]), (SOCKET_RECALL, ID)]
     handed_over = made.yielded(b"", 0, "open", 0, True)
     assert handed_over is not None
-    assert handed_over[9] == ((HIGH, b"meanwhile"),)
+    assert handed_over[9] == [(HIGH, b"meanwhile")]
+
+
+def test_a_taker_is_told_how_many_of_its_own_writes_will_not_come_back_to_it() -> None:
+    made, _ = connection()
+    taker, _ = other_worker()
+    write(made, taker, b"before it has asked")
+    made.take_over(taker)
+    write(made, taker, b"one")
+    write(made, taker, b"two")
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[10] == 2
+
+
+def test_output_of_others_that_came_during_a_recall_is_written_before_the_owners_end() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    write(made, other_worker()[0], b"meanwhile")
+    assert made.close() == (Effect.AWAIT_FLUSH,)
+    assert made.queue.joined() == b"meanwhile"
+
+
+def test_output_of_others_that_came_during_a_recall_is_written_before_a_half_ends() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    write(made, other_worker()[0], b"meanwhile")
+    made.shutdown("w")
+    handed_over = made.yielded(b"", 10, "open", 0, True)
+    assert handed_over is not None
+    assert (handed_over[4], handed_over[5], handed_over[8], handed_over[9]) == (19, 10, False, [])
+    made.resume()
+    assert (made.state, made.queue.joined()) == (State.FINISHING, b"meanwhile")
+
+
+def test_output_of_others_is_not_written_behind_the_output_of_a_dead_owner() -> None:
+    made, _ = connection()
+    made.take_over(other_worker()[0])
+    write(made, other_worker()[0], b"meanwhile")
+    made.close(CloseReason.WORKER_DIED)
+    assert made.hand_over is not None
+    assert (made.queue.size, made.hand_over.dropped) == (0, 1)
 
 
 def test_the_end_that_a_taker_meets_is_reported_to_the_taker() -> None:
@@ -255,14 +305,65 @@ def test_a_credit_names_the_actor_that_has_what_remains_and_other_requests_mean_
 
 def test_an_end_by_another_worker_goes_to_the_owner_or_waits_for_the_next() -> None:
     made, heard = connection()
-    assert made.end_by("abort")
-    assert heard == [(SOCKET_END_BY, ID, "abort")]
-    taker, told = other_worker()
-    made.take_over(taker)
-    made.end_by("close")
+    passages = Passages(lambda _: made)
+    other, _ = other_worker()
+    assert passages.end(other, "abort", made)
+    assert heard == [(SOCKET_END_BY, ID, "abort", 1, 1, 1)]
+    made.take_over(other_worker()[0])
+    passages.end(other, "close", made)
     assert heard.kinds() == [SOCKET_END_BY, SOCKET_RECALL]
-    made.yielded(b"", 0, "open", 0, True)
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[11] == (("close", 1, 2, 2),)
     made.resume()
-    assert told == [(SOCKET_END_BY, ID, "close")]
     made.close()
-    assert not made.end_by("close")
+    assert not passages.end(other, "close", made)
+
+
+def test_an_end_that_waits_for_the_next_owner_stands_behind_the_output_that_waits_and_nothing_behind_it() -> None:
+    made, _ = connection()
+    writer, told = other_worker()
+    passages = Passages(lambda _: made)
+    made.take_over(other_worker()[0])
+    passages.send(writer, [ID], [(HIGH, b"before")])
+    passages.end(writer, "w", made)
+    passages.send(writer, [ID], [(HIGH, b"behind")])
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert (handed_over[8], handed_over[9]) == (True, [(HIGH, b"before")])
+    assert handed_over[11] == (("w", 1, 2, 2),)
+    assert made.hand_over is not None
+    assert made.hand_over.dropped == 1
+    passages.dropped(made, by_death=False)
+    assert (passages.late, told[-1]) == (1, (SOCKET_GONE, ID, True))
+
+
+def test_an_end_by_another_worker_that_crosses_the_owners_end_loses_nothing() -> None:
+    made, _ = connection()
+    writer, _ = other_worker()
+    made.take_over(writer)
+    Passages(lambda _: made).end(writer, "close", made)
+    write(made, writer, b"behind")
+    assert made.close() == (Effect.AWAIT_FLUSH,)
+    assert made.queue.joined() == b"behind"
+
+
+def test_an_end_by_a_taker_counts_among_what_will_not_come_back_to_it() -> None:
+    made, _ = connection()
+    taker, _ = other_worker()
+    made.take_over(taker)
+    write(made, taker, b"one")
+    Passages(lambda _: made).end(taker, "close", made)
+    handed_over = made.yielded(b"", 0, "open", 0, True)
+    assert handed_over is not None
+    assert handed_over[10] == 2
+
+
+def test_an_end_by_another_worker_is_counted_as_a_write() -> None:
+    made, _ = connection()
+    passages = Passages(lambda _: made)
+    other, told = other_worker()
+    passages.fence(other, 1, 1)
+    assert told == []
+    passages.end(other, "r", None)
+    assert told == [(SOCKET_FENCED, 1, 1, 1)]

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skypy.core.causal.passages import Passages
+from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError, SkypyError
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.connection_read_half import ConnectionReadHalf
-from skypy.core.tcp.foreign import ForeignSockets
-from skypy.core.tcp.hand_over import HandOver, Remains
+from skypy.core.tcp.hand_over import End, HandOver, Remains
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.read_half import ReadState
@@ -30,8 +31,6 @@ from skypy.core.tcp.write_half import WriteHalf
 from skypy.core.wire.socket_lane import (
     CREDIT,
     HIGH,
-    SEND,
-    SOCKET_DRAIN_BY,
     SOCKET_END_BY,
     SOCKET_REFUSED,
     SOCKET_SENT_BY,
@@ -42,11 +41,12 @@ from tests.core.hand_over_world import play
 
 pytestmark = pytest.mark.interpreted
 
-STEPS: Final = 70
+STEPS: Final = 75
 ATTEMPTS: Final = 10_000
 
 Patch = pytest.MonkeyPatch
 Effects = tuple[Effect, ...]
+Messages = Sequence[tuple[int, bytes]]
 
 
 def is_recalled(connection: Connection) -> bool:
@@ -71,16 +71,6 @@ def test_a_socket_changes_hands_without_loss_a_hundred_thousand_times() -> None:
 
 
 # -- tempting, and wrong -----------------------------------------------------------------------------------------------
-
-
-def a_worker_goes_on_sending_while_it_takes_over(patch: Patch) -> None:
-    def write(self: ForeignSockets[Any], id_: int, data: bytes, priority: int) -> bool:
-        if id_ in self._gone:
-            return False
-        self.corked.setdefault(id_, OutputQueue()).append(data, priority)
-        return True
-
-    patch.setattr(ForeignSockets, "write", write)
 
 
 def the_service_reads_on_during_a_recall(patch: Patch) -> None:
@@ -133,10 +123,10 @@ def the_reading_comes_back_without_the_errno_that_was_met(patch: Patch) -> None:
 
 
 def yield_comes_without_what_was_read(patch: Patch) -> None:
-    def recalled(self: Lease, *addresses: Any) -> None:
+    def recalled(self: Lease, *origin: Any) -> None:
         if self.read_half.state is ReadState.LENT:
             self.read_half.state = ReadState.OPEN
-        true_recalled(self, *addresses)
+        true_recalled(self, *origin)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)
@@ -158,9 +148,9 @@ def what_a_shutdown_has_crossed_stays_lent(patch: Patch) -> None:
 
 
 def yield_comes_without_what_is_corked(patch: Patch) -> None:
-    def recalled(self: Lease, *addresses: Any) -> None:
+    def recalled(self: Lease, *origin: Any) -> None:
         self.write_half.corked.clear()
-        true_recalled(self, *addresses)
+        true_recalled(self, *origin)
 
     true_recalled = Lease.recalled
     patch.setattr(Lease, "recalled", recalled)
@@ -189,39 +179,40 @@ def the_owner_writes_directly_while_something_is_handed_over(patch: Patch) -> No
 
 
 def the_service_queues_foreign_output_itself(patch: Patch) -> None:
-    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
-        if kind == SEND and self.queue.size and self.state in OWNED:
-            for priority, data in fields[0]:
-                self.queue.append(data, priority)
+    def send(self: Passages, source: WorkerPort, ids: Sequence[int], messages: Messages) -> None:
+        connection = self._find(ids[0])
+        if connection is not None and connection.queue.size and connection.state in OWNED:
+            for priority, data in messages:
+                connection.queue.append(data, priority)
         else:
-            true_pass_on(self, source, kind, *fields)
+            true_send(self, source, ids, messages)
 
-    true_pass_on = Connection.pass_on
-    patch.setattr(Connection, "pass_on", pass_on)
+    true_send = Passages.send
+    patch.setattr(Passages, "send", send)
 
 
 def the_service_writes_foreign_output_after_the_owners_death(patch: Patch) -> None:
-    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
-        if kind == SEND and self.state is State.CLOSING:
-            for _, data in fields[0]:
-                self.queue.append(data, HIGH)
+    def send(self: Passages, source: WorkerPort, ids: Sequence[int], messages: Messages) -> None:
+        connection = self._find(ids[0])
+        if connection is not None and connection.state is State.CLOSING:
+            for _, data in messages:
+                connection.queue.append(data, HIGH)
         else:
-            true_pass_on(self, source, kind, *fields)
+            true_send(self, source, ids, messages)
 
-    true_pass_on = Connection.pass_on
-    patch.setattr(Connection, "pass_on", pass_on)
+    true_send = Passages.send
+    patch.setattr(Passages, "send", send)
 
 
 def output_for_a_recalled_owner_is_not_held(patch: Patch) -> None:
-    def pass_on(self: Connection, source: WorkerPort, kind: int, *fields: Any) -> None:
-        if self.hand_over is not None and self.hand_over.recalled:
-            report = SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY
-            self.worker.send((report, self.id, source.process_number, *fields))
-        else:
-            true_pass_on(self, source, kind, *fields)
+    def foreign_write(self: HandOver, source: WorkerPort, messages: Messages) -> bool:
+        recalled, self.recalled = self.recalled, False
+        passed = true_foreign_write(self, source, messages)
+        self.recalled = recalled
+        return passed
 
-    true_pass_on = Connection.pass_on
-    patch.setattr(Connection, "pass_on", pass_on)
+    true_foreign_write = HandOver.foreign_write
+    patch.setattr(HandOver, "foreign_write", foreign_write)
 
 
 def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
@@ -234,7 +225,7 @@ def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
 
     def resume(self: Connection) -> Effects:
         assert self.hand_over is not None
-        self.worker.send((SOCKET_SENT_BY, self.id, 0, self.hand_over.take_held()))
+        self.worker.send((SOCKET_SENT_BY, [self.id], 0, 0, 0, self.hand_over.take_held()))
         return true_resume(self)
 
     true_yielded, true_resume = Connection.yielded, Connection.resume
@@ -243,8 +234,8 @@ def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
 
 
 def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> None:
-    def close(self: Connection) -> Effects:
-        return () if is_recalled(self) else true_close(self)
+    def close(self: Connection, *reason: CloseReason) -> Effects:
+        return () if is_recalled(self) and not reason else true_close(self, *reason)
 
     true_close = Connection.close
     patch.setattr(Connection, "close", close)
@@ -339,8 +330,8 @@ def the_takers_are_refused_when_it_ends_during_a_recall(patch: Patch) -> None:
 
 
 def an_end_by_another_goes_to_a_recalled_owner(patch: Patch) -> None:
-    def end_by(self: HandOver, owner: WorkerPort, how: str) -> None:
-        owner.send((SOCKET_END_BY, self._id, how))
+    def end_by(self: HandOver, owner: WorkerPort, _: WorkerPort, end: End) -> None:
+        owner.send((SOCKET_END_BY, self._id, *end))
 
     patch.setattr(HandOver, "end_by", end_by)
 
@@ -354,7 +345,6 @@ def the_end_of_what_remains_is_read_twice(patch: Patch) -> None:
 
 
 WRONG: Final[list[Callable[[Patch], None]]] = [
-    a_worker_goes_on_sending_while_it_takes_over,
     the_service_reads_on_during_a_recall,
     the_service_reads_on_while_the_reading_is_lent,
     the_reading_is_lent_before_the_last_data_is_delivered,

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.write_half import FIRST_WARNING
-from skypy.core.wire.socket_lane import BREAK, HIGH, Message
+from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, Message
 from tests.core.ends import DESCRIPTOR, ID, Heard
 
 pytestmark = pytest.mark.interpreted
@@ -25,11 +26,15 @@ class Stuck:
         self.id = ID
         self.lease = Lease(ID, DESCRIPTOR, 100, send)
         self.write_half = self.lease.write_half
-        self.addresses = ("peer", 1), None
+        self.origin = ("peer", 1), None, False
 
     def flush(self) -> None:
         if self.write_half.corked.size:
             self.lease.forward_output()
+
+    def shutdown_write(self) -> None:
+        self.flush()
+        self.lease.shutdown_write()
 
 
 class Waits:
@@ -60,6 +65,7 @@ class World:
             low_water=low_water,
             write_limit=write_limit,
             warn=lambda _, unsent: self.backlog.append(unsent),
+            fence=Fence(1),
         )
         self.socket = self.leases.own[ID] = Stuck(self.heard.append)
 
@@ -115,3 +121,47 @@ def test_a_backlog_is_told_at_each_doubling_and_once_it_is_gone() -> None:
     assert len(world.backlog) == 3
     world.leases.progressed(world.socket, 4 * FIRST_WARNING)
     assert world.backlog[3:] == [0]
+
+
+def test_an_actor_that_waits_above_the_high_mark_gets_no_warning() -> None:
+    world = World(high_water=FIRST_WARNING)
+    world.leases.write(ID, bytes(2 * FIRST_WARNING - 1), HIGH)
+    world.flush()
+    assert world.backlog == []
+    world.leases.write(ID, b"x", HIGH)
+    world.flush()
+    assert world.backlog == [2 * FIRST_WARNING]
+
+
+# -- ends that wait for messages that come back ------------------------------------------------------------------------
+
+
+def test_a_close_waits_for_messages_that_come_back() -> None:
+    world = World()
+    world.leases.foreign.returning[ID] = 1
+    world.leases.close(world.socket)
+    assert CLOSE not in world.heard.kinds()
+    assert world.leases.sent_by([ID], 1, 1, 1, [(HIGH, b"back")]) == 0
+    assert world.heard.kinds()[-1] == CLOSE
+
+
+def test_a_close_that_waits_goes_out_behind_the_end_of_the_connection() -> None:
+    world = World()
+    world.leases.foreign.returning[ID] = 1
+    world.leases.close(world.socket)
+    assert world.leases.forget(ID) is world.socket
+    assert world.heard.kinds() == [CLOSE]
+    assert world.leases.settled
+
+
+def test_nothing_is_written_behind_an_end_of_this_worker_that_comes_back() -> None:
+    world = World()
+    del world.leases.own[ID]
+    world.leases.take_over(ID, Waits())
+    world.leases.foreign.end(ID, "w")
+    world.leases.own[ID] = world.socket
+    assert not world.leases.write(ID, b"late", HIGH)
+    world.leases.shutdown_write(world.socket)
+    world.leases.ended_by(ID, 1, 1, 1)
+    assert not world.leases.foreign.returning
+    assert not world.socket.write_half.writable

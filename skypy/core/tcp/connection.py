@@ -17,7 +17,7 @@ from typing import Any, Final
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.tcp.connection_read_half import ConnectionReadHalf
-from skypy.core.tcp.hand_over import HandOver, Remains
+from skypy.core.tcp.hand_over import End, HandOver, Remains
 from skypy.core.tcp.output_queue import OutputQueue
 from skypy.core.tcp.state import (
     ACCEPTING,
@@ -45,7 +45,6 @@ from skypy.core.wire.socket_lane import (
     SOCKET_END_BY,
     SOCKET_ERROR,
     SOCKET_FORGET,
-    SOCKET_GONE,
     SOCKET_HANDED_OVER,
     SOCKET_HANGUP,
     SOCKET_REFUSE_HALF_CLOSE,
@@ -271,6 +270,8 @@ class Connection:
         self.left = True
         if self.state is CONNECTING:
             return self.apply(Input.ABORT)
+        if reason is not CloseReason.WORKER_DIED:  # the dead may have had half a message in the kernel
+            self._queue_held()
         return self._end(Input.CLOSE_UNSENT if self.queue.size else CLOSE)
 
     def abort(self, reason: CloseReason = CloseReason.SHUTDOWN, *, by_reset: bool = False) -> tuple[Effect, ...]:
@@ -291,15 +292,6 @@ class Connection:
 
     # -- requests of other workers, and the answer to a recall --
 
-    def pass_on(self, source: WorkerPort, kind: int, *fields: Any) -> None:
-        """Send a SEND or DRAIN of a worker without the connection to the owner's worker."""
-        if not (self.state in ACCEPTING if self.hand_over is None else self.hand_over.accepts(self.state)):
-            source.send((SOCKET_GONE, self.id))
-            return
-        if self.hand_over is None:
-            self.hand_over = HandOver(self.id)
-        self.hand_over.pass_on(self.worker, source, kind, *fields)
-
     def take_over(self, taker: WorkerPort) -> None:
         """Recall the owner's worker for another one; until it has yielded, nothing is read."""
         if self.state not in OWNED or self.state is CONNECTING:
@@ -309,18 +301,18 @@ class Connection:
             self.hand_over = HandOver(self.id)
         self.hand_over.add_taker(taker, self.worker)
 
-    def end_by(self, how: str) -> bool:
+    def end_by(self, source: WorkerPort, end: End) -> bool:
         """Send an END of a worker without the connection to the owner's. Return False if no actor has it any more."""
         if self.state not in OWNED:
             return False
         if self.hand_over is None:
-            self.worker.send((SOCKET_END_BY, self.id, how))
+            self.worker.send((SOCKET_END_BY, self.id, *end))
         else:
-            self.hand_over.end_by(self.worker, how)
+            self.hand_over.end_by(self.worker, source, end)
         return True
 
     def yielded(
-        self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any
+        self, unread: bytes, out: int, reading: str, error: int, writable: bool, *origin: Any
     ) -> Message | None:
         """Let the owner's worker go; its output ends at `out`.
 
@@ -333,12 +325,16 @@ class Connection:
         self.met(error)
         self.read_half.limit = self.read_half.read
         self.worker = hand_over.next_owner(self.worker)
+        if self.worker is NOBODY or not hand_over.accepts(self.state):
+            self._queue_held()
         if self.worker is NOBODY:
             return None
-        position = (self.read_half.read, out, self.sent)
+        position = (self.read_half.read, self.sent + self.queue.size, self.sent)
         told = self.error if self.state is State.WRITE_BROKEN else 0  # an errno met by a reader comes with the end
         condition = (reading, told, writable and hand_over.accepts(self.state))
-        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, hand_over.take_held(), *addresses)
+        since = hand_over.sent_since(self.worker)
+        waited = (hand_over.take_held(), since, hand_over.take_ends())
+        return (SOCKET_HANDED_OVER, self.id, unread, *position, *condition, *waited, *origin)
 
     def resume(self) -> tuple[Effect, ...]:
         """Go on after SOCKET_HANDED_OVER was sent: with what the former owner left open, and with the next taker."""
@@ -349,7 +345,6 @@ class Connection:
             self.worker.send((SOCKET_HANGUP, self.id))
         effects = self._settle(hand_over)
         hand_over.recall(self.worker)
-        hand_over.end_again(self.worker)
         return effects
 
     def _settle(self, hand_over: HandOver) -> tuple[Effect, ...]:
@@ -359,6 +354,15 @@ class Connection:
             if self.state in OWNED:
                 effects += self.shutdown(how)
         return effects
+
+    def _queue_held(self) -> None:
+        """Queue the output of others that came during a recall: the owner has written its last, and no other follows.
+
+        Some of it may have been written by the owner's worker itself, before the end.
+        """
+        if self.hand_over is not None and self.state in ACCEPTING:
+            for priority, data in self.hand_over.take_held(ended=self.worker is not NOBODY):
+                self.queue.append(data, priority)
 
     def _end(self, given: Input) -> tuple[Effect, ...]:
         """Let the owner go for good; a request that crossed SOCKET_RECALL is the answer to it."""

@@ -23,8 +23,6 @@ from skypy.core.wire.socket_lane import (
     BREAK,
     CLOSE,
     CREDIT,
-    DRAIN,
-    SEND,
     SOCKET_DRAIN_BY,
     SOCKET_DRAIN_DONE,
     SOCKET_END_BY,
@@ -33,9 +31,11 @@ from skypy.core.wire.socket_lane import (
     SOCKET_RECALL,
     SOCKET_REFUSED,
     SOCKET_REMAINS,
-    SOCKET_SENT_BY,
     YIELD,
 )
+
+End = tuple[str, int, int, int]
+"""An END of a worker: "close", "abort", "rw", "w" or "r", its process number, its count and the total."""
 
 
 class HandOver:
@@ -46,7 +46,21 @@ class HandOver:
     meaning something else.
     """
 
-    __slots__ = ("_drains", "_ends", "_held", "_id", "_postponed", "_previous", "_takers", "_writers", "recalled")
+    __slots__ = (
+        "_drains",
+        "_ends",
+        "_finished_at",
+        "_held",
+        "_id",
+        "_postponed",
+        "_previous",
+        "_sent_since",
+        "_takers",
+        "_writers",
+        "dropped",
+        "held_of",
+        "recalled",
+    )
 
     def __init__(self, id: int) -> None:  # noqa: A002
         self._id = id
@@ -56,8 +70,14 @@ class HandOver:
         self._postponed = ""  # halves that the owner has finished before it saw SOCKET_RECALL
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
-        self._held: tuple[tuple[int, bytes], ...] = ()  # such output that came during the recall
-        self._ends: tuple[str, ...] = ()  # ENDs of others that came during the recall
+        self._held: list[tuple[int, bytes]] = []  # such output that came during the recall
+        self.held_of: WorkerPort | None = None
+        """The last worker of which such output came."""
+        self._ends: tuple[End, ...] = ()  # ENDs of others that came during the recall
+        self._finished_at: int | None = None  # how much of that output stands before an END that finishes it
+        self._sent_since: dict[WorkerPort, int] = {}  # writes and ENDs of the takers since they have asked
+        self.dropped = 0
+        """The messages that waited for a new owner when the connection ended."""
         self._drains: tuple[tuple[WorkerPort, int], ...] = ()  # DRAINs that the owner has not answered, with tickets
 
     def accepts(self, state: State) -> bool:
@@ -94,14 +114,25 @@ class HandOver:
         self._takers = tuple(takers)
         return following
 
-    def take_held(self) -> tuple[tuple[int, bytes], ...]:
+    def take_held(self, *, ended: bool = False) -> list[tuple[int, bytes]]:
         """Return the output of others that came during the recall, as (priority, bytes), and keep it no longer.
 
-        It goes with SOCKET_HANDED_OVER and not behind it: the taker may have sent some of it before it asked for the
-        connection, and that must go before the output that it has corked since.
+        Output behind an END that finishes it is dropped, as that END comes next; not if the owner has finished the
+        output by itself before (`ended`). It goes with SOCKET_HANDED_OVER and not behind it: it comes before everything
+        that the taker writes as owner.
         """
-        held, self._held = self._held, ()
+        held, self._held = self._held, []
+        if self._finished_at is not None and not ended:
+            self.dropped += len(held[self._finished_at :])
+            del held[self._finished_at :]
         return held
+
+    def sent_since(self, owner: WorkerPort) -> int:
+        """Return how many writes of the new owner's worker have come since it has asked for the connection.
+
+        They have been passed to former owners or are held, and will not come back to their writer.
+        """
+        return self._sent_since.pop(owner, 0)
 
     def settle(self) -> str:
         """End the recall. Returns the halves that were finished meanwhile, which are to be finished now."""
@@ -117,17 +148,27 @@ class HandOver:
 
     # -- output of others --
 
-    def pass_on(self, owner: WorkerPort, source: WorkerPort, kind: int, *fields: Any) -> None:
-        """Send a SEND or DRAIN of a worker without the connection to the owner's, whatever the state of the queue."""
+    def foreign_write(self, source: WorkerPort, messages: Sequence[tuple[int, bytes]]) -> bool:
+        """Take messages of a worker without the connection. Return True if they are to be passed to the owner's worker.
+
+        They are kept during a recall.
+        """
         if source not in self._writers:
             self._writers += (source,)
-        if kind == DRAIN:
-            self._drains += ((source, *fields),)
-        elif self.recalled:
-            self._held += tuple(fields[0])
+        if self._takers and source in self._takers:
+            self._sent_since[source] = self._sent_since.get(source, 0) + 1
+        if self.recalled:
+            self._held += messages
+            self.held_of = source
+        return not self.recalled
+
+    def drain(self, owner: WorkerPort, source: WorkerPort, ticket: int) -> None:
+        """Send a DRAIN of a worker without the connection to the owner's worker, once it is known which that is."""
+        if source not in self._writers:
+            self._writers += (source,)
+        self._drains += ((source, ticket),)
         if not self.recalled:
-            report = SOCKET_SENT_BY if kind == SEND else SOCKET_DRAIN_BY
-            owner.send((report, self._id, source.process_number, *fields))
+            owner.send((SOCKET_DRAIN_BY, self._id, source.process_number, ticket))
 
     def drained(self, process_number: int, ticket: int) -> None:
         """Answer the DRAIN of a worker: the owner's worker has said DRAINED."""
@@ -145,18 +186,27 @@ class HandOver:
 
     # -- ends --
 
-    def end_by(self, owner: WorkerPort, how: str) -> None:
+    def end_by(self, owner: WorkerPort, source: WorkerPort, end: End) -> None:
         """Send an END of a worker without the connection to the owner's, once it is known which worker that is."""
+        if self._takers and source in self._takers:
+            self._sent_since[source] = self._sent_since.get(source, 0) + 1
         if self.recalled:
-            self._ends += (how,)
+            self._ends += (end,)
+            if end[0] != "r" and self._finished_at is None:
+                self._finished_at = len(self._held)
         else:
-            owner.send((SOCKET_END_BY, self._id, how))
+            owner.send((SOCKET_END_BY, self._id, *end))
+
+    def take_ends(self) -> tuple[End, ...]:
+        """Return the ENDs that came during the recall, and keep them no longer. They stand behind the held output."""
+        ends, self._ends = self._ends, ()
+        self._finished_at = None
+        return ends
 
     def end_again(self, owner: WorkerPort) -> None:
-        """Send the ENDs that came during the recall to the new owner's worker."""
-        ends, self._ends = self._ends, ()
-        for how in ends:
-            self.end_by(owner, how)
+        """Send the ENDs that came during the recall to the worker that has the socket now."""
+        for end in self.take_ends():
+            owner.send((SOCKET_END_BY, self._id, *end))
 
     def dismiss_writers(self, state: State) -> None:
         """Tell the writers when nothing can be written any more."""
@@ -165,22 +215,27 @@ class HandOver:
                 writer.send((SOCKET_GONE, self._id))
             self._writers = ()
             self._drains = ()
+        if self._held and state not in ACCEPTING:
+            self.dropped += len(self._held)
+            self._held = []
 
     def dismiss_takers(self) -> None:
         """Refuse the takers: the owner's worker has left the connection, and there is nothing to be handed over."""
         for taker in self._takers:
             taker.send((SOCKET_REFUSED, self._id))
         self._takers = ()
-        self._held = ()
-        self._ends = ()
+        self.take_ends()
 
     def worker_died(self, dead: WorkerPort) -> None:
         """Drop a worker that has died. A recall for it goes on: the owner's worker has been told, and will yield."""
         self._takers = tuple(taker for taker in self._takers if taker is not dead)
+        self._sent_since.pop(dead, None)
         self._drains = tuple(drain for drain in self._drains if drain[0] is not dead)
         self._writers = tuple(writer for writer in self._writers if writer is not dead)
         if self._previous is dead:
             self._previous = None
+        if self.held_of is dead:
+            self.held_of = None
 
 
 class Remains:
@@ -241,7 +296,7 @@ class Remains:
         self._hand_over.settle()
         self._go_on()
 
-    def _yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool, *addresses: Any) -> None:
+    def _yielded(self, unread: bytes, out: int, reading: str, error: int, writable: bool, *origin: Any) -> None:
         """Give the remains to the next worker, if it has not died."""
         del error, writable  # older than the end, if the worker has yielded before it heard of the end
         if reading in ("open", "lent"):
@@ -252,13 +307,13 @@ class Remains:
             return
         read, sent = self._position
         end = (reading, self._error, self._reason)
-        self.worker.send((SOCKET_REMAINS, self._id, unread, read, out, sent, *end, *addresses))
+        self.worker.send((SOCKET_REMAINS, self._id, unread, read, out, sent, *end, *origin))
         self._hand_over.settle()
         self._go_on()
 
     def _go_on(self) -> None:
-        self._hand_over.recall(self.worker)
         self._hand_over.end_again(self.worker)
+        self._hand_over.recall(self.worker)
 
     def _leave(self) -> None:
         self.left = True
@@ -271,9 +326,9 @@ class Remains:
         """Recall the owner's worker for another one."""
         self._hand_over.add_taker(taker, self.worker)
 
-    def end_by(self, how: str) -> bool:
+    def end_by(self, source: WorkerPort, end: End) -> bool:
         """Send an END of another worker to the owner's. Return True."""
-        self._hand_over.end_by(self.worker, how)
+        self._hand_over.end_by(self.worker, source, end)
         return True
 
     def worker_died(self, dead: WorkerPort) -> None:

@@ -40,6 +40,7 @@ class LeaseState(Enum):
     """The reason why a worker holds the descriptor of a connection."""
 
     OWNED = "owned"  # an actor of this worker owns the connection, or is about to start it
+    LEAVING = "leaving"  # closed by its actor; CLOSE follows messages of this worker that come back first
     CLOSING = "closing"  # CLOSE or ABORT sent: every report but FORGET is ignored
     BREAKING = "breaking"  # BREAK sent: an actor still owns the connection, and hears of the reset as of any other
     YIELDED = "yielded"  # YIELD sent: another worker has the connection next
@@ -235,8 +236,8 @@ class Lease:
         self.error = self.error or error
         self.write_half.stop()
 
-    def recalled(self, *addresses: Any) -> None:
-        """SOCKET_RECALL: yield to another worker; `addresses` of both sides go along.
+    def recalled(self, *origin: Any) -> None:
+        """SOCKET_RECALL: yield to another worker; `origin` of the connection goes along.
 
         The order on the lane is the order of the hand-over: the corked bytes first, as they were promised to be
         written, then RETURN, which tells how far this side has read, then YIELD with the unread part of that.
@@ -247,7 +248,7 @@ class Lease:
         self.give_back()
         unread = read_half.buffer.read_all()
         state = read_half.state.value
-        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable, *addresses))
+        self.send((YIELD, self.id, unread, write_half.out, state, self.error, write_half.writable, *origin))
         if self.state is OWNED:  # else it has ended: SOCKET_FORGET has come, and there is nothing to wait for
             self.state = LeaseState.YIELDED
         read_half.stop()
@@ -297,7 +298,7 @@ class Lease:
         self.read_half.buffer.clear()
         self.read_half.state = ENDED
         self.write_half.stop()
-        if self.state in _HELD:
+        if self.state in _HELD or self.state is LeaseState.LEAVING:
             self.send((kind, self.id, *fields))
             if self.state is not LeaseState.DEAD:
                 self.state = LeaseState.CLOSING

@@ -13,13 +13,17 @@ from skypy.core.waiting import Wakeable
 from skypy.core.wire.socket_lane import WRITE_SIZE_LIMIT
 
 FIRST_WARNING: Final = 1048576
-"""Unsent bytes that are worth a warning; the next ones come at each doubling. The numbers are skynet's."""
+"""Unsent bytes that are worth a warning; the next ones come at each doubling. The numbers are skynet's.
+
+With a high mark of half as much or more, the first warning comes at twice that mark: an actor that waits whenever more
+is unsent gets none.
+"""
 
 
 class WriteHalf:
     """Output as a worker has it. A pure object: the lease sends the messages that follow."""
 
-    __slots__ = ("corked", "drainers", "out", "sent", "warns_at", "writable")
+    __slots__ = ("corked", "drainers", "out", "sent", "warned_at", "writable")
 
     def __init__(self) -> None:
         self.corked = OutputQueue()
@@ -28,8 +32,8 @@ class WriteHalf:
         self.sent = 0
         self.writable = True
         """True while messages may be corked: this side is neither finished nor known to be broken."""
-        self.warns_at = FIRST_WARNING
-        """The number of unsent bytes that is worth the next warning."""
+        self.warned_at = 0
+        """The number of unsent bytes that the last warning was for; the next one comes at twice as many."""
         self.drainers: tuple[Wakeable, ...] = ()
         """The waits for `Lease.is_drained`."""
 
@@ -66,13 +70,15 @@ class WriteHalf:
         self.writable = False
         self.corked.clear()
 
-    def overdue_warning(self) -> int:
-        """Return the number of unsent bytes if it is worth a warning, else 0. Each doubling is worth one."""
+    def overdue_warning(self, first: int) -> int:
+        """Return the number of unsent bytes if it is worth a warning, else 0: `first` is, and each doubling."""
         unsent = self.unsent
-        if unsent < self.warns_at:
+        mark = self.warned_at * 2 or first
+        if unsent < mark:
             return 0
-        while self.warns_at <= unsent:
-            self.warns_at *= 2
+        while mark <= unsent:
+            self.warned_at = mark
+            mark *= 2
         return unsent
 
     def take_over(self, out: int, sent: int, *, writable: bool) -> None:

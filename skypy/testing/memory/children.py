@@ -105,6 +105,8 @@ class MemoryChild(Child):
             due = program.socket_service.reactor.next_deadline
             timer = None if due is None else node.loop.call_at(due, request, context=context)
 
+        reactor = program.socket_service.reactor
+        node.kernel.serve_sockets = lambda: context.copy().run(reactor.turn, 0)
         poller.readiness.wake = request
         request()
 

@@ -36,6 +36,8 @@ class MemoryKernel(SocketKernel):
         self.signal_process = lambda pidfd, signal_number: _endpoint(pidfd).signal(signal_number)
         self.responders: dict[Description, Callable[[], object]] = {}
         """Functions by the description at the other end of a lane: each hears and answers what was sent there."""
+        self.serve_sockets: Callable[[], object]
+        """A turn of the socket service, which is at the other end of the lanes that are not among these."""
         self.newest_poller: MemoryPoller | None = None
 
     def message_queue(self) -> SeededQueue:
@@ -66,7 +68,7 @@ class MemoryKernel(SocketKernel):
         wanted = READABLE | (WRITABLE if writable else 0)
         description = _endpoint(descriptor)
         while not description.events() & wanted:
-            self.responders[description.peer]()
+            self.responders.get(description.peer, self.serve_sockets)()
 
     def poller(self, spin: SpinSetting = 0) -> Poller:
         """Return a new poller; it neither sleeps nor spins, since no time passes here."""

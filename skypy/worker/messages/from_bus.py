@@ -54,6 +54,12 @@ class FromBus:
         scheduler.enqueue(_call, handled)
         scheduler.end_turn()
 
+    def receive_in_turn(self, messages: Sequence[Any], handled: Callable[[], None]) -> None:
+        """Handle a batch that has waited for writes to sockets, which a turn has just brought."""
+        handle = self.handle_message
+        self._scheduler.messages.extend([(handle, message) for message in messages])
+        self._scheduler.enqueue(_call, handled)
+
     def handle_message(self, message: Sequence[Any]) -> None:
         """Handle a message of another worker."""
         self._by_kind[message[0]](message)

@@ -33,7 +33,9 @@ class SocketLane:
         self._questions: dict[int, Waiter[Any]] = {}  # by ticket
         self._last_ticket = 0
         self._flushed: asyncio.Future[None] | None = None
+        self._ahead: list[Sequence[Any]] = []  # reports that came before the one that `wait_for` was waiting for
         self._lane = LoopLane(lane, self._loop, self._received, self._end, self.flush)
+        self._raw_lane = lane
         self.take_descriptor = lane.take_descriptor
 
     def send(self, message: Message) -> None:
@@ -42,7 +44,39 @@ class SocketLane:
             self._scheduler.send_at_end(self.flush)
         self._lane.send(message)
 
+    @property
+    def ended(self) -> bool:
+        """True if the socket service is gone."""
+        return self._lane.closed
+
+    def wait_for(self, wanted: Callable[[Sequence[Any]], bool]) -> Sequence[Any] | None:
+        """Return the first report that is wanted, and let nothing else run meanwhile; None if the lane ends.
+
+        This blocks the worker, which is harmless because the socket service never blocks. All reports are handled
+        afterwards, in their order.
+        """
+        self._loop.call_soon(self._handle_ahead)
+        while not self._lane.closed:
+            self.flush()
+            self._raw_lane.wait()
+            try:
+                reports: list[Sequence[Any]] = self._raw_lane.receive()
+            except (LaneEnded, MalformedFrame):
+                break  # and the loop meets it again
+            self._ahead += reports
+            for report in reports:
+                if wanted(report):
+                    return report
+        return None
+
+    def _handle_ahead(self) -> None:
+        if self._ahead:
+            ahead, self._ahead = self._ahead, []
+            self._scheduler.handle_all(self._handle, ahead)
+
     def _received(self, reports: list[Sequence[Any]]) -> None:
+        if self._ahead:
+            self._handle_ahead()
         self._scheduler.handle_all(self._handle, reports)
 
     def _handle(self, report: Sequence[Any]) -> None:
@@ -90,6 +124,17 @@ class SocketLane:
                 with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.InvalidStateError):
                     unwanted(*waiter.result())
             raise
+
+    def ask_now(self, kind: int, answer: int, *fields: Any) -> Sequence[Any] | None:
+        """Ask the socket service, and let nothing else run until the `answer` has come.
+
+        Return its fields behind the ticket; None if the lane ends.
+        """
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        self.send((kind, ticket, *fields))
+        report = self.wait_for(lambda report: report[0] == answer and report[1] == ticket)
+        return None if report is None else report[2:]
 
     def answered(self, ticket: int, answer: Any) -> bool:
         """Give an answer to the task that waits for it. Return False if the task waits no longer."""

@@ -55,3 +55,12 @@ class Notices:
 def log_error(actor: Actor, text: str) -> None:
     """Log an error about a socket of an actor."""
     _log.error("%s", text, extra={"address": actor.address})
+
+
+def log_late_write(id_: int) -> None:
+    """Log that a message to a socket was lost, the first time that this happens in the node."""
+    _log.warning(
+        "socket: a message to %d came after its end and is lost; from now on such messages are only counted, "
+        "as writes_after_close",
+        id_,
+    )

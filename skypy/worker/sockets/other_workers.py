@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import InternalError
 from skypy.core.socket_address import SocketAddress
-from skypy.core.tcp.foreign import TakeOver
 from skypy.core.tcp.read_half import OPEN
 from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.notices import log_error
 from skypy.worker.sockets.ownership import AnySocket, Ownership, Taker
+from skypy.worker.sockets.stream_socket import StreamSocket
+
+Origin: TypeAlias = tuple[Sequence[Any], Sequence[Any] | None, bool]
+"""The address of the peer, that of this side if it is known, and True if an actor has opened the connection."""
 
 
 class OtherWorkers:
@@ -33,51 +36,57 @@ class OtherWorkers:
         self._leases.take_over(id_, taker)
         await taker
 
-    def handed_over(self, id_: int, fields: Sequence[Any], peer: SocketAddress, local: SocketAddress | None) -> None:
+    def handed_over(self, id_: int, fields: Sequence[Any], origin: Origin) -> None:
         """SOCKET_HANDED_OVER: give the connection to an actor that waits for it."""
         descriptor = self._ownership.adopt()
-        take_over, waiting, actor = self._wanted_by(id_)
-        socket = self._ownership.make(id_, descriptor, actor, peer)
-        socket.local = local
-        self._leases.handed_over(socket, take_over, actor.address, fields)
+        waiting, actor = self._wanted_by(id_)
+        socket = self._make(id_, descriptor, actor, origin)
+        self._leases.handed_over(socket, actor.address, fields)
         if socket.lease.error:
             socket.close_reason = CloseReason.RESET
         elif socket.read_half.state is not OPEN:
             socket.close_reason = CloseReason.EOF
         self._ownership.set_owner(socket, actor)
+        for how, *_ in fields[-1]:  # before any task here can write
+            self._end_own(id_, how)
         self._welcome(socket, actor, waiting)
 
-    def took_remains(
-        self, id_: int, fields: Sequence[Any], reason: CloseReason, peer: SocketAddress, local: SocketAddress | None
-    ) -> None:
+    def took_remains(self, id_: int, fields: Sequence[Any], reason: CloseReason, origin: Origin) -> None:
         """SOCKET_REMAINS: give a connection that has ended already to an actor that waits for it."""
-        _, waiting, actor = self._wanted_by(id_)
-        socket = self._ownership.make(id_, None, actor, peer)
-        socket.local = local
+        waiting, actor = self._wanted_by(id_)
+        socket = self._make(id_, None, actor, origin)
         socket.close_reason = reason
         self._leases.took_remains(socket, actor.address, fields)
         self._ownership.set_owner(socket, actor)
         self._welcome(socket, actor, waiting)
 
+    def _make(self, id_: int, descriptor: int | None, actor: Actor, origin: Origin) -> StreamSocket:
+        peer, local, has_connected = origin
+        socket = self._ownership.make(id_, descriptor, actor, SocketAddress(*peer))
+        socket.local = None if local is None else SocketAddress(*local)
+        socket.has_connected = has_connected
+        return socket
+
     def listener_handed_over(self, id_: int, accepted: int, local: SocketAddress) -> None:
         """SOCKET_LISTENER_HANDED_OVER: give the listener to an actor that waits for it, and starts it then."""
         descriptor = self._ownership.adopt()
-        _, waiting, actor = self._wanted_by(id_)
+        waiting, actor = self._wanted_by(id_)
+        self._leases.foreign.returning.pop(id_, None)  # nothing has to wait for an END of a listener
         listener = self._ownership.add_listener(id_, descriptor, actor, local)
         listener.take_over(accepted)
         self._welcome(listener, actor, waiting)
 
-    def _wanted_by(self, id_: int) -> tuple[TakeOver[Taker], list[Taker], Actor]:
-        """Return what waited for a socket that has come, the takers that still wait, and the first one's actor."""
+    def _wanted_by(self, id_: int) -> tuple[list[Taker], Actor]:
+        """Return the takers that still wait for a socket that has come, and the first one's actor."""
         take_over = self._leases.foreign.handed_over(id_)
         if take_over is None:
             raise InternalError(f"socket {id_} came without having been asked for")
         waiting = [taker for taker in take_over.takers if not taker.done() and taker.actor.life is not Life.ENDED]
-        return take_over, waiting, (waiting or take_over.takers)[0].actor
+        return waiting, (waiting or take_over.takers)[0].actor
 
     def _welcome(self, socket: AnySocket, actor: Actor, waiting: Sequence[Taker]) -> None:
         """Wake the takers of a socket. The first has it, the others take it from there, each in its turn."""
-        if not waiting:
+        if not waiting and self._ownership.get(socket.id) is socket:
             log_error(actor, f"socket: {socket.id} came when no actor waited for it any more: closed")
             self._ownership.close(socket)
         for taker in waiting:
@@ -117,12 +126,20 @@ class OtherWorkers:
         elif isinstance(socket, ListenerSocket):
             raise TypeError(f"socket {id_} listens: it has no half to shut down")
         elif how == "w":
-            socket.shutdown_write()
+            self._leases.shutdown_write(socket)
         else:
             self._ownership.shutdown_read(socket)
 
-    def ended_by(self, id_: int, how: str) -> bool:
-        """SOCKET_END_BY: end a socket for an actor of another worker. Return False when there is nothing to end."""
+    def ended_by(self, id_: int, how: str, process_number: int, passed: int, total: int) -> bool:
+        """SOCKET_END_BY: end a socket for an actor of another worker, or of this one, whose END has come back.
+
+        Return False when there is nothing to end.
+        """
+        done = self._end_own(id_, how)
+        self._leases.ended_by(id_, process_number, passed, total)
+        return done
+
+    def _end_own(self, id_: int, how: str) -> bool:
         socket = self._ownership.get(id_)
         if socket is None or (isinstance(socket, ListenerSocket) and how in ("w", "r")):
             return False

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
@@ -55,6 +56,7 @@ class Ownership:
         kernel: Kernel,
         direct_input: DirectInput,
         notices: Notices,
+        fence: Fence,
         *,
         alone: bool,
     ) -> None:
@@ -73,6 +75,7 @@ class Ownership:
             settings.low_water,
             settings.write_limit,
             notices.backlog,
+            fence,
             alone=alone,
         )
         self.own = self.leases.own
@@ -91,8 +94,8 @@ class Ownership:
             half = socket.write_half
             if half.drainers or half.sent != half.out:
                 leases.flushed(socket)
-        if leases.foreign.corked:
-            leases.foreign.flush()
+        leases.foreign.flush()
+        leases.send_receipt()
 
     # -- which sockets are here --
 
@@ -204,7 +207,6 @@ class Ownership:
         if isinstance(socket, ListenerSocket):
             self._close_listener(socket)
         else:
-            socket.flush()  # CLOSE must come behind its output
             self.leases.close(socket, reason)
             self._end(socket, reason)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import SocketBroken
 from skypy.core.socket_address import SocketAddress
@@ -20,7 +21,7 @@ from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
-from skypy.worker.sockets.notices import Notices, log_error
+from skypy.worker.sockets.notices import Notices, log_error, log_late_write
 from skypy.worker.sockets.other_workers import OtherWorkers
 from skypy.worker.sockets.ownership import Ownership
 from skypy.worker.sockets.stream_socket import StreamSocket
@@ -41,6 +42,7 @@ class SocketReports:
         scheduler: Scheduler,
         kernel: Kernel,
         dropped: Counter[str],
+        fence: Fence,
     ) -> None:
         """`dropped` counts the reports that crossed a close, by their kind."""
         self._ownership = ownership
@@ -74,7 +76,9 @@ class SocketReports:
             socket_lane.SOCKET_END_BY: self._ended_by,
             socket_lane.SOCKET_DRAIN_BY: lambda report: self._leases.drain_by(*report[1:]),
             socket_lane.SOCKET_DRAIN_DONE: lambda report: foreign.end_drain(report[2]),
-            socket_lane.SOCKET_GONE: lambda report: foreign.gone(report[1]),
+            socket_lane.SOCKET_GONE: self._gone,
+            socket_lane.SOCKET_FENCED: lambda report: fence.reached(*report[1:]),
+            socket_lane.SOCKET_FILLED: lambda report: foreign.output.filled(*report[1:]),
         }
 
     # -- new clients --
@@ -152,7 +156,7 @@ class SocketReports:
         """Finish this side too: the peer has finished, and its listener wants no half-closed connections."""
         socket = self._own.get(report[1])
         if socket is not None:
-            socket.shutdown_write()
+            self._leases.shutdown_write(socket)
 
     # -- output --
 
@@ -164,9 +168,13 @@ class SocketReports:
             self._dropped["SOCKET_SENT"] += 1
 
     def _sent_by(self, report: Report) -> None:
-        _, id_, _process_number, messages = report
-        if not self._leases.sent_by(id_, messages):
-            self._dropped["SEND"] += 1
+        self._dropped["SENT_BY"] += self._leases.sent_by(*report[1:])
+
+    def _gone(self, report: Report) -> None:
+        _, id_, *first = report
+        self._leases.gone(id_)
+        if first:
+            log_late_write(id_)
 
     # -- the end --
 
@@ -228,17 +236,13 @@ class SocketReports:
             self._dropped["SOCKET_RECALL"] += 1
 
     def _handed_over(self, report: Report) -> None:
-        _, id_, *fields, peer, local = report
-        self._other_workers.handed_over(id_, fields, SocketAddress(*peer), _address(local))
+        _, id_, *fields, peer, local, has_connected = report
+        self._other_workers.handed_over(id_, fields, (peer, local, has_connected))
 
     def _took_remains(self, report: Report) -> None:
-        _, id_, *fields, reason, peer, local = report
-        self._other_workers.took_remains(id_, fields, CloseReason(reason), SocketAddress(*peer), _address(local))
+        _, id_, *fields, reason, peer, local, has_connected = report
+        self._other_workers.took_remains(id_, fields, CloseReason(reason), (peer, local, has_connected))
 
     def _listener_handed_over(self, report: Report) -> None:
         _, id_, accepted, local = report
         self._other_workers.listener_handed_over(id_, accepted, SocketAddress(*local))
-
-
-def _address(parts: Sequence[Any] | None) -> SocketAddress | None:
-    return None if parts is None else SocketAddress(*parts)

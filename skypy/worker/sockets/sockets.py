@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
@@ -16,10 +17,12 @@ from skypy.core.wire.socket_lane import (
     CANCEL,
     CLOSE,
     CONNECT,
+    FENCE,
     LISTEN,
     NETSTAT,
     OWNER,
     SOCKET_FAILED,
+    SOCKET_FENCED,
     SOCKET_NETSTAT,
     SOCKET_OPEN,
     SOCKET_OWNER,
@@ -49,10 +52,14 @@ class Sockets:
         settings: SocketSettings,
         socket_service_gone: Callable[[], None],
         kernel: Kernel,
+        fence: Fence,
         *,
         alone: bool,
     ) -> None:
-        """`alone`: the node has no other workers. `socket_service_gone` is called when the lane has ended."""
+        """`alone`: the node has no other workers. `socket_service_gone` is called when the lane has ended.
+
+        `fence` has the counts of foreign writes, and lets the bus and the link to the node wait for them.
+        """
         self.kernel = kernel
         self.settings = settings
         self._scheduler = scheduler
@@ -60,12 +67,16 @@ class Sockets:
         self._socket_service_gone = socket_service_gone
         self._alone = alone
         self._dropped: Counter[str] = Counter()
+        self._fence = fence
         self.lane = SocketLane(lane, scheduler, self._lane_ended)
         self._send = self.lane.send
         self.notices = Notices(scheduler)
         direct_input = DirectInput(kernel, scheduler)
-        self.ownership = Ownership(self.lane, scheduler, settings, kernel, direct_input, self.notices, alone=alone)
+        self.ownership = Ownership(
+            self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, alone=alone
+        )
         self._leases = self.ownership.leases
+        fence.begin(self._ask_fence, self._flush_foreign, self._pass_now, self._leases.caught_up)
         self.other_workers = OtherWorkers(self.ownership, scheduler.loop)
         reports = SocketReports(
             self.ownership,
@@ -76,6 +87,7 @@ class Sockets:
             scheduler,
             kernel,
             self._dropped,
+            fence,
         )
         self.lane.handlers.update(reports.by_kind)
         self.lane.handlers.update(
@@ -90,7 +102,34 @@ class Sockets:
         self.own = self.ownership.own
         self.get = self.ownership.get
         self.write = self._leases.write
-        self.flushed = self.lane.flushed
+        self.returning = self._leases.foreign.returning
+
+    def _ask_fence(self, process_number: int, count: int) -> None:
+        """Ask the socket service to say when so many writes of a worker have passed."""
+        self._send((FENCE, process_number, count))
+
+    def _flush_foreign(self) -> None:
+        """Send the foreign writes of this turn before its end."""
+        self._leases.foreign.flush()
+        self.lane.flush()
+
+    def _pass_now(self) -> int:
+        """Wait, with everything else in this worker, until its foreign writes have passed. Return the total then."""
+        own, made = self._fence.own, self._fence.made
+        self._leases.foreign.flush()
+        self._send((FENCE, own, made))
+        answer = self.lane.wait_for(
+            lambda report: report[0] == SOCKET_FENCED and report[1] == own and report[2] >= made
+        )
+        return self._fence.known if answer is None else int(answer[3])
+
+    async def flushed(self) -> None:
+        """Wait until every message has left this process, and closed connections have had their last ones."""
+        if not self._leases.settled and not self.lane.ended:
+            waiter: Waiter[None] = Waiter(self._loop)
+            self._fence.wait(self._fence.own, self._fence.made, 0, lambda: waiter.set_result(None))
+            await waiter
+        await self.lane.flushed()
 
     def _lane_ended(self) -> None:
         """End every connection: the socket service is gone, and all of them with it."""
@@ -126,6 +165,7 @@ class Sockets:
         id_, descriptor, local, peer = await self._make(CONNECT, list(addresses))
         socket = self.ownership.add(id_, descriptor, actor, SocketAddress(*peer))
         socket.local = SocketAddress(*local)
+        socket.has_connected = True
         self.ownership.start(socket, actor)
         return id_
 
@@ -178,18 +218,21 @@ class Sockets:
 
     # -- seeing --
 
-    async def owner_elsewhere(self, id_: int) -> int:
-        """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it."""
-        if self._alone:
+    def owner_elsewhere(self, id_: int) -> int:
+        """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it.
+
+        Nothing else runs in this worker meanwhile: this is for errors of verbs that cannot wait.
+        """
+        if self._alone or id_ <= 0 or self._leases.foreign.has_ended(id_):
             return 0
-        address: int
-        (address,) = await self.lane.ask(OWNER, id_, cancelled=lambda _: None, unwanted=lambda *_: None)
-        return address
+        answer = self.lane.ask_now(OWNER, SOCKET_OWNER, id_)
+        return int(answer[0]) if answer is not None else 0
 
     async def netstat(self) -> tuple[list[SocketInfo], dict[str, int]]:
         """Return every socket of the node, and how often rare events have happened in the socket service and here."""
         rows, counters = await self.lane.ask(NETSTAT, cancelled=lambda _: None, unwanted=lambda *_: None)
         counters["dropped reports"] = self._dropped.total()
+        counters["foreign_writes_refused"] = self._leases.foreign.output.refused
         return [SocketInfo.from_plain(row) for row in rows], counters
 
     def _answered(self, report: Report) -> None:

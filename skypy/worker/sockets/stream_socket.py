@@ -35,6 +35,7 @@ class StreamSocket:
 
     __slots__ = (
         "close_reason",
+        "has_connected",
         "id",
         "kernel",
         "lease",
@@ -88,6 +89,8 @@ class StreamSocket:
         self.on_warning: Callable[[int, int], Any] | None = None
         self.unread_limit = NO_LIMIT
         """The number of bytes that may lie unread."""
+        self.has_connected = False
+        """True if an actor has opened the connection: TCP counts its SYN as a byte that the peer has acknowledged."""
 
     @property
     def descriptor(self) -> int | None:
@@ -95,10 +98,10 @@ class StreamSocket:
         return self.lease.descriptor
 
     @property
-    def addresses(self) -> tuple[tuple[str, int], tuple[str, int] | None]:
-        """The (host, port) of the peer and of this side, None if the latter was not asked for."""
+    def origin(self) -> tuple[tuple[str, int], tuple[str, int] | None, bool]:
+        """The (host, port) of the peer and of this side, None if the latter was not asked for, and `has_connected`."""
         local = self.local
-        return (self.peer.host, self.peer.port), None if local is None else (local.host, local.port)
+        return (self.peer.host, self.peer.port), None if local is None else (local.host, local.port), self.has_connected
 
     def clear_callbacks(self) -> None:
         """Undo the set-up of an actor whose ownership ends."""

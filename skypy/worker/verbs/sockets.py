@@ -21,7 +21,7 @@ from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.read_half import LENT, OPEN
 from skypy.core.wire.socket_lane import HIGH, LOW, WRITE_SIZE_LIMIT
 from skypy.worker.sockets.listener import ListenerSocket
-from skypy.worker.verbs.watching import connection, of_another_actor
+from skypy.worker.verbs.watching import connection, not_here, of_another_actor
 from skypy.worker.worker import WorkerActor, current_actor
 
 _LARGEST_BACKLOG: Final = 65535
@@ -128,7 +128,7 @@ async def read(fd: int, n: int | None = None) -> bytes | None:
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise await _not_readable(fd)
+        raise _not_readable(fd)
     half = socket.read_half
     needed = 1 if n is None else operator.index(n)
     if needed < 0:
@@ -156,7 +156,7 @@ async def readline(fd: int, sep: bytes = b"\n", limit: int = 65536) -> bytes | N
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise await _not_readable(fd)
+        raise _not_readable(fd)
     if type(sep) is not bytes or not sep or type(limit) is not int:
         sep, limit = _checked_line(sep, limit)
     half = socket.read_half
@@ -182,7 +182,7 @@ async def readall(fd: int) -> bytes:
     actor = current_actor()
     socket = actor.worker.sockets.own.get(fd)
     if socket is None or socket.owner is not actor or (socket.reader is not None and socket.busy):
-        raise await _not_readable(fd)
+        raise _not_readable(fd)
     half = socket.read_half
     while half.state is LENT or half.state is OPEN:
         socket.lease.want(half.buffer.size + half.window)
@@ -206,9 +206,9 @@ def _checked_line(sep: object, limit: object) -> tuple[bytes, int]:
 def write(fd: int, data: bytes | bytearray | memoryview, priority: Literal["high", "low"] = "high") -> bool:
     """Queue a message and return at once; mutable data is copied.
 
-    Return True when the message is accepted, not yet delivered; False when this side is closed or known to be broken.
-    Any actor may write to any socket; whole messages never interleave, and those of high priority go before those of
-    low.
+    Return True when the message is accepted, not yet delivered; False when this side is closed or known to be broken,
+    and when too much is under way to the worker that has the socket. Any actor may write to any socket: a message that
+    was written before another goes before it. Whole messages never interleave; high priority goes before low.
     """
     level = HIGH if priority == "high" else _level(priority)
     if type(data) is not bytes:
@@ -236,7 +236,7 @@ async def drain(fd: int) -> None:
     Raises SocketBroken when they can never be sent, SocketClosed when the socket is closed.
     """
     sockets = current_actor().worker.sockets
-    if sockets.get(fd) is None:
+    if sockets.get(fd) is None or fd in sockets.returning:
         await sockets.wait_until_drained_elsewhere(fd)
         return
     socket = connection(fd)
@@ -287,16 +287,13 @@ def abort(fd: int) -> None:
     current_actor().worker.sockets.other_workers.end(fd, "abort")
 
 
-async def _not_readable(fd: int) -> Exception:
+def _not_readable(fd: int) -> Exception:
     """Return the error that says why the current actor cannot read from a socket."""
     actor = current_actor()
     sockets = actor.worker.sockets
     socket = sockets.get(fd)
     if socket is None:
-        with contextlib.suppress(SocketBroken):
-            if owner := await sockets.owner_elsewhere(fd):
-                return of_another_actor(fd, owner)
-        return SocketClosed(f"socket {fd} is closed or was never open")
+        return not_here(fd)
     if isinstance(socket, ListenerSocket):
         return TypeError(f"socket {fd} listens: it carries no bytes")
     if socket.owner is actor:

@@ -63,18 +63,22 @@ def connection(fd: int) -> StreamSocket:
 def owned(fd: int) -> StreamSocket:
     """Return a connection of the current actor.
 
-    Raises SocketClosed, which names the owner where this worker knows it; TypeError for a listening socket.
+    Raises SocketClosed, which names the owner; TypeError for a listening socket.
     """
     socket = current_actor().worker.sockets.get(fd)
     if socket is None:
-        raise SocketClosed(
-            f"socket {fd} is closed, was never open, or belongs to an actor of another worker (netstat() says to which)"
-        )
+        raise not_here(fd)
     if isinstance(socket, ListenerSocket):
         raise TypeError(f"socket {fd} listens: it carries no bytes")
     if not current_actor().has_socket(fd):
         raise of_another_actor(fd, 0 if socket.owner is None else socket.owner.address)
     return socket
+
+
+def not_here(fd: int) -> SocketClosed:
+    """Return the error for a verb of the owner on a socket that this worker has not."""
+    owner = current_actor().worker.sockets.owner_elsewhere(fd)
+    return of_another_actor(fd, owner) if owner else SocketClosed(f"socket {fd} is closed or was never open")
 
 
 def of_another_actor(fd: int, owner: int) -> SocketClosed:
@@ -121,7 +125,7 @@ def info(fd: int) -> SocketInfo:
         socket.peer,
         received=socket.read_half.read,
         sent=socket.write_half.sent,
-        queued=socket.write_half.unsent,
+        queued=_queued(socket, tcp_info),
         unread=socket.read_half.buffer.size,
         last_received=tcp_info.last_data_received_seconds if tcp_info else 0.0,
         last_sent=tcp_info.last_data_sent_seconds if tcp_info else 0.0,
@@ -145,6 +149,14 @@ def _ask_kernel_of(socket: StreamSocket) -> TcpInfo | None:
     if socket.descriptor is None:
         return None
     return TcpInfo.parse(current_actor().worker.sockets.kernel.tcp_info(socket.descriptor, TCP_INFO_SIZE))
+
+
+def _queued(socket: StreamSocket, tcp_info: TcpInfo | None) -> int:
+    """Return the bytes that were written and that the peer has not acknowledged, as far as the kernel can be asked."""
+    half = socket.write_half
+    if tcp_info is None:
+        return half.unsent
+    return max(half.out + half.corked.size + socket.has_connected - tcp_info.acknowledged, 0)
 
 
 def _state(socket: StreamSocket) -> str:
@@ -206,10 +218,11 @@ def onclose(fd: int, function: Callable[[int, str], Any]) -> None:
 
 
 def onwarning(fd: int, function: Callable[[int, int], Any] | None) -> None:
-    """Call `function(fd, bytes)` when unsent output passes 1 MiB, 2, 4, ..., and with 0 once it has all left.
+    """Call `function(fd, bytes)` when unsent output passes a mark, each doubling of it, and with 0 once all has left.
 
-    Without a function (None) there is a line in the log instead. The function is dropped when the actor's ownership
-    ends. Raises SocketClosed when the socket is not this actor's.
+    The mark is 1 MiB, or twice `[socket] high_water` if that is more: a service that drains hears nothing. Without a
+    function (None) there is a line in the log instead. The function is dropped when the actor's ownership ends. Raises
+    SocketClosed when the socket is not this actor's.
     """
     owned(fd).on_warning = function
 
