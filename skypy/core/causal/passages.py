@@ -84,10 +84,10 @@ class Passages:
         by_owner: dict[WorkerPort, list[int]] = {}
         for id_ in ids:
             connection = self._find(id_)
-            if connection is None or not accepts_foreign(connection):
+            hand_over = None if connection is None else _open_to_others(connection)
+            if connection is None or hand_over is None:
                 self._met_an_end(source, id_, len(messages))
-                continue
-            if _hand_over_of(connection).foreign_write(source, messages):
+            elif hand_over.foreign_write(source, messages):
                 owner = connection.worker
                 its = by_owner.get(owner)
                 if its is None:
@@ -115,10 +115,11 @@ class Passages:
     def drain(self, source: WorkerPort, id_: int, ticket: int) -> None:
         """DRAIN: ask the worker that owns the socket, behind the messages that were passed on before."""
         connection = self._find(id_)
-        if connection is None or not accepts_foreign(connection):
+        hand_over = None if connection is None else _open_to_others(connection)
+        if connection is None or hand_over is None:
             source.send((SOCKET_GONE, id_))
         else:
-            _hand_over_of(connection).drain(connection.worker, source, ticket)
+            hand_over.drain(connection.worker, source, ticket)
 
     def fence(self, worker: WorkerPort, process_number: int, count: int) -> None:
         """FENCE: answer once so many writes of a worker have been passed on, or the worker has died."""
@@ -200,14 +201,11 @@ class Passages:
             source.send((SOCKET_FILLED, ids, under_way.size))
 
 
-def accepts_foreign(connection: Connection) -> bool:
-    """Return True if a connection still takes output of workers that do not have it."""
+def _open_to_others(connection: Connection) -> HandOver | None:
+    """Return the other workers at a connection; None if it takes no output of theirs any more."""
     hand_over = connection.hand_over
-    return connection.state in ACCEPTING if hand_over is None else hand_over.accepts(connection.state)
-
-
-def _hand_over_of(connection: Connection) -> HandOver:
-    """Return the other workers at a connection, of which there is one now at the latest."""
-    if connection.hand_over is None:
-        connection.hand_over = HandOver(connection.id)
-    return connection.hand_over
+    if hand_over is None:
+        if connection.state in ACCEPTING:
+            connection.hand_over = hand_over = HandOver(connection.id)
+        return hand_over
+    return hand_over if hand_over.accepts(connection.state) else None
