@@ -20,6 +20,9 @@ WORKER_DIED: Final = "worker died"
 """The key of a launch that failed because its worker died."""
 
 
+HAS_STOPPED: Final = "its worker has stopped, as the node does"
+
+
 class _Launch(NamedTuple):
     """A launch that a worker has not answered yet."""
 
@@ -32,7 +35,7 @@ class Launcher:
     """The launches on workers, and the reservations for services that workers start on each other."""
 
     def __init__(self, workers: Mapping[int, int], send: Send) -> None:
-        """Launch on `workers`: index → process number of each that runs now."""
+        """Launch on `workers`: index → process number of each that runs now. A node that stops replaces none."""
         self._workers = workers
         self._send = send
         self._launches: dict[int, _Launch] = {}
@@ -55,7 +58,10 @@ class Launcher:
         `started(address)` gets 0 if the service has ended before its start function had finished. `failed(key, text)`
         gets the reason if it could not be started.
         """
-        process_number = self._least_loaded() if worker is None else self._workers[worker]
+        process_number = self._least_loaded() if worker is None else self._workers.get(worker)
+        if process_number is None:
+            failed(WORKER_DIED, HAS_STOPPED)
+            return
         launch_id = next(self._launch_ids)
         self._launches[launch_id] = _Launch(process_number, started, failed)
         self._load[process_number] += 1
@@ -118,10 +124,15 @@ class Launcher:
 
     def reserve(self, question: Question) -> None:
         """Reserve for the next services of the worker that asks; answer with the process numbers of their workers."""
-        fewest = min(self._load[process_number] for process_number in self._workers.values())
+        process_number = self._least_loaded()
+        if process_number is None:
+            question.refuse("ServiceError", HAS_STOPPED)
+            return
+        fewest = self._load[process_number]
         numbers: list[int] = []
         for _ in range(min(1 + fewest // SERVICES_PER_RESERVATION, MOST_RESERVATIONS)):
             process_number = self._least_loaded()
+            assert process_number is not None
             self._load[process_number] += 1
             self._reserved[question.process_number, process_number] += 1
             numbers.append(process_number)
@@ -134,8 +145,9 @@ class Launcher:
         self._load[launch.process_number] -= 1
         return launch
 
-    def _least_loaded(self) -> int:
-        return min(self._workers.values(), key=lambda process_number: (self._load[process_number], process_number))
+    def _least_loaded(self) -> int | None:
+        numbers = self._workers.values()
+        return min(numbers, key=lambda number: (self._load[number], number), default=None)
 
 
 def ended_while_starting(name: str) -> str:

@@ -236,6 +236,8 @@ class NodeProcess:
         for other in self.workers.values():
             other.send((DOWN, process_number, f"its process {how}"))
         if self._result.done():
+            del self.process_numbers[index]
+            self._launcher.worker_died(process_number, how)  # a stop function in another worker may wait for it
             return
         if not self._intensity.allows(self._loop.time()):
             self._log.complain(

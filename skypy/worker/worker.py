@@ -18,7 +18,7 @@ from skypy.core.wire.control_lane import ACTOR_ENDED
 from skypy.lane.lane import Lane
 from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors import actor as actors
-from skypy.worker.actors.actor import Actor
+from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.actors.ending import NODE_STOPS, Endings
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.calls import Calls
@@ -31,9 +31,7 @@ from skypy.worker.services.directory import Directory
 from skypy.worker.services.launching import START_SERVICE, Launching
 from skypy.worker.services.loader import unload
 from skypy.worker.services.reservations import Reservations
-from skypy.worker.sockets.listener import ListenerSocket
 from skypy.worker.sockets.sockets import Sockets
-from skypy.worker.sockets.stream_socket import StreamSocket
 
 
 class WorkerActor(Actor):
@@ -51,13 +49,17 @@ _current: Final = cast("contextvars.ContextVar[WorkerActor]", actors.current)
 def current_actor() -> WorkerActor:
     """Return the actor whose code is running.
 
-    Raises RuntimeError outside of a service, and in a thread that is not the worker's.
+    Raises RuntimeError outside of a service, in a thread that is not the worker's, and when the actor has ended.
     """
     try:
         actor = _current.get()
     except LookupError:
         raise RuntimeError("this call needs a running service: there is no current actor here") from None
     if actor.thread_id != _get_thread_id():
+        if actor.life is Life.ENDED:
+            raise RuntimeError(
+                f"the actor {format_address(actor.address)} has ended: its code cannot use skypy any more"
+            )
         raise RuntimeError("skypy must be called from the service's own thread, not from another one")
     return actor
 
@@ -100,6 +102,7 @@ class Worker:
             alone=settings.workers == 1,
         )
         self.actors: dict[Address, WorkerActor] = {}
+        self._ended_modules: list[str] = []
         self._context = contextvars.copy_context()  # of no actor
         self.root = self._make_actor(root_address(process_number), ModuleType("root"))
         """The actor with index 0: it starts services for other workers, and has neither module nor end."""
@@ -111,8 +114,8 @@ class Worker:
             loop,
             settings.stop_timeout,
             self.replies.fail_all,
-            lambda actor: self.sockets.ownership.close_all_of(actor, ListenerSocket),
-            lambda actor: self.sockets.ownership.close_all_of(actor, StreamSocket),
+            self.sockets.ownership.close_listeners_of,
+            self.sockets.ownership.close_all_of,
             self._actor_ended,
         )
         self.calls = Calls(routes, scheduler, self.sessions, handle, self.endings.kill)
@@ -138,10 +141,13 @@ class Worker:
         ]
 
     async def stop(self) -> None:
-        """End every actor at the same time."""
+        """End every actor at the same time; then those that their stop functions have started; then no more start."""
+        self.reservations.stay(self.process_number)
         for task in self.root.tasks:
             task.cancel()
-        await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
+        while self.actors:
+            await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
+        self.launching.stop()
 
     def process_died(self, process_number: int, reason: str) -> None:
         """Give up another worker, or a number that was taken for a worker's."""
@@ -162,4 +168,10 @@ class Worker:
     def _actor_ended(self, actor: Actor) -> None:
         del self.actors[actor.address]
         self.node_link.send_later((ACTOR_ENDED, actor.address))
-        unload(actor.module.__name__)
+        if not self._ended_modules:
+            self.loop.call_soon(self._unload)  # many actors may end together
+        self._ended_modules.append(actor.module.__name__)
+
+    def _unload(self) -> None:
+        unload(self._ended_modules)
+        self._ended_modules.clear()

@@ -38,7 +38,7 @@ def test_the_ratio_is_taken_round_by_round() -> None:
     assert rival.times_better == Spread(2.5, 1, 4)
 
 
-def test_where_less_is_better_the_ratio_is_turned_round() -> None:
+def test_the_ratio_is_turned_round_where_less_is_better() -> None:
     _, rival = summarize(case("lower"), samples([10], [40]))
     assert rival.times_better == Spread(4, 4, 4)
 
@@ -54,7 +54,7 @@ def test_an_aim_is_met_or_missed(ours: float, met: bool) -> None:
     assert rival.aim_is_met is met
 
 
-def test_who_has_no_sample_has_no_row() -> None:
+def test_a_rival_without_samples_has_no_row() -> None:
     assert [row.contender for row in summarize(case(), samples([1], []))] == ["skypy"]
 
 
@@ -85,12 +85,12 @@ def test_every_round_has_everybody_once_and_another_begins() -> None:
     assert plan == [(1, "skypy"), (1, "rival"), (2, "rival"), (2, "skypy")]
 
 
-def test_what_does_not_vary_is_measured_in_the_first_rounds_only() -> None:
+def test_a_case_that_does_not_vary_is_measured_in_the_first_rounds_only() -> None:
     steady = dataclasses.replace(case(), most_rounds=1)
     assert [number for number, _, _ in turns([steady], 3)] == [1, 1]
 
 
-def test_cases_have_names_of_their_own_and_aims_at_those_who_take_part() -> None:
+def test_cases_have_names_of_their_own_and_aims_at_rivals_that_take_part() -> None:
     assert len({case.name for case in ALL}) == len(ALL)
     for one in ALL:
         names = [contender.name for contender in one.contenders]

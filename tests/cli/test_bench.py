@@ -84,7 +84,7 @@ def test_a_server_that_hangs_up_gives_no_figure(generator: str) -> None:
     assert run.stderr.startswith(("3 connections", "skypy:"))
 
 
-def test_nobody_there_is_said_in_one_line() -> None:
+def test_a_port_without_a_listener_is_said_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: there is no answer
         run = bench(f"127.0.0.1:{taken.getsockname()[1]}", "--generator", "python")

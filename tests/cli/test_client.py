@@ -239,7 +239,7 @@ def test_ctrl_c_ends_it_at_once_with_exit_code_130(listener: socket.socket) -> N
         assert process.communicate()[1] == b""
 
 
-def test_nobody_who_listens_is_one_line_and_exit_code_1(listener: socket.socket) -> None:
+def test_a_port_without_a_listener_is_one_line_and_exit_code_1(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
     result = CliRunner().invoke(main, ["client", f"127.0.0.1:{port}"])
@@ -266,7 +266,7 @@ def test_an_address_is_host_and_port(address: str, host: str, port: int) -> None
 @pytest.mark.parametrize(
     "address", ["", "host", ":80", "host:", "host:0", "host:65536", "host:-1", "host:1x", "::1:80", "[::1]", "[]:80"]
 )
-def test_what_is_not_host_and_port_is_one_line_and_exit_code_2(address: str) -> None:
+def test_an_argument_that_is_not_host_and_port_is_one_line_and_exit_code_2(address: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_address(address)
     assert (caught.value.exit_code, caught.value.message) == (

@@ -72,7 +72,7 @@ def test_help_is_quick_because_it_loads_neither_config_nor_worker_nor_node() -> 
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
-def test_check_shows_what_would_run(config: Path) -> None:
+def test_check_shows_the_config_that_would_run(config: Path) -> None:
     result = skypy("check", str(config), "--set", "workers=3", "--set", "env.host=::1")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -93,7 +93,7 @@ def test_check_shows_the_place_and_the_text_of_a_syntax_error(config: Path) -> N
 
 
 @pytest.mark.parametrize("source", [b"a = '\xff'\n", b"a = 1\0\n"])
-def test_check_refuses_what_is_not_python_text(config: Path, source: bytes) -> None:
+def test_check_refuses_a_file_that_is_not_python_text(config: Path, source: bytes) -> None:
     (config.parent / "services" / "echo.py").write_bytes(source)
     result = skypy("check", str(config))
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)

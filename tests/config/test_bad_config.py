@@ -75,7 +75,7 @@ def refused(path: str, *overrides: str) -> ConfigError:
         (START + 'config_file = "a"', "config_file", "unknown key"),
     ],
 )
-def test_a_wrong_value_is_told_what_would_be_right(write: Write, text: str, key: str, problem: str) -> None:
+def test_the_error_for_a_wrong_value_names_the_right_ones(write: Write, text: str, key: str, problem: str) -> None:
     file = write(text)
     error = refused(file)
     assert (error.file, error.key) == (file, key)
@@ -118,7 +118,7 @@ def test_every_socket_limit_must_be_a_number_above_zero(write: Write, limit: str
     assert refused(file, f"socket.{limit}=true").problem.endswith("found true")
 
 
-def test_a_choice_names_what_can_be_chosen(write: Write) -> None:
+def test_the_error_for_a_choice_names_the_choices(write: Write) -> None:
     file = write(f'{START}[socket]\ntime_wait = "avoid"')
     assert load(file).socket.time_wait == "avoid"
     problem = refused(file, "socket.time_wait=never").problem
@@ -145,7 +145,7 @@ def test_a_long_wrong_value_is_cut(write: Write, value: str) -> None:
     ],
     ids=["no equals sign", "open string", "twice", "not UTF-8", "nested", "long number"],
 )
-def test_what_is_not_toml_is_told_the_place(tmp_path: Path, data: bytes, problem: str) -> None:
+def test_the_error_for_a_file_that_is_not_toml_names_the_place(tmp_path: Path, data: bytes, problem: str) -> None:
     file = tmp_path / "node.toml"
     file.write_bytes(data)
     error = refused(str(file))

@@ -39,7 +39,7 @@ def test_every_key_reaches_the_settings(write: Write, tmp_path: Path) -> None:
     )
 
 
-def test_what_is_left_out_has_its_default(write: Write) -> None:
+def test_a_key_that_is_left_out_has_its_default(write: Write) -> None:
     file = write('start = "echo"')
     assert load(file) == Settings(config_file=file, start="echo")
 
@@ -113,7 +113,7 @@ def test_lists_and_paths_read_the_environment_too(
 # -- include -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_including_file_overrides_what_it_includes_and_tables_merge(write: Write) -> None:
+def test_the_including_file_overrides_the_included_one_and_tables_merge(write: Write) -> None:
     write('start = "base"\nworkers = 2\n[env]\na = "base"\nb = "base"\n[socket]\nlinger = 9', "base.toml")
     settings = load(write('include = ["base.toml"]\nstart = "echo"\n[env]\nb = "node"\n[socket]\nread_window = 1'))
     assert (settings.start, settings.workers) == ("echo", 2)
@@ -180,7 +180,7 @@ def test_paths_in_overrides_are_relative_to_the_current_folder(
     assert (settings.service_path, settings.logger) == ((str(tmp_path / "services"),), str(tmp_path / "node.log"))
 
 
-def test_what_an_override_includes_wins_over_the_file(write: Write) -> None:
+def test_a_file_that_an_override_includes_wins_over_the_file(write: Write) -> None:
     local = write("workers = 3\nstop_timeout = 3", "local.toml")
     settings = load(write('start = "echo"\nworkers = 2'), [f'include=["{local}"]', "stop_timeout=4"])
     assert (settings.workers, settings.stop_timeout) == (3, 4.0)

@@ -66,7 +66,7 @@ class TestHalfCloseTimeout:
             )
         assert subject("counter", "closed: half_close_timeout") == before + 1
 
-    def test_what_came_before_can_still_be_read(self, subject: Subject, port: int) -> None:
+    def test_bytes_that_came_before_can_still_be_read(self, subject: Subject, port: int) -> None:
         with subject.client(port) as (client, held):
             client.sendall(b"question")
             finish(client)

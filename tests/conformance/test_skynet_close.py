@@ -85,7 +85,7 @@ def test_a_new_owner_is_told_of_an_end_that_came_before(subject: Subject, ends: 
 # -- shutdown and close with output that has not gone ------------------------------------------------------------------
 
 
-def test_close_delivers_what_is_queued(ends: Ends) -> None:
+def test_close_delivers_queued_output(ends: Ends) -> None:
     client, held = ends
     held("pour", 16 * MIB)
     held.close()
@@ -93,7 +93,7 @@ def test_close_delivers_what_is_queued(ends: Ends) -> None:
     assert digest_to_end(client) == digest(16 * MIB)
 
 
-def test_shutdown_drops_what_is_queued_and_says_so_to_the_peer(ends: Ends) -> None:
+def test_shutdown_drops_queued_output_and_says_so_to_the_peer(ends: Ends) -> None:
     client, held = ends
     held("pour", 16 * MIB)
     held.shutdown("rw")

@@ -101,7 +101,7 @@ def test_a_read_that_has_to_wait_resumes_by_itself(ends: Ends) -> None:
     assert reading.result() == b"line"
 
 
-def test_what_has_come_before_a_pause_is_read_during_it(ends: Ends) -> None:
+def test_bytes_from_before_a_pause_are_read_during_it(ends: Ends) -> None:
     client, held = ends
     client.sendall(b"abcd")
     assert held.read(2) == b"ab"
@@ -131,7 +131,7 @@ def test_a_limit_closes_a_socket_whose_peer_sends_more(ends: Ends, node: Running
     assert is_gone(client)
 
 
-def test_a_limit_lets_a_sized_read_have_what_it_asked_for(ends: Ends) -> None:
+def test_a_limit_lets_a_sized_read_have_its_size(ends: Ends) -> None:
     client, held = ends
     held("limit", 1000)
     reading = held.begin("read", 5000)

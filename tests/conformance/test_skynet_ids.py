@@ -72,7 +72,7 @@ def test_ids_are_never_given_out_twice(subject: Subject) -> None:
     assert all(earlier < later for earlier, later in itertools.pairwise(ids))
 
 
-def test_what_names_a_dead_id_reaches_nobody(subject: Subject) -> None:
+def test_a_command_with_a_dead_id_reaches_no_socket(subject: Subject) -> None:
     _, port = subject.serve()
     with subject.client(port) as (client, dead):
         dead.close()
@@ -93,7 +93,7 @@ def test_what_names_a_dead_id_reaches_nobody(subject: Subject) -> None:
 # -- seeing ------------------------------------------------------------------------------------------------------------
 
 
-def test_info_tells_what_a_socket_is_doing(ends: Ends) -> None:
+def test_info_tells_the_state_of_a_socket(ends: Ends) -> None:
     client, held = ends
     client.sendall(b"12345")
     assert held.read(2) == b"12"
@@ -115,7 +115,7 @@ def test_netstat_lists_every_socket_of_the_node(subject: Subject) -> None:
         assert re.search("half", state, re.IGNORECASE), state
 
 
-def test_a_command_on_a_foreign_socket_says_whose_it_is(subject: Subject, ends: Ends) -> None:
+def test_a_command_on_a_foreign_socket_names_the_owner(subject: Subject, ends: Ends) -> None:
     _, held = ends
     other = subject("another", 1)
     with pytest.raises(Failed, match="belongs to another actor"):

@@ -175,6 +175,26 @@ def test_a_launch_on_a_worker_that_died_has_failed(stage: Stage) -> None:
     assert stage.answers(11, there) == [["ServiceError", "its worker was killed"]]
 
 
+def test_a_launch_on_a_worker_that_has_stopped_is_refused_while_the_node_stops(stage: Stage) -> None:
+    del stage.workers[2]
+    stage.launcher.worker_died(12, "ended with exit status 0")
+    there, anywhere = stage.ask(11, "newservice", 2, "echo", ARGUMENTS), stage.ask(11, "newservice", None, "echo", b"")
+    assert stage.answers(11, there) == [["ServiceError", "its worker has stopped, as the node does"]]
+    assert stage.answers(11, anywhere) == []
+    assert len(stage.launches(11)) == 1
+
+
+def test_nothing_starts_when_all_workers_have_stopped(stage: Stage) -> None:
+    stage.workers.clear()
+    tickets = [
+        stage.ask(11, "newservice", None, "echo", ARGUMENTS),
+        stage.ask(11, "uniqueservice", "store", ARGUMENTS),
+        stage.ask(11, "reserve"),
+    ]
+    refusal = ["ServiceError", "its worker has stopped, as the node does"]
+    assert [stage.answers(11, ticket) for ticket in tickets] == [[refusal]] * 3
+
+
 # -- unique services ---------------------------------------------------------------------------------------------------
 
 

@@ -98,3 +98,15 @@ def test_a_client_that_does_not_read_holds_it_up_no_longer_than_stop_timeout() -
         with pytest.raises(ConnectionResetError):  # never a clean end-of-file in the middle
             read_to_end(client)
         assert node.wait() == 0
+
+
+def test_a_service_that_a_stop_function_starts_stops_in_order_too() -> None:
+    with running("heirs", "workers=2") as node:
+        node.wait_for_line("ready")
+        node.signal(signal.SIGTERM)
+        node.wait_for_line(r"^\[:01\w+\] parent: late ")  # it has started, or it is refused: nothing waits for ever
+        assert node.wait() == 0
+    order = [f"{role} stops" for role in ("parent", "child", "grandchild")]
+    assert sorted(order, key=node.text().index) == order
+    assert "anywhere stops" in node.text()
+    assert ("late has started" in node.text()) == ("late stops" in node.text())

@@ -127,7 +127,7 @@ def test_two_tasks_that_wait_for_one_future_are_both_woken(
     assert len(events) == 2
 
 
-def test_what_comes_before_the_wait_is_taken_without_waiting(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_result_before_the_wait_is_taken_without_waiting(loop: asyncio.AbstractEventLoop) -> None:
     future = loop.create_future()
     resume(future, "value")
     events: list[str] = []

@@ -204,7 +204,7 @@ def test_an_exception_that_is_there_already_is_raised_without_waiting(loop: asyn
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-def test_what_stops_the_loop_comes_out_of_the_wake_up(
+def test_an_exception_that_stops_the_loop_comes_out_of_the_wake_up(
     loop: asyncio.AbstractEventLoop, error: type[BaseException]
 ) -> None:
     waiter = Waiter[None](loop)
@@ -357,7 +357,7 @@ def test_a_task_cancelled_between_wake_up_and_step_loses_nothing(loop: asyncio.A
     assert start(loop, mailbox.get()).result() == "letter"
 
 
-def test_what_comes_between_cancel_and_step_is_not_lost_either(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_result_between_cancel_and_step_is_not_lost_either(loop: asyncio.AbstractEventLoop) -> None:
     mailbox = Mailbox(loop)
     task = start(loop, mailbox.get())
 

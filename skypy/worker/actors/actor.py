@@ -21,6 +21,10 @@ current: Final[contextvars.ContextVar[Actor]] = contextvars.ContextVar("skypy_ac
 """The actor that a context belongs to. Services have it through `current_actor` in `skypy.worker.worker`."""
 
 
+NO_THREAD: Final = -1
+"""A number that no thread has."""
+
+
 class Life(Enum):
     """The stages in the life of an actor."""
 
@@ -50,6 +54,7 @@ class Actor:
         "stop_functions",
         "tasks",
         "thread_id",
+        "timers",
         "waiting",
     )
 
@@ -63,7 +68,9 @@ class Actor:
         self.sockets: set[int] = set()
         """The ids of its sockets in this worker, started or not, listening or not."""
         self.thread_id = _get_thread_id()
-        """The worker's thread, the only one from which its code may use skypy."""
+        """The worker's thread, the only one from which its code may use skypy; NO_THREAD once the actor has ended."""
+        self.timers: dict[object, asyncio.TimerHandle] = {}
+        """The functions that `timeout` is to run, by a token for each."""
         self.waiting: dict[Any, Waiter[bool]] = {}
         """The waits of its tasks in `wait` and `sleep`, by token."""
         self.mailbox_bytes = 0
@@ -81,6 +88,14 @@ class Actor:
 
     def __repr__(self) -> str:
         return f"<actor {format_address(self.address)} {self.module.__name__}>"
+
+    def end(self) -> None:
+        """Make sure that no code of the actor is started any more, and that none which goes on uses skypy."""
+        self.life = Life.ENDED
+        self.thread_id = NO_THREAD
+        for timer in self.timers.values():
+            timer.cancel()  # it would keep the actor, with all that its module has, until its time has come
+        self.timers.clear()
 
     def has_socket(self, id_: int) -> bool:
         """Return True if the socket is this actor's."""

@@ -19,6 +19,10 @@ FAILED_TO_START: Final = "it failed to start"
 NODE_STOPS: Final = "its node stops"
 KILLED: Final = "it was killed"
 
+_CANCELLATION_SECONDS: Final = 0.5
+"""The time in which a stop function that was cancelled has to end. It is less than the node's patience beyond
+stop_timeout."""
+
 
 class Endings:
     """The ends of a worker's actors."""
@@ -29,19 +33,19 @@ class Endings:
         stop_timeout: float,
         fail_requests: Callable[[Actor, str], None],
         close_listeners: Callable[[Actor], None],
-        close_connections: Callable[[Actor], None],
+        close_sockets: Callable[[Actor], None],
         ended: Callable[[Actor], None],
     ) -> None:
         """`stop_timeout` in seconds is for each stop function, and for all tasks together.
 
         The callbacks are called in this order: `fail_requests(actor, reason)` and `close_listeners(actor)` at the
-        beginning of an end, `close_connections(actor)` once its tasks have ended, `ended(actor)` finally.
+        beginning of an end, `close_sockets(actor)` once the actor runs no code any more, `ended(actor)` finally.
         """
         self._loop = loop
         self._stop_timeout = stop_timeout
         self._fail_requests = fail_requests
         self._close_listeners = close_listeners
-        self._close_connections = close_connections
+        self._close_sockets = close_sockets
         self._ended = ended
         self._context = contextvars.copy_context()  # of no actor
         self.tasks: set[asyncio.Task[None]] = set()
@@ -74,20 +78,39 @@ class Endings:
             await self._run_stop_functions(actor)
         actor.life = Life.ENDING
         await self._cancel_tasks(actor)
-        self._close_connections(actor)
-        actor.life = Life.ENDED
+        actor.end()  # so that the ends of its sockets, which come now, call none of its functions
+        self._close_sockets(actor)
         self._ended(actor)
         ended.set_result(None)
 
     async def _run_stop_functions(self, actor: Actor) -> None:
         for function in actor.stop_functions:
             try:
-                async with asyncio.timeout(self._stop_timeout):
-                    result = actor.context.copy().run(function)
-                    if isinstance(result, Coroutine):
-                        await self._loop.create_task(result, name=function_name(function), context=actor.context.copy())
+                result = actor.context.copy().run(function)
+                if isinstance(result, Coroutine):
+                    await self._run_stop_task(actor, result, function_name(function))
             except BaseException as error:
                 actor.failed(f"in {function_name(function)}", error, function)
+
+    async def _run_stop_task(self, actor: Actor, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a stop function for at most its time. Raises its exception, and TimeoutError."""
+        task = self._loop.create_task(coroutine, name=name, context=actor.context.copy())
+        await asyncio.wait([task], timeout=self._stop_timeout)
+        if task.done():
+            task.result()
+            return
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCELLATION_SECONDS)
+        late = TimeoutError(f"it took longer than stop_timeout ({self._stop_timeout:g} s)")
+        if not task.done():
+            actor.tasks.discard(task)
+            _log_left_behind(actor, task)
+            raise late
+        try:
+            task.result()
+        except asyncio.CancelledError as error:
+            raise late from error
+        raise late
 
     async def _cancel_tasks(self, actor: Actor) -> None:
         """Cancel all tasks of an actor, and those that they start while they end."""
@@ -99,8 +122,12 @@ class Endings:
             await asyncio.wait(tasks, timeout=deadline - self._loop.time())
             await asyncio.sleep(0)  # their done callbacks take them out
         for task in actor.tasks:
-            _log.warning(
-                "task %s goes on after being cancelled; it is left behind",
-                task.get_name(),
-                extra={"address": actor.address},
-            )
+            _log_left_behind(actor, task)
+
+
+def _log_left_behind(actor: Actor, task: asyncio.Task[Any]) -> None:
+    _log.warning(
+        "task %s goes on after being cancelled; it is left behind",
+        task.get_name(),
+        extra={"address": actor.address},
+    )

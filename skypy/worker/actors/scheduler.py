@@ -29,6 +29,8 @@ SECONDS_PER_TURN: Final = 0.002
 DEEPEST: Final = 8
 """The depth up to which messages are handled on the stack of their callers; deeper ones wait in the queue instead."""
 
+HAS_ENDED: Final = "the actor has ended: it can have no new task"
+
 STEPS_PER_MESSAGE: Final = 10_000
 """The wakeups and forks after which a message is followed by others even if its own never come to an end."""
 
@@ -254,7 +256,7 @@ class Scheduler:
         """
         if actor.life is Life.ENDED:
             coroutine.close()
-            raise RuntimeError("the actor has ended: it can have no new task")
+            raise RuntimeError(HAS_ENDED)
         task, first_step = create_unstarted(self.loop, coroutine, name=name, context=actor.context.copy())
         actor.tasks.add(task)
         task.add_done_callback(actor.task_done)
@@ -270,10 +272,16 @@ class Scheduler:
     def create_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], **options: Any
     ) -> asyncio.Task[T]:
-        """Return a new task that belongs to the actor whose code creates it: the loop's task factory."""
-        task = asyncio.Task(coroutine, loop=loop, **options)
+        """Return a new task that belongs to the actor whose code creates it: the loop's task factory.
+
+        Raises RuntimeError when the actor has ended.
+        """
         actor = actor_of(options.get("context"))
-        if actor is not None and actor.life is not Life.ENDED and not task.done():
+        if actor is not None and actor.life is Life.ENDED:
+            coroutine.close()
+            raise RuntimeError(HAS_ENDED)
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        if actor is not None and not task.done():
             actor.tasks.add(task)
             task.add_done_callback(actor.tasks.discard)
         return task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from types import CodeType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from skypy.core.address import LAST_INDEX, Address, make_address
 from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
@@ -44,6 +44,11 @@ class Launching:
         self._endings = endings
         self._new_actor = new_actor
         self._last_index = 0
+        self._find_service = find_service
+
+    def stop(self) -> None:
+        """Refuse every further launch: all actors have ended, and no more would be ended in order."""
+        self._find_service = _refuse
 
     async def launch(self, name: str, packed_arguments: bytes, reserved_by: int = 0) -> Address:
         """Start a service, and return its address once its start function has finished.
@@ -79,7 +84,7 @@ class Launching:
 
     def _load(self, name: str) -> tuple[Actor, CodeType]:
         """Return a new actor, and the code that is to run in its module."""
-        file, status = find_service(name, self._service_path)
+        file, status = self._find_service(name, self._service_path)
         if self._last_index == LAST_INDEX:
             raise ServiceError(f"this worker has given out all its {LAST_INDEX} addresses")
         self._last_index += 1
@@ -108,3 +113,7 @@ class Launching:
             task.result()
         elif outcome[1] is not None:
             raise outcome[1]
+
+
+def _refuse(name: str, service_path: Sequence[str]) -> NoReturn:
+    raise ServiceError(f'service "{name}" cannot be started: the worker has stopped')

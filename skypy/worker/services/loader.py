@@ -3,7 +3,7 @@
 The code of a file is compiled once per process; each instance runs it in a module of its own, as each skynet service
 has a Lua state of its own. While the actor lives its module is in `sys.modules` under a name of its own
 (`echo@01000008`), so that dataclasses, typing, pickle, inspect and tracebacks find it; `unload` takes it out again,
-and its logger with it.
+and its loggers with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -84,7 +84,14 @@ def create_module(file: str, status: os.stat_result, module_name: str) -> tuple[
     return module, code
 
 
-def unload(module_name: str) -> None:
-    """Remove the module of an instance that has ended, and the loggers that carry its name."""
-    sys.modules.pop(module_name, None)
-    logging.Logger.manager.loggerDict.pop(module_name, None)
+def unload(module_names: Collection[str]) -> None:
+    """Remove the modules of instances that have ended, and the loggers below their names."""
+    loggers = logging.Logger.manager.loggerDict
+    has_loggers = False
+    for name in module_names:
+        sys.modules.pop(name, None)
+        has_loggers = has_loggers or name in loggers  # so it is also when only `name.part` was asked for
+    if has_loggers:
+        ended = set(module_names)
+        for name in [name for name in loggers if name.partition(".")[0] in ended]:
+            del loggers[name]

@@ -233,9 +233,16 @@ class Ownership:
         listener.owner.sockets.discard(listener.id)
         self.parting_listeners[listener.id] = self.listeners.pop(listener.id)
 
-    def close_all_of(self, actor: Actor, kind: type[AnySocket]) -> None:
-        """Close the sockets of one kind of an actor that ends."""
+    def close_listeners_of(self, actor: Actor) -> None:
+        """Close the listeners of an actor that begins to end."""
+        for id_ in sorted(actor.sockets):
+            listener = self.listeners.get(id_)
+            if listener is not None:
+                self._close_listener(listener)
+
+    def close_all_of(self, actor: Actor) -> None:
+        """Close the sockets of an actor that has ended: the connections, and listeners that its stop functions made."""
         for id_ in sorted(actor.sockets):
             socket = self.get(id_)
-            if isinstance(socket, kind):
+            if socket is not None:
                 self.close(socket)

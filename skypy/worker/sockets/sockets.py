@@ -30,7 +30,7 @@ from skypy.core.wire.socket_lane import (
 )
 from skypy.lane.lane import Lane
 from skypy.system.kernel import Kernel
-from skypy.worker.actors.actor import Actor
+from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.sockets.direct_input import DirectInput
 from skypy.worker.sockets.lane import SocketLane
@@ -155,27 +155,33 @@ class Sockets:
     ) -> int:
         """Make a listening socket and return its id. Raises OSError."""
         id_: int
-        id_, descriptor, local, _ = await self._make(LISTEN, list(addresses), backlog, avoid_time_wait, half_close)
+        id_, descriptor, local, _ = await self._make(
+            actor, LISTEN, list(addresses), backlog, avoid_time_wait, half_close
+        )
         self.ownership.add_listener(id_, descriptor, actor, SocketAddress(*local))
         return id_
 
     async def open(self, actor: Actor, addresses: Sequence[tuple[int, str, int]]) -> int:
         """Make a connection, started, and return its id. Raises OSError."""
         id_: int
-        id_, descriptor, local, peer = await self._make(CONNECT, list(addresses))
+        id_, descriptor, local, peer = await self._make(actor, CONNECT, list(addresses))
         socket = self.ownership.add(id_, descriptor, actor, SocketAddress(*peer))
         socket.local = SocketAddress(*local)
         socket.has_connected = True
         self.ownership.start(socket, actor)
         return id_
 
-    async def _make(self, kind: int, *fields: Any) -> Any:
-        return await self.lane.ask(
+    async def _make(self, actor: Actor, kind: int, *fields: Any) -> Any:
+        made = await self.lane.ask(
             kind, *fields, cancelled=lambda ticket: self._send((CANCEL, ticket)), unwanted=self._refuse
         )
+        if actor.life is Life.ENDED:  # and this task of it was left behind
+            self._refuse(*made)
+            raise RuntimeError("the actor has ended: it can have no new socket")
+        return made
 
     def _refuse(self, id_: int, descriptor: int | None, local: object, peer: object) -> None:
-        """Give a new socket up: the task that asked for it was cancelled."""
+        """Give a new socket up: the task that asked for it was cancelled, or its actor has ended."""
         del local
         if descriptor is not None:
             self.kernel.close(descriptor)

@@ -38,14 +38,17 @@ def fork(_function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio
 class Timeout:
     """A function that will run later, unless `cancel` is called before."""
 
-    __slots__ = ("_handle",)
+    __slots__ = ("_timers", "_token")
 
-    def __init__(self, handle: asyncio.TimerHandle) -> None:
-        self._handle = handle
+    def __init__(self, timers: dict[object, asyncio.TimerHandle], token: object) -> None:
+        self._timers = timers
+        self._token = token
 
     def cancel(self) -> None:
         """Do not run the function. Does nothing when it has run, or was cancelled before."""
-        self._handle.cancel()
+        timer = self._timers.pop(self._token, None)
+        if timer is not None:
+            timer.cancel()
 
 
 def timeout(seconds: float, function: Callable[..., Any], /, *args: Any) -> Timeout:
@@ -55,10 +58,14 @@ def timeout(seconds: float, function: Callable[..., Any], /, *args: Any) -> Time
     """
     actor = current_actor()
     check_callable(function)
-    return Timeout(actor.worker.loop.call_later(_checked(seconds), _timeout_passed, actor, function, args))
+    token = object()
+    loop = actor.worker.loop
+    actor.timers[token] = loop.call_later(_checked(seconds), _timeout_passed, actor, token, function, args)
+    return Timeout(actor.timers, token)
 
 
-def _timeout_passed(actor: WorkerActor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _timeout_passed(actor: WorkerActor, token: object, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    del actor.timers[token]
     if actor.ended is None:
         scheduler = actor.worker.scheduler
         scheduler.begin_turn()

@@ -174,7 +174,7 @@ def test_only_the_first_step_is_taken_from_the_loop() -> None:
     asyncio.run(main())
 
 
-def test_what_is_not_a_coroutine_is_refused_and_the_loop_schedules_as_before() -> None:
+def test_an_object_that_is_no_coroutine_is_refused_and_the_loop_schedules_as_before() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         with pytest.raises(TypeError, match="coroutine was expected"):
