@@ -27,7 +27,7 @@ _RECEIPT_BYTES: Final = 4194304
 _SMALL_BYTES: Final = 256
 """The size that is counted for a message of size 0, which is never refused."""
 _STAMP: Final = 0
-"""The int that stands before the two counts of a stamp; receipts are never 0."""
+"""The int that stands before the three counts of a stamp; receipts are never 0."""
 _FIRST_BATCH_MESSAGES: Final = 16
 """The number of messages to a peer after which a turn sends for the first time, and then after twice as many, and so
 on: the peer has something to do early, and even a long turn sends few batches."""
@@ -37,8 +37,8 @@ class _Peer:
     """Another worker: the lane to it once there is one, the messages that wait, and the bytes under way.
 
     An int among the messages asks for a receipt: it is the number of bytes sent before it. The peer returns it as a
-    negative number once those bytes are handled. A batch whose stamp is not that of the batch before begins with three
-    ints: 0, the foreign writes of the sender, and the total that it has heard of.
+    negative number once those bytes are handled. A batch whose stamp is not that of the batch before begins with four
+    ints: 0, the foreign writes of the sender, the total, and the change of names that it has heard of.
     """
 
     __slots__ = (
@@ -49,6 +49,7 @@ class _Peer:
         "handled",
         "lane",
         "made",
+        "names",
         "returned",
         "seen",
         "sent",
@@ -67,6 +68,7 @@ class _Peer:
         self.returned = 0  # position of the last receipt that was returned
         self.made = 0  # of the last stamp that was sent
         self.total = 0
+        self.names = 0
         self.gate = gate
         """The batches of this worker that wait for foreign writes, each with what is called when it is handled."""
 
@@ -185,21 +187,22 @@ class Bus:
         lane = peer.lane
         if lane is not None:
             fence = self._fence
-            if fence.made != peer.made or fence.known != peer.total:
+            if fence.made != peer.made or fence.known != peer.total or fence.names != peer.names:
                 self._stamp(peer, lane)
             lane.send_all(peer.batch)
             peer.batch.clear()
             lane.flush()
 
     def _stamp(self, peer: _Peer, lane: LoopLane) -> None:
-        """Send what the next batch must wait for, if there is a batch."""
+        """Send the counts that this worker knows of before the next batch, if there is a batch."""
         fence = self._fence
         if fence.left != fence.made:
             fence.flush()  # else the receiver would wait for the end of this turn
         if peer.batch:
             peer.made = fence.made
             peer.total = fence.known
-            lane.send_all((_STAMP, peer.made, peer.total))
+            peer.names = fence.names
+            lane.send_all((_STAMP, peer.made, peer.total, peer.names))
 
     def _send_the_rest(self, peer: _Peer) -> None:
         self._send(peer)
@@ -210,7 +213,8 @@ class Bus:
         made = total = 0
         if int in map(type, messages):
             if _STAMP in messages:
-                made, total, messages = _take_stamps(messages)
+                made, total, names, messages = _take_stamps(messages)
+                self._fence.names = max(self._fence.names, names)
             receipts = [message for message in messages if type(message) is int]
             if receipts:
                 peer.handled = max(peer.handled, -min(receipts))
@@ -237,11 +241,11 @@ class Bus:
             lane.close()
 
 
-def _take_stamps(messages: list[Any]) -> tuple[int, int, list[Any]]:
+def _take_stamps(messages: list[Any]) -> tuple[int, int, int, list[Any]]:
     """Return the highest counts of the stamps in what one read has brought, and the rest."""
-    made = total = 0
+    made = total = names = 0
     while _STAMP in messages:
         at = messages.index(_STAMP)
-        _, made, total = messages[at : at + 3]  # they never fall
-        messages = messages[:at] + messages[at + 3 :]
-    return made, total, messages
+        _, made, total, names = messages[at : at + 4]  # they never fall
+        messages = messages[:at] + messages[at + 4 :]
+    return made, total, names, messages

@@ -102,10 +102,13 @@ class Lane:
         """Return the descriptor of the socket, for an event loop to watch."""
         return self._socket.fileno()
 
-    def wait(self) -> None:
-        """Block until input has arrived, or there is room for unsent output; not at all once the lane is closed."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Block until input has arrived, or there is room for unsent output; for at most `seconds`, if given.
+
+        Does not block once the lane is closed.
+        """
         if self._socket.fileno() >= 0:
-            self._kernel.wait(self._socket.fileno(), writable=not self.idle)
+            self._kernel.wait(self._socket.fileno(), writable=not self.idle, seconds=seconds)
 
     @property
     def idle(self) -> bool:

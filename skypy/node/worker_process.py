@@ -18,7 +18,7 @@ from skypy.core.wire.control_lane import (
     LAUNCH,
     LAUNCH_FAILED,
     LAUNCHED,
-    NAMED,
+    NAMES,
     QUERY_PROCESS,
     READY,
     STOP,
@@ -67,7 +67,7 @@ class WorkerProcess:
         told: dict[int, Callable[..., None]] = {
             JOIN: self._join,
             LAUNCH: self._begin_launch,
-            NAMED: self._named,
+            NAMES: self._names_changed,
             DOWN: self._process_died,
             UNKNOWN_PROCESS: self._process_unknown,
             STOP: self._stop,
@@ -134,8 +134,8 @@ class WorkerProcess:
 
     # -- the node --
 
-    def _named(self, name: str, address: int | None) -> None:
-        self.worker.directory.named(name, address)
+    def _names_changed(self, number: int, changes: dict[str, int | None]) -> None:
+        self.worker.directory.changed(number, changes)
 
     def _begin_launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         task = self._loop.create_task(self._launch(launch_id, name, packed_arguments))

@@ -107,9 +107,11 @@ class Worker:
         routes = Routes(process_number, self.actors, self.root, send_to_process)
         self.replies = Replies(routes, scheduler, self.sessions)
         handle = Handling(loop, self.replies).handle
+        self.directory = Directory(node_link, settings.env, fence)
         self.endings = Endings(
             loop,
             settings.stop_timeout,
+            lambda actor: self.directory.actor_ends(actor.address),
             self.replies.fail_all,
             lambda actor: self.sockets.ownership.close_all_of(actor, ListenerSocket),
             lambda actor: self.sockets.ownership.close_all_of(actor, StreamSocket),
@@ -117,7 +119,6 @@ class Worker:
         )
         self.calls = Calls(routes, scheduler, self.sessions, handle, self.endings.kill)
         self.from_bus = FromBus(routes, scheduler, self.sessions, handle, self.endings.kill)
-        self.directory = Directory(node_link, settings.env)
         self.reservations = Reservations(node_link)
         self.launching = Launching(
             process_number, settings.service_path, loop, node_link, self.endings, self._new_actor

@@ -27,6 +27,7 @@ class Endings:
         self,
         loop: asyncio.AbstractEventLoop,
         stop_timeout: float,
+        free_names: Callable[[Actor], None],
         fail_requests: Callable[[Actor, str], None],
         close_listeners: Callable[[Actor], None],
         close_connections: Callable[[Actor], None],
@@ -34,11 +35,13 @@ class Endings:
     ) -> None:
         """`stop_timeout` in seconds is for each stop function, and for all tasks together.
 
-        The callbacks are called in this order: `fail_requests(actor, reason)` and `close_listeners(actor)` at the
-        beginning of an end, `close_connections(actor)` once its tasks have ended, `ended(actor)` finally.
+        The callbacks are called in this order: `free_names(actor)`, `fail_requests(actor, reason)` and
+        `close_listeners(actor)` at the beginning of an end, `close_connections(actor)` once its tasks have ended,
+        `ended(actor)` finally.
         """
         self._loop = loop
         self._stop_timeout = stop_timeout
+        self._free_names = free_names
         self._fail_requests = fail_requests
         self._close_listeners = close_listeners
         self._close_connections = close_connections
@@ -51,6 +54,7 @@ class Endings:
         if actor.ended is None:
             actor.end_reason = reason
             actor.ended = self._loop.create_future()
+            self._free_names(actor)
             self._fail_requests(actor, reason)
             task = self._loop.create_task(
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
