@@ -89,7 +89,8 @@ class Bus:
         """Start without any peer.
 
         `received(messages, handled)` gets a batch, and calls `handled()` when it has dealt with the batch, which is
-        under way until then. `released` gets a batch that had to wait for the `fence`, in the middle of another turn.
+        under way until then. `released` gets a batch in the middle of another turn: one that had to wait for the
+        `fence`, or the last of a worker that has died.
         `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a process to which there
         is no lane yet. `broken()`: a peer has sent bytes that are no batch.
         """
@@ -112,7 +113,7 @@ class Bus:
         peer.lane = LoopLane(
             lane,
             self._loop,
-            partial(self._receive, peer),
+            partial(self._receive, peer, self._received),
             partial(self._lane_ended, peer),
             partial(self._send_the_rest, peer),
         )
@@ -148,12 +149,26 @@ class Bus:
             self._send(peer)
             peer.enough = _FIRST_BATCH_MESSAGES
 
-    def died(self, process_number: int) -> None:
-        """Drop the messages for a worker that has died; from now on `send` returns False for that worker."""
+    def died(self, process_number: int, last_is_handled: Callable[[], None]) -> None:
+        """Take everything that a worker has sent before its death, and call `last_is_handled` when that is handled.
+
+        From then on `send` returns False for that worker. Messages for it are dropped.
+        """
+        buried = partial(self._bury, process_number, last_is_handled)
+        peer = self._peers.get(process_number)
+        if peer is None:
+            buried()
+            return
+        lane, peer.lane = peer.lane, None
+        if lane is not None:
+            self._receive(peer, self._released, lane.receive_rest())
+        if not peer.gate.held or peer.gate.admit(0, 0, ([], buried)):
+            self._released([], buried)
+
+    def _bury(self, process_number: int, last_is_handled: Callable[[], None]) -> None:
         self._dead.add(process_number)
-        peer = self._peers.pop(process_number, None)
-        if peer is not None:
-            self._close(peer)
+        self._peers.pop(process_number, None)
+        last_is_handled()
 
     def unknown(self, process_number: int) -> None:
         """Drop the messages for a process number that has not been given out; a worker may have that number later."""
@@ -169,8 +184,11 @@ class Bus:
                 while any(peer.lane is not None and peer.lane.writing for peer in self._peers.values()):
                     self._room = self._loop.create_future()
                     await self._room
-        for process_number in list(self._peers):
-            self.died(process_number)
+        for process_number, peer in self._peers.items():
+            self._dead.add(process_number)
+            if peer.lane is not None:
+                peer.lane.close()
+        self._peers.clear()
 
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
@@ -209,7 +227,7 @@ class Bus:
         if not self._room.done():
             self._room.set_result(None)
 
-    def _receive(self, peer: _Peer, messages: list[Any]) -> None:
+    def _receive(self, peer: _Peer, take: Callable[[list[Any], Callable[[], None]], None], messages: list[Any]) -> None:
         made = total = 0
         if int in map(type, messages):
             if _STAMP in messages:
@@ -223,7 +241,7 @@ class Bus:
         if messages or peer.seen != peer.returned:
             handled = partial(self._return_receipt, peer, peer.seen)
             if not (made or total or peer.gate.held) or peer.gate.admit(made, total, (messages, handled)):
-                self._received(messages, handled)
+                take(messages, handled)
 
     def _return_receipt(self, peer: _Peer, position: int) -> None:
         if position > peer.returned:
@@ -234,11 +252,6 @@ class Bus:
         peer.lane = None  # of a peer that has died, the node tells the reason
         if isinstance(error, MalformedFrame):
             self._broken()
-
-    def _close(self, peer: _Peer) -> None:
-        lane, peer.lane = peer.lane, None
-        if lane is not None:
-            lane.close()
 
 
 def _take_stamps(messages: list[Any]) -> tuple[int, int, int, list[Any]]:

@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from skypy.bus.bus import Bus
@@ -125,8 +126,8 @@ class WorkerProcess:
             self._bus.join(process_number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, process_number: int, reason: str) -> None:
-        self._bus.died(process_number)
-        self.worker.process_died(process_number, reason)
+        self.worker.reservations.process_died(process_number)
+        self._bus.died(process_number, partial(self.worker.process_died, process_number, reason))
 
     def _process_unknown(self, process_number: int) -> None:
         self._bus.unknown(process_number)

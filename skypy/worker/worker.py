@@ -145,8 +145,7 @@ class Worker:
         await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
 
     def process_died(self, process_number: int, reason: str) -> None:
-        """Give up another worker, or a number that was taken for a worker's."""
-        self.reservations.process_died(process_number)
+        """Give up another worker, whose last message was handled, or a number that was taken for a worker's."""
         self.from_bus.process_died(process_number, reason)
 
     # -- for its parts --
