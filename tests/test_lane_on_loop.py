@@ -153,3 +153,16 @@ def test_room_may_be_dealt_with_by_the_caller() -> None:
         assert everything(ends.here, ends.there) == [[BIG]]
         lane.close()
     loop.close()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_rest_of_a_process_that_has_died_is_read_at_once(stage: Stage, *, closed: bool) -> None:
+    for number in range(3):
+        stage.there.send((number,))
+        stage.there.flush()
+    if closed:
+        stage.there.close()
+    assert stage.lane.receive_rest() == [[0], [1], [2]]
+    assert stage.lane.closed
+    assert stage.lane.receive_rest() == []
+    assert (stage.received, stage.errors) == ([], [])

@@ -27,7 +27,7 @@ _RECEIPT_BYTES: Final = 4194304
 _SMALL_BYTES: Final = 256
 """The size that is counted for a message of size 0, which is never refused."""
 _STAMP: Final = 0
-"""The int that stands before the two counts of a stamp; receipts are never 0."""
+"""The int that stands before the three counts of a stamp; receipts are never 0."""
 _FIRST_BATCH_MESSAGES: Final = 16
 """The number of messages to a peer after which a turn sends for the first time, and then after twice as many, and so
 on: the peer has something to do early, and even a long turn sends few batches."""
@@ -37,8 +37,8 @@ class _Peer:
     """Another worker: the lane to it once there is one, the messages that wait, and the bytes under way.
 
     An int among the messages asks for a receipt: it is the number of bytes sent before it. The peer returns it as a
-    negative number once those bytes are handled. A batch whose stamp is not that of the batch before begins with three
-    ints: 0, the foreign writes of the sender, and the total that it has heard of.
+    negative number once those bytes are handled. A batch whose stamp is not that of the batch before begins with four
+    ints: 0, the foreign writes of the sender, the total, and the change of names that it has heard of.
     """
 
     __slots__ = (
@@ -49,6 +49,7 @@ class _Peer:
         "handled",
         "lane",
         "made",
+        "names",
         "returned",
         "seen",
         "sent",
@@ -67,6 +68,7 @@ class _Peer:
         self.returned = 0  # position of the last receipt that was returned
         self.made = 0  # of the last stamp that was sent
         self.total = 0
+        self.names = 0
         self.gate = gate
         """The batches of this worker that wait for foreign writes, each with what is called when it is handled."""
 
@@ -87,7 +89,8 @@ class Bus:
         """Start without any peer.
 
         `received(messages, handled)` gets a batch, and calls `handled()` when it has dealt with the batch, which is
-        under way until then. `released` gets a batch that had to wait for the `fence`, in the middle of another turn.
+        under way until then. `released` gets a batch in the middle of another turn: one that had to wait for the
+        `fence`, or the last of a worker that has died.
         `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a process to which there
         is no lane yet. `broken()`: a peer has sent bytes that are no batch.
         """
@@ -110,7 +113,7 @@ class Bus:
         peer.lane = LoopLane(
             lane,
             self._loop,
-            partial(self._receive, peer),
+            partial(self._receive, peer, self._received),
             partial(self._lane_ended, peer),
             partial(self._send_the_rest, peer),
         )
@@ -146,12 +149,26 @@ class Bus:
             self._send(peer)
             peer.enough = _FIRST_BATCH_MESSAGES
 
-    def died(self, process_number: int) -> None:
-        """Drop the messages for a worker that has died; from now on `send` returns False for that worker."""
+    def died(self, process_number: int, last_is_handled: Callable[[], None]) -> None:
+        """Take everything that a worker has sent before its death, and call `last_is_handled` when that is handled.
+
+        From then on `send` returns False for that worker. Messages for it are dropped.
+        """
+        buried = partial(self._bury, process_number, last_is_handled)
+        peer = self._peers.get(process_number)
+        if peer is None:
+            buried()
+            return
+        lane, peer.lane = peer.lane, None
+        if lane is not None:
+            self._receive(peer, self._released, lane.receive_rest())
+        if not peer.gate.held or peer.gate.admit(0, 0, ([], buried)):
+            self._released([], buried)
+
+    def _bury(self, process_number: int, last_is_handled: Callable[[], None]) -> None:
         self._dead.add(process_number)
-        peer = self._peers.pop(process_number, None)
-        if peer is not None:
-            self._close(peer)
+        self._peers.pop(process_number, None)
+        last_is_handled()
 
     def unknown(self, process_number: int) -> None:
         """Drop the messages for a process number that has not been given out; a worker may have that number later."""
@@ -167,8 +184,11 @@ class Bus:
                 while any(peer.lane is not None and peer.lane.writing for peer in self._peers.values()):
                     self._room = self._loop.create_future()
                     await self._room
-        for process_number in list(self._peers):
-            self.died(process_number)
+        for process_number, peer in self._peers.items():
+            self._dead.add(process_number)
+            if peer.lane is not None:
+                peer.lane.close()
+        self._peers.clear()
 
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
@@ -185,32 +205,34 @@ class Bus:
         lane = peer.lane
         if lane is not None:
             fence = self._fence
-            if fence.made != peer.made or fence.known != peer.total:
+            if fence.made != peer.made or fence.known != peer.total or fence.names != peer.names:
                 self._stamp(peer, lane)
             lane.send_all(peer.batch)
             peer.batch.clear()
             lane.flush()
 
     def _stamp(self, peer: _Peer, lane: LoopLane) -> None:
-        """Send what the next batch must wait for, if there is a batch."""
+        """Send the counts that this worker knows of before the next batch, if there is a batch."""
         fence = self._fence
         if fence.left != fence.made:
             fence.flush()  # else the receiver would wait for the end of this turn
         if peer.batch:
             peer.made = fence.made
             peer.total = fence.known
-            lane.send_all((_STAMP, peer.made, peer.total))
+            peer.names = fence.names
+            lane.send_all((_STAMP, peer.made, peer.total, peer.names))
 
     def _send_the_rest(self, peer: _Peer) -> None:
         self._send(peer)
         if not self._room.done():
             self._room.set_result(None)
 
-    def _receive(self, peer: _Peer, messages: list[Any]) -> None:
+    def _receive(self, peer: _Peer, take: Callable[[list[Any], Callable[[], None]], None], messages: list[Any]) -> None:
         made = total = 0
         if int in map(type, messages):
             if _STAMP in messages:
-                made, total, messages = _take_stamps(messages)
+                made, total, names, messages = _take_stamps(messages)
+                self._fence.names = max(self._fence.names, names)
             receipts = [message for message in messages if type(message) is int]
             if receipts:
                 peer.handled = max(peer.handled, -min(receipts))
@@ -219,7 +241,7 @@ class Bus:
         if messages or peer.seen != peer.returned:
             handled = partial(self._return_receipt, peer, peer.seen)
             if not (made or total or peer.gate.held) or peer.gate.admit(made, total, (messages, handled)):
-                self._received(messages, handled)
+                take(messages, handled)
 
     def _return_receipt(self, peer: _Peer, position: int) -> None:
         if position > peer.returned:
@@ -231,17 +253,12 @@ class Bus:
         if isinstance(error, MalformedFrame):
             self._broken()
 
-    def _close(self, peer: _Peer) -> None:
-        lane, peer.lane = peer.lane, None
-        if lane is not None:
-            lane.close()
 
-
-def _take_stamps(messages: list[Any]) -> tuple[int, int, list[Any]]:
+def _take_stamps(messages: list[Any]) -> tuple[int, int, int, list[Any]]:
     """Return the highest counts of the stamps in what one read has brought, and the rest."""
-    made = total = 0
+    made = total = names = 0
     while _STAMP in messages:
         at = messages.index(_STAMP)
-        _, made, total = messages[at : at + 3]  # they never fall
-        messages = messages[:at] + messages[at + 3 :]
-    return made, total, messages
+        _, made, total, names = messages[at : at + 4]  # they never fall
+        messages = messages[:at] + messages[at + 4 :]
+    return made, total, names, messages

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
+from skypy.core.errors import MalformedFrame
 from skypy.core.wire.frames import FrameDecoder, FrameTooLarge, encode, with_attached
 from skypy.core.wire.socket_lane import Message
 from skypy.system.kernel import LINUX, Kernel
@@ -102,10 +103,13 @@ class Lane:
         """Return the descriptor of the socket, for an event loop to watch."""
         return self._socket.fileno()
 
-    def wait(self) -> None:
-        """Block until input has arrived, or there is room for unsent output; not at all once the lane is closed."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Block until input has arrived, or there is room for unsent output; for at most `seconds`, if given.
+
+        Does not block once the lane is closed.
+        """
         if self._socket.fileno() >= 0:
-            self._kernel.wait(self._socket.fileno(), writable=not self.idle)
+            self._kernel.wait(self._socket.fileno(), writable=not self.idle, seconds=seconds)
 
     @property
     def idle(self) -> bool:
@@ -164,6 +168,19 @@ class Lane:
                 self._descriptors += group
                 self._descriptors += [None] * (frame.descriptors - len(group))
             messages = messages + frame.messages if messages else frame.messages
+        return messages
+
+    def receive_rest(self) -> list[Any]:
+        """Return all messages that a process that has died has left here: it sends no more."""
+        messages: list[Any] = []
+        pending = -1
+        with contextlib.suppress(LaneEnded, MalformedFrame):
+            while True:
+                received = self.receive()
+                if not received and self._decoder.pending_bytes == pending:
+                    break  # nothing has come, and the end neither: another process has a copy of the descriptor
+                pending = self._decoder.pending_bytes
+                messages += received
         return messages
 
     def take_descriptor(self) -> int | None:

@@ -93,6 +93,12 @@ class LoopLane:
         self._received(messages)
         return True
 
+    def receive_rest(self) -> list[Any]:
+        """Return all messages that are left of a process that has died, and close the lane; `ended` is not called."""
+        rest = [] if self.closed else self._lane.receive_rest()
+        self.close()
+        return rest
+
     def close(self) -> None:
         """Stop watching the lane and close it; a second call does nothing."""
         if not self.closed:

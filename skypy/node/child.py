@@ -59,7 +59,7 @@ class Child:
 
     def close_control(self) -> None:
         """Close the control lane of a process that has ended, after its last messages."""
-        self._lane.close()
+        self._receive(self._lane.receive_rest())
 
     def _receive(self, messages: list[Any]) -> None:
         for message in messages:

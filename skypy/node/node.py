@@ -84,7 +84,7 @@ class NodeProcess:
         self._last_process_number = 0
         self._total = 0  # of foreign writes, as far as workers have told
         self._launcher = Launcher(self.process_numbers, self._send_to_worker)
-        self._directory = Directory(self.process_numbers, self._send_to_worker, self._launcher, settings.env)
+        self._directory = Directory(self.workers, self._send_to_worker, self._launcher, settings.env)
         self._questions = Questions(self._launcher, self._directory, self._send_to_worker)
         self._started = (self._loop.time(), kernel.unix_time())
         self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
@@ -173,6 +173,7 @@ class NodeProcess:
             self.socket_service.send((JOIN, process_number), ours.fileno())
             self.socket_service.send((WATCH, process_number), worker.pidfd)
             worker.send(self.settings_for(process_number), theirs.fileno())
+        self._directory.worker_started(process_number)
         for other_number, other in self.workers.items():
             if other is not worker:
                 ours, theirs = self.kernel.lane_pair()
@@ -233,6 +234,7 @@ class NodeProcess:
         await worker.ended
         del self.workers[process_number]
         how = worker.how_it_ended()
+        self._directory.worker_died(process_number)  # its names are free before any caller knows
         for other in self.workers.values():
             other.send((DOWN, process_number, f"its process {how}"))
         if self._result.done():
@@ -248,7 +250,6 @@ class NodeProcess:
             return
         self._log.note(f"{worker.title} {how}; it is replaced")
         self._start_worker(index)
-        self._directory.worker_died(process_number)
         self._launcher.worker_died(process_number, how)
         if index == 1:
             self.launch_start_service()

@@ -9,12 +9,12 @@ from skypy.core.wire.control_lane import (
     FREE_NAMES,
     GET_ENV,
     NEW_SERVICE,
-    QUERY,
     QUERY_SERVICE,
     REGISTER,
     RESERVE,
     SET_ENV,
     UNIQUE_SERVICE,
+    WITHDRAW,
 )
 from skypy.node.directory import Directory
 from skypy.node.launcher import Launcher
@@ -32,7 +32,7 @@ class Questions:
             UNIQUE_SERVICE: directory.unique_service,
             QUERY_SERVICE: directory.query_service,
             REGISTER: directory.register,
-            QUERY: directory.query,
+            WITHDRAW: directory.withdraw,
             FREE_NAMES: directory.free_names,
             SET_ENV: directory.set_env,
             GET_ENV: directory.get_env,

@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from skypy.bus.bus import Bus
@@ -18,7 +19,7 @@ from skypy.core.wire.control_lane import (
     LAUNCH,
     LAUNCH_FAILED,
     LAUNCHED,
-    NAMED,
+    NAMES,
     QUERY_PROCESS,
     READY,
     STOP,
@@ -67,7 +68,7 @@ class WorkerProcess:
         told: dict[int, Callable[..., None]] = {
             JOIN: self._join,
             LAUNCH: self._begin_launch,
-            NAMED: self._named,
+            NAMES: self._names_changed,
             DOWN: self._process_died,
             UNKNOWN_PROCESS: self._process_unknown,
             STOP: self._stop,
@@ -125,8 +126,8 @@ class WorkerProcess:
             self._bus.join(process_number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, process_number: int, reason: str) -> None:
-        self._bus.died(process_number)
-        self.worker.process_died(process_number, reason)
+        self.worker.reservations.process_died(process_number)
+        self._bus.died(process_number, partial(self.worker.process_died, process_number, reason))
 
     def _process_unknown(self, process_number: int) -> None:
         self._bus.unknown(process_number)
@@ -134,8 +135,8 @@ class WorkerProcess:
 
     # -- the node --
 
-    def _named(self, name: str, address: int | None) -> None:
-        self.worker.directory.named(name, address)
+    def _names_changed(self, number: int, changes: dict[str, int | None]) -> None:
+        self.worker.directory.changed(number, changes)
 
     def _begin_launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         task = self._loop.create_task(self._launch(launch_id, name, packed_arguments))

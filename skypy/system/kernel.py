@@ -73,11 +73,11 @@ class Kernel:
         finally:
             borrowed.detach()
 
-    def wait(self, descriptor: int, *, writable: bool) -> None:
-        """Block until there is something to read or, if `writable`, room to write."""
+    def wait(self, descriptor: int, *, writable: bool, seconds: float | None = None) -> None:
+        """Block until there is something to read or, if `writable`, room to write; for at most `seconds`, if given."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN | (select.POLLOUT if writable else 0))
-        poll.poll()
+        poll.poll(None if seconds is None else seconds * 1000)
 
     def descriptor_limit(self) -> int:
         """Return the number of descriptors that this process may have."""

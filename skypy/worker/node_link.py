@@ -9,17 +9,21 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from skypy.core import errors
 from skypy.core.causal.fence import Fence
 from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
-from skypy.core.wire.control_lane import ANSWER, ASK, REFUSAL, TOTAL
+from skypy.core.wire.control_lane import ANSWER, ASK, NAMES, REFUSAL, TOTAL
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.tasks.waiter import Waiter
 
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""The time for which a plain function may hold up its worker for the node, which answers within a millisecond."""
+_NO_ANSWER: Final = f"the node has not answered within {LONGEST_WAIT_SECONDS:g} s"
 _KNOWN_ERRORS: Final = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
 
 
@@ -43,7 +47,13 @@ class NodeLink:
         self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
-        """Messages that came before the answer that `ask_now` was waiting for."""
+        """Messages that were read by the way, and that wait for a turn."""
+        self._asked = 0
+        """The ticket of the last question of `ask_now`."""
+        self._answer: Sequence[Any] | None = None
+        """The answer to this question."""
+        self._overdue = 0
+        """The ticket of the question that the node has not answered in time and still owes; 0: there is none."""
         self._fence = fence
         self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
         """Messages that wait for foreign writes of this worker, each with their count."""
@@ -111,12 +121,22 @@ class NodeLink:
         finally:
             self._waiting.pop(ticket, None)
 
+    def tell(self, verb: str, *arguments: Any) -> None:
+        """Ask, and wait for no answer."""
+        self.send((ASK, next(self._tickets), verb, *arguments))
+
+    # -- blocking the worker: nothing else runs meanwhile --
+
     def ask_now(self, verb: str, *arguments: Any) -> Any:
         """Return the node's answer, and let nothing else run meanwhile: for rare verbs that are plain functions.
 
-        This blocks the worker, which is harmless because the node never blocks. Raises as `ask` does, and ServiceError
-        when the node is gone.
+        This blocks the worker, for at most a second. Raises as `ask` does, and ServiceError when the node is gone or
+        does not answer in time; as long as that answer is missing, further questions fail without a wait.
         """
+        if self._overdue:
+            self.look()
+            if self._overdue:
+                raise ServiceError(_NO_ANSWER)
         ticket = next(self._tickets)
         if self._kept or not self._fence.own_has_passed:
             self._tell(max(self._fence.pass_now(), self._told_total))
@@ -124,25 +144,56 @@ class NodeLink:
                 self._put(self._kept.popleft()[1])
         self._put((ASK, ticket, verb, *arguments))
         self.flush()
-        while True:
-            self._control.wait()
+        self._asked, self._answer = ticket, None
+        if not self.wait_until(lambda: self._answer is not None):
+            self._overdue = ticket
+            raise ServiceError(_NO_ANSWER)
+        answer = self._answer
+        assert answer is not None
+        if answer[0] == REFUSAL:
+            raise _error(*answer[2:])
+        return answer[2]
+
+    def wait_until(self, arrived: Callable[[], bool]) -> bool:
+        """Read the lane until `arrived()` is true. Return False if that takes more than a second.
+
+        Raises ServiceError when the node is gone.
+        """
+        deadline = self._loop.time() + LONGEST_WAIT_SECONDS
+        while not arrived():
+            left = deadline - self._loop.time()
+            if left <= 0:
+                return False
+            self._control.wait(left)
             self.flush()
             try:
-                messages = self._control.receive()
+                self._read()
             except (LaneEnded, MalformedFrame):
                 raise ServiceError("the node is gone") from None
-            for message in messages:
-                if message[0] == TOTAL:
-                    self._fence.require(message[1])
-            answer = next(
-                (message for message in messages if message[0] in (ANSWER, REFUSAL) and message[1] == ticket), None
-            )
-            self._later += (message for message in messages if message is not answer)
-            if answer is not None:
-                self._loop.call_soon(self._handle_later)
-                if answer[0] == REFUSAL:
-                    raise _error(*answer[2:])
-                return answer[2]
+        return True
+
+    def look(self) -> None:
+        """Read the messages that have arrived: names count at once, others wait for a turn."""
+        with suppress(LaneEnded, MalformedFrame):  # the loop meets it again
+            while self._read():
+                pass
+
+    def _read(self) -> bool:
+        messages = self._control.receive()
+        for message in messages:
+            kind = message[0]
+            if kind in (TOTAL, NAMES):
+                self._handle(message)
+            elif kind in (ANSWER, REFUSAL) and message[1] == self._asked:
+                self._answer = message
+                self._overdue = 0
+            else:
+                self._later.append(message)
+        if self._later:
+            self._loop.call_soon(self._handle_later)
+        return bool(messages)
+
+    # -- messages of the node --
 
     def handle_all(self, messages: Iterable[Sequence[Any]]) -> None:
         """Handle messages of the node, in a turn."""
@@ -157,9 +208,11 @@ class NodeLink:
             self._handlers[kind](*fields)
             return
         ticket, *answer = fields
+        if ticket == self._overdue:
+            self._overdue = 0
         waiter = self._waiting.get(ticket)
         if waiter is None or waiter.done():
-            return  # the task that has asked was cancelled
+            return  # it is not waited for any more
         if kind == ANSWER:
             waiter.set_result(answer[0])
         else:

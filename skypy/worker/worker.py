@@ -110,9 +110,11 @@ class Worker:
         routes = Routes(process_number, self.actors, self.root, send_to_process)
         self.replies = Replies(routes, scheduler, self.sessions)
         handle = Handling(loop, self.replies).handle
+        self.directory = Directory(node_link, settings.env, fence)
         self.endings = Endings(
             loop,
             settings.stop_timeout,
+            lambda actor: self.directory.actor_ends(actor.address),
             self.replies.fail_all,
             self.sockets.ownership.close_listeners_of,
             self.sockets.ownership.close_all_of,
@@ -120,7 +122,6 @@ class Worker:
         )
         self.calls = Calls(routes, scheduler, self.sessions, handle, self.endings.kill)
         self.from_bus = FromBus(routes, scheduler, self.sessions, handle, self.endings.kill)
-        self.directory = Directory(node_link, settings.env)
         self.reservations = Reservations(node_link)
         self.launching = Launching(
             process_number, settings.service_path, loop, node_link, self.endings, self._new_actor
@@ -150,8 +151,7 @@ class Worker:
         self.launching.stop()
 
     def process_died(self, process_number: int, reason: str) -> None:
-        """Give up another worker, or a number that was taken for a worker's."""
-        self.reservations.process_died(process_number)
+        """Give up another worker, whose last message was handled, or a number that was taken for a worker's."""
         self.from_bus.process_died(process_number, reason)
 
     # -- for its parts --

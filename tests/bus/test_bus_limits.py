@@ -12,6 +12,7 @@ from skypy.core.wire.codec import pack
 from skypy.core.wire.frames import HEADER
 from skypy.core.wire.values import LARGEST_BYTES
 from skypy.lane.lane import Lane, lane_pair
+from skypy.system.kernel import Kernel
 from tests.bus.conftest import Buses
 
 SMALL = 100
@@ -58,10 +59,14 @@ def two_is_broken(bus: Buses) -> bool:
 # -- the dead and the unknown ------------------------------------------------------------------------------------------
 
 
+def nothing() -> None:
+    """Take note of a death."""
+
+
 def test_nothing_goes_to_the_dead(bus: Buses) -> None:
     one, _ = bus.join(1), bus.join(2)
     one.send(2, ["held back"], SMALL)
-    one.died(2)
+    one.died(2, nothing)
     assert one.send(2, ["late"], SMALL) is False
     one.flush()
     one.send(3, ["to the living"], SMALL)
@@ -71,16 +76,45 @@ def test_nothing_goes_to_the_dead(bus: Buses) -> None:
     assert bus.messages(2) == []
 
 
-def test_nothing_is_taken_from_the_dead(bus: Buses) -> None:
+@pytest.mark.parametrize("count", [1, 2000])
+def test_the_last_messages_of_the_dead_are_handled_before_its_death_is(bus: Buses, count: int) -> None:
     one, two = bus.join(1), bus.join(2)
-    one.send(2, ["from the grave"], SMALL)
+    events: list[str] = []
+    for number in range(count):
+        one.send(2, ["from the grave", number], SMALL)
     one.flush()
-    two.died(1)
-    two.died(1)
-    bus.join(3)
-    bus.buses[3].send(2, ["from the living"], SMALL)
-    bus.buses[3].flush()
-    bus.run_until(lambda: bus.messages(2) == [["from the living"]])
+    two.died(1, lambda: events.append(f"{len(bus.messages(2))} messages, then its death"))
+    assert events == [f"{count} messages, then its death"]
+    two.died(1, nothing)  # a second notice does no harm
+    assert len(bus.messages(2)) == count
+
+
+def test_a_message_of_the_dead_that_takes_several_reads_is_read_to_its_end(bus: Buses) -> None:
+    ours, theirs = lane_pair()
+    two = bus.join(2)
+    two.join(9, Lane(theirs, _ShortReads()))
+    ours.sendall(frame(pack([["long", "x" * 1000]])))
+    two.died(9, nothing)
+    assert bus.messages(2) == [["long", "x" * 1000]]
+    ours.close()
+
+
+class _ShortReads(Kernel):
+    lane_receive_bytes = 100
+
+
+def test_the_death_waits_for_messages_that_wait_for_writes_to_sockets(bus: Buses) -> None:
+    one, two = bus.join(1), bus.join(2)
+    events: list[list[Any]] = []
+    bus.fences[1].made = bus.fences[1].left = 1
+    one.send(2, ["behind a write"], SMALL)
+    one.flush()
+    two.died(1, lambda: events.append(bus.messages(2)))
+    assert events == []
+    assert two.send(1, ["its death is not known yet"], SMALL) is True
+    bus.fences[2].reached(1, 1, 1)
+    assert events == [[["behind a write"]]]
+    assert two.send(1, ["late"], SMALL) is False
 
 
 def test_messages_that_a_process_sent_before_it_died_arrive(bus: Buses) -> None:
@@ -90,7 +124,7 @@ def test_messages_that_a_process_sent_before_it_died_arrive(bus: Buses) -> None:
     bus.run_until(lambda: bus.messages(2) == [["last words"]])
     assert two.send(1, ["its death is not known yet"], SMALL) is True
     two.flush()
-    two.died(1)
+    two.died(1, nothing)
     assert two.send(1, ["late"], SMALL) is False
 
 
@@ -98,7 +132,7 @@ def test_messages_for_a_dead_process_do_not_reach_the_next_one(bus: Buses) -> No
     one = bus.join(1)
     one.send(2, ["to the second"], SMALL)
     one.flush()
-    one.died(2)
+    one.died(2, nothing)
     bus.join(3)
     one.send(3, ["to the third"], SMALL)
     one.flush()

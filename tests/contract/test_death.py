@@ -49,6 +49,22 @@ async def nothing_of_it_is_left(place: Place, mourner: int) -> None:
     assert left["sessions"] == [0, 0]
 
 
+@pytest.mark.skypy(service_path=["services"])
+@pytest.mark.parametrize(("count", "size"), [(2000, 0), (3, 50_000)])
+async def test_what_a_worker_has_sent_before_its_death_comes_before_the_news_of_it(
+    place: Place, count: int, size: int
+) -> None:
+    witness, victim = [await place.newservice("witness", worker=number) for number in (1, 2)]
+    watching = asyncio.create_task(place.call(witness, "watch", victim))
+    await place.call(witness, "ready")
+    place.suspend_worker(1)  # it is busy
+    await place.call(victim, "flood", witness, count, size)
+    place.kill_worker(2)
+    await line(place, r"worker 2 .* it is replaced$")
+    place.resume_worker(1)
+    assert await watching == [[number, bytes(size)] for number in range(count)]
+
+
 async def test_an_address_of_a_process_that_comes_later_is_dead_now_and_lives_then(place: Place) -> None:
     mourner = await place.newservice("mourner", worker=1)
     assert (await place.call(mourner, "meet_the_unborn")).endswith("there is no such process")

@@ -47,6 +47,26 @@ def test_all_names_of_a_process_go_with_it(names: Names[str]) -> None:
     assert names.find(".c") == FAR
 
 
+def test_a_new_worker_is_told_all_names(names: Names[str]) -> None:
+    names.register(".a", FIRST)
+    names.begin_unique("db")
+    assert names.addresses == {".a": FIRST}
+    names.unique_started("db", FAR)
+    assert names.addresses == {".a": FIRST, "db": FAR}
+
+
+def test_a_name_is_taken_from_the_actor_that_has_it_and_no_other(names: Names[str]) -> None:
+    names.register(".a", FIRST)
+    names.register(".b", FIRST)
+    assert not names.withdraw(".a", SECOND)
+    assert not names.withdraw(".c", FIRST)
+    assert names.withdraw(".a", FIRST)
+    names.register(".a", SECOND)
+    assert names.free(FIRST) == [".b"]
+    assert names.withdraw(".a", SECOND)
+    assert names.free(SECOND) == []
+
+
 @pytest.mark.parametrize("name", [".a", ".with spaces", ".ünï", "..", ".:0100000a"])
 def test_a_name_begins_with_a_dot_and_is_printable(name: str) -> None:
     check_name(name)
@@ -65,14 +85,14 @@ def test_a_name_is_a_text(name: object) -> None:
 
 
 def test_the_first_question_starts_a_unique_service_and_all_get_it(names: Names[str]) -> None:
-    assert names.find_unique("db") is None
+    assert names.find("db") is None
     names.wait_for_unique("db", "first")
     assert names.begin_unique("db")
     names.wait_for_unique("db", "second")
     assert not names.begin_unique("db")
-    assert names.find_unique("db") is None
+    assert names.find("db") is None
     assert names.unique_started("db", FAR) == ["first", "second"]
-    assert names.find_unique("db") == FAR
+    assert names.find("db") == FAR
     assert not names.begin_unique("db")
 
 
@@ -89,7 +109,7 @@ def test_after_a_failure_or_its_end_the_next_one_starts_it_again(names: Names[st
     assert names.begin_unique("db")
     assert names.unique_started("db", FAR) == []
     names.free(FAR)
-    assert names.find_unique("db") is None
+    assert names.find("db") is None
     assert names.begin_unique("db")
 
 
@@ -100,6 +120,6 @@ def test_the_end_of_others_does_not_touch_a_unique_service_that_is_starting(name
     assert not names.begin_unique("db")
     names.unique_started("db", FAR)
     names.free_process(1)
-    assert names.find_unique("db") == FAR
+    assert names.find("db") == FAR
     names.free_process(2)
-    assert names.find_unique("db") is None
+    assert names.find("db") is None

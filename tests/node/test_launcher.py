@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from skypy.core.address import Address, make_address
-from skypy.core.wire.control_lane import ANSWER, LAUNCH, NAMED, REFUSAL
+from skypy.core.wire.control_lane import ANSWER, LAUNCH, NAMES, REFUSAL
 from skypy.node.directory import Directory
 from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.questions import Questions
@@ -20,7 +20,7 @@ class Stage:
         self.workers = {1: 11, 2: 12}
         self.told: dict[int, list[tuple[Any, ...]]] = {11: [], 12: []}
         self.launcher = Launcher(self.workers, self._send)
-        self.directory = Directory(self.workers, self._send, self.launcher, {"a": "b"})
+        self.directory = Directory(self.told, self._send, self.launcher, {"a": "b"})
         self._questions = Questions(self.launcher, self.directory, self._send)
         self._tickets = 0
 
@@ -54,10 +54,20 @@ class Stage:
     def replace(self, worker: int, number: int) -> None:
         """Let a worker die and have a successor."""
         died = self.workers[worker]
+        del self.told[died]
+        self.directory.worker_died(died)
         self.workers[worker] = number
         self.told[number] = []
-        self.directory.worker_died(died)
+        self.directory.worker_started(number)
         self.launcher.worker_died(died, "was killed")
+
+    def names(self, number: int) -> dict[str, Address | None]:
+        """Return what a worker knows of names: the changes of which it was told, one after the other."""
+        known: dict[str, Address | None] = {}
+        for kind, *fields in self.told[number]:
+            if kind == NAMES:
+                known |= fields[1]
+        return known
 
     def actor_ends(self, address: Address) -> None:
         """Let an actor end."""
@@ -254,9 +264,32 @@ def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) 
 def test_all_workers_are_told_of_a_name_before_its_owner_is(stage: Stage) -> None:
     address = make_address(11, 1)
     ticket = stage.ask(11, "register", ".store", address)
-    assert stage.told == {11: [(NAMED, ".store", address), (ANSWER, ticket, None)], 12: [(NAMED, ".store", address)]}
-    assert stage.answers(12, stage.ask(12, "query", ".store")) == [[address]]
-    assert stage.answers(12, stage.ask(12, "query", ".nobody")) == [[None]]
+    told = (NAMES, 1, {".store": address})
+    assert stage.told == {11: [told, (ANSWER, ticket, None)], 12: [told]}
+
+
+def test_a_new_worker_is_told_all_names_and_the_number_of_the_last_change(stage: Stage) -> None:
+    for number, name in enumerate((".a", ".b", ".c"), 1):
+        stage.ask(12, "register", name, make_address(12, number))
+    stage.actor_ends(make_address(12, 2))
+    stage.replace(1, 13)
+    assert stage.told[13] == [(NAMES, 4, {".a": make_address(12, 1), ".c": make_address(12, 3)})]
+
+
+def test_all_workers_are_told_of_a_unique_service_before_those_that_wait_for_it(stage: Stage) -> None:
+    ticket = stage.ask(12, "uniqueservice", "store", ARGUMENTS)
+    address = make_address(11, 1)
+    stage.launcher.launched(1, address)
+    assert stage.told[12][-2:] == [(NAMES, 1, {"store": address}), (ANSWER, ticket, address)]
+    assert stage.names(11) == {"store": address}
+
+
+def test_a_name_that_came_too_late_is_free_again(stage: Stage) -> None:
+    stage.ask(11, "register", ".store", make_address(11, 1))
+    stage.ask(12, "withdraw", ".store", make_address(12, 1))
+    assert stage.names(12) == {".store": make_address(11, 1)}
+    stage.ask(11, "withdraw", ".store", make_address(11, 1))
+    assert stage.names(12) == stage.names(11) == {".store": None}
 
 
 def test_a_taken_name_is_refused(stage: Stage) -> None:
@@ -274,9 +307,9 @@ def test_a_name_is_free_when_its_owner_is_gone_and_all_are_told(stage: Stage, ho
         stage.ask(12, "free names", make_address(11, 1))
     else:
         stage.replace(1, 13)
-    assert [message for message in stage.told[12] if message[0] == NAMED][-1] == (NAMED, ".store", None)
+    assert stage.names(12) == {".store": None}
     stage.ask(12, "register", ".store", make_address(12, 1))
-    assert stage.answers(12, stage.ask(12, "query", ".store")) == [[make_address(12, 1)]]
+    assert stage.names(12) == {".store": make_address(12, 1)}
 
 
 def test_an_entry_of_env_is_set_once(stage: Stage) -> None:

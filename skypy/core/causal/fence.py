@@ -13,6 +13,9 @@ Two counts are needed. The first alone would not do: B, which has heard of a wri
 says nothing of that write. The total alone would not do either: the writes of A may still be on their way to the socket
 service.
 
+The stamp has a third count, of the changes of names. It holds up no batch: a worker that looks for a name reads its
+lane to the node until it has come to that change (`skypy.worker.services.directory`).
+
 Messages by way of the node (names, new services) have no stamp of their own, as the node would have to keep one for
 each worker. Their sender waits for its own fence instead, and tells the node the total. A receiver that has not come to
 that total is *behind*, and until it has caught up it writes to no socket directly: its writes go through the socket
@@ -48,6 +51,7 @@ class Fence:
         "known",
         "left",
         "made",
+        "names",
         "own",
         "own_passed",
         "pass_now",
@@ -66,6 +70,8 @@ class Fence:
         """The highest total that this worker's socket lane has come to."""
         self.known = 0
         """The highest total that this worker knows of: that one, or a higher one of which the node has told."""
+        self.names = 0
+        """The number of the last change of names of which this worker has heard, from the node or another worker."""
         self.own_passed = 0
         """The writes of this worker that have passed the socket service for certain."""
         self.returning: dict[int, int] = {}

@@ -15,7 +15,9 @@ SETTINGS: Final = 1
 JOIN: Final = 2  # to the socket service and to workers: process number of another worker, +fd: the lane to it
 WATCH: Final = 3  # to the socket service: process number of a worker, +fd: its pidfd
 LAUNCH: Final = 4  # to a worker: launch id, service name, packed arguments
-NAMED: Final = 5  # to a worker: name, address (None: the name is free)
+# to a worker: number of the last change of names, and what has changed: name → address (None: the name is free). A new
+# worker gets all names. The name of a unique service has no dot
+NAMES: Final = 5
 ANSWER: Final = 6  # to a worker: ticket, value
 REFUSAL: Final = 7  # to a worker: ticket, name of the error, text
 DOWN: Final = 8  # to a worker: process number of another that has died, reason
@@ -43,7 +45,7 @@ RESERVE: Final = "reserve"  # → process numbers of the workers for the next se
 UNIQUE_SERVICE: Final = "uniqueservice"  # name, packed arguments → address of the one instance, once it has started
 QUERY_SERVICE: Final = "queryservice"  # name → address of the one instance, once there is one
 REGISTER: Final = "register"  # name, address → None
-QUERY: Final = "query"  # name → address or None
+WITHDRAW: Final = "withdraw"  # name, address: the actor is not to have this name → None
 SET_ENV: Final = "setenv"  # key, value → True if there was no such key yet
 GET_ENV: Final = "getenv"  # key → value or None
-FREE_NAMES: Final = "free names"  # address of an actor that has ended → None, once its names are free
+FREE_NAMES: Final = "free names"  # address of an actor that begins to end → None, once its names are free

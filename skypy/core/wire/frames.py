@@ -51,6 +51,11 @@ class FrameDecoder:
     def __init__(self) -> None:
         self._pending = bytearray()
 
+    @property
+    def pending_bytes(self) -> int:
+        """The bytes of a frame that has not arrived whole."""
+        return len(self._pending)
+
     def feed(self, data: memoryview) -> list[Frame]:
         """Return the frames that these bytes complete, in order. Raises MalformedFrame."""
         if not self._pending:

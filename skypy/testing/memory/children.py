@@ -48,7 +48,11 @@ class MemoryChild(Child):
 
     def _answer(self) -> None:
         """Handle now what a worker that blocks has sent, so that the worker gets its answer."""
-        self._node_context.copy().run(self.read_control)
+        self._node_context.copy().run(self._read_and_send)
+
+    def _read_and_send(self) -> None:
+        self.read_control()
+        self._lane.flush()  # the lane may have been full
 
     # -- inside the virtual process --
 

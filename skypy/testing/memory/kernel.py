@@ -63,8 +63,9 @@ class MemoryKernel(SocketKernel):
         info: bytes = _endpoint(descriptor).tcp_info()
         return info[:size]
 
-    def wait(self, descriptor: int, *, writable: bool) -> None:
+    def wait(self, descriptor: int, *, writable: bool, seconds: float | None = None) -> None:
         """Let the other side answer until the descriptor is ready: nothing else goes on while a process blocks."""
+        del seconds  # no time passes
         wanted = READABLE | (WRITABLE if writable else 0)
         description = _endpoint(descriptor)
         while not description.events() & wanted:

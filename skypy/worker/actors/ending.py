@@ -31,6 +31,7 @@ class Endings:
         self,
         loop: asyncio.AbstractEventLoop,
         stop_timeout: float,
+        free_names: Callable[[Actor], None],
         fail_requests: Callable[[Actor, str], None],
         close_listeners: Callable[[Actor], None],
         close_sockets: Callable[[Actor], None],
@@ -38,11 +39,13 @@ class Endings:
     ) -> None:
         """`stop_timeout` in seconds is for each stop function, and for all tasks together.
 
-        The callbacks are called in this order: `fail_requests(actor, reason)` and `close_listeners(actor)` at the
-        beginning of an end, `close_sockets(actor)` once the actor runs no code any more, `ended(actor)` finally.
+        The callbacks are called in this order: `free_names(actor)`, `fail_requests(actor, reason)` and
+        `close_listeners(actor)` at the beginning of an end, `close_sockets(actor)` once the actor runs no code any more,
+        `ended(actor)` finally.
         """
         self._loop = loop
         self._stop_timeout = stop_timeout
+        self._free_names = free_names
         self._fail_requests = fail_requests
         self._close_listeners = close_listeners
         self._close_sockets = close_sockets
@@ -55,6 +58,7 @@ class Endings:
         if actor.ended is None:
             actor.end_reason = reason
             actor.ended = self._loop.create_future()
+            self._free_names(actor)
             self._fail_requests(actor, reason)
             task = self._loop.create_task(
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from skypy.core.address import Address, root_address
 from skypy.core.errors import ActorDead, RemoteError, ServiceError
-from skypy.core.wire.control_lane import FREE_NAMES, NEW_SERVICE, QUERY_SERVICE, UNIQUE_SERVICE
+from skypy.core.wire.control_lane import NEW_SERVICE, QUERY_SERVICE, UNIQUE_SERVICE
 from skypy.core.wire.values import pack_arguments
 from skypy.worker.services.launching import START_SERVICE
 from skypy.worker.services.loader import check_service_name
@@ -93,9 +93,13 @@ async def _unique(verb: str, name: str, *arguments: bytes) -> Address:
 def register(name: str) -> None:
     """Give the current actor a name in this node, like ".store".
 
-    Raises NameTaken when another actor has it, ValueError and TypeError for a bad name.
+    Holds up its worker until the node has answered, for at most a second. Raises NameTaken when another actor has it,
+    ServiceError when the node does not answer in time, RuntimeError when the end of the current actor has begun,
+    ValueError and TypeError for a bad name.
     """
     actor = current_actor()
+    if actor.ended is not None:
+        raise RuntimeError("the actor ends: it can have no new name")
     actor.worker.directory.register(name, actor.address)
 
 
@@ -127,4 +131,3 @@ async def kill(address: Address | str) -> None:
         worker.endings.kill(actor)
         raise asyncio.CancelledError("the actor kills itself")
     await worker.calls.kill(actor.address, target)
-    await worker.node_link.ask(FREE_NAMES, target)  # the actor's names are free when this returns

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import skypy
-from tests.actors.scenarios import Others, passes, raises
+from tests.actors.scenarios import Others, raises
 from tests.actors.scenarios import play as play_scenario
 
 
@@ -77,7 +77,7 @@ async def test_an_actor_may_have_several_names_and_all_go_with_it(others: Others
 async def test_a_name_goes_with_an_actor_that_exits(others: Others) -> None:
     holder, other = await others.start("names"), await others.start("names")
     await raises(skypy.ActorDead, skypy.call(holder, "take_and_leave", ".fleeting"))
-    await passes(lambda: skypy.query(".fleeting") is None)
+    assert skypy.query(".fleeting") is None
     await skypy.call(other, "take", ".fleeting")
     assert skypy.query(".fleeting") == other
 
