@@ -31,6 +31,14 @@ def leave_signals_to_the_node() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_FOR_THE_NODE)
 
 
+def hide_from_programs(descriptor: int) -> None:
+    """Close a descriptor in programs that this process starts: they would hold it for as long as they run.
+
+    Python makes its descriptors so; one that the process was started with is not.
+    """
+    os.set_inheritable(descriptor, False)
+
+
 def block_stop_signals() -> None:
     """Hold back the signals that stop a node, which is ending already."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
