@@ -13,6 +13,8 @@ import setproctitle
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 SIGNALS_FOR_THE_NODE: Final = (*STOP_SIGNALS, signal.SIGHUP)
 """The signals that the node reacts to, and its children do not."""
+MEANINGLESS_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+"""Signals that would end a process that expects none of them, and that are sent to a node by mistake alone."""
 
 
 def set_title(title: str) -> None:
