@@ -1,5 +1,5 @@
 """`python -m skypy` is the same as `skypy`."""
 
-from skypy.cli.main import main
+from skypy.cli.program import main
 
-main(prog_name="skypy")
+main()

@@ -48,7 +48,11 @@ def summary(settings: Settings, service_file: str) -> str:
             f"{field.name} = {_quantity(getattr(settings.socket, field.name))}"
             for field in dataclasses.fields(settings.socket)
         ],
-        "node": [f"spin = {_quantity(settings.node.spin, 'microseconds')}"],
+        "node": [
+            f"spin = {_quantity(settings.node.spin, 'microseconds')}",
+            f"max_restarts = {settings.node.max_restarts}",
+            f"restart_period = {_quantity(settings.node.restart_period)}",
+        ],
     }
     return "\n".join((*_aligned(sections), f"{settings.config_file} is fine."))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -24,3 +28,14 @@ class BadInput(Failure):
     """An end with `skypy: message` and exit code 2: the config or an argument is wrong."""
 
     exit_code = 2
+
+
+@contextmanager
+def ending_at_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the code inside by KeyboardInterrupt, and the program with INTERRUPTED."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

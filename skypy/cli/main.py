@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from skypy.cli.failure import INTERRUPTED
+from skypy.cli.failure import ending_at_interrupt
 from skypy.version import __version__
 
 # The line "\b" keeps click from joining the lines of the paragraph that follows.
@@ -144,12 +144,10 @@ def client(address: str) -> None:
     At the end of the input (Ctrl-D) the writing side is shut and the rest of the answer is still printed, so nothing
     is lost in a pipe. Ctrl-C ends at once.
     """
-    try:
+    with ending_at_interrupt():
         from skypy.cli.client import talk
 
         talk(address)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 @main.command(epilog=_BENCH, short_help="Measure an echo server: lines per second and latency.")
@@ -183,10 +181,8 @@ def bench(
 
     Every connection keeps a fixed number of lines outstanding. Every byte of the echo is compared.
     """
-    from skypy.cli.bench import Load
-    from skypy.cli.bench import bench as measure
+    with ending_at_interrupt():
+        from skypy.cli.bench import Load
+        from skypy.cli.bench import bench as measure
 
-    try:
         measure(address, Load(connections, in_flight, line_bytes, seconds, warmup), generator, as_json)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)

@@ -54,11 +54,12 @@ _LARGEST = {
     "workers": 64,
     int: 2**40,  # bytes: more is a typing mistake
     "node.spin": 1_000_000,  # microseconds: a process that is idle for longer may sleep
+    "node.max_restarts": 1_000_000,  # the time of each death within the period is kept
     float: 1_000_000,  # seconds: poll(2) counts milliseconds in 32 bits
 }
 
 
-_SMALLEST = {"node.spin": 0}
+_SMALLEST = {"node.spin": 0, "node.max_restarts": 0}
 
 
 def build(config_file: str, table: Table) -> Settings:

@@ -39,6 +39,10 @@ class NodeSettings:
 
     spin: SpinSetting = "auto"
     """Microseconds that each process looks for input before it sleeps; "auto": some, while its waits are short."""
+    max_restarts: int = 5
+    """The deaths of workers within `restart_period` that are mended by a new worker; one more stops the node."""
+    restart_period: float = 10.0
+    """The time that a death counts, in seconds. A node that restarts workers for ever serves no client."""
 
 
 @dataclass(frozen=True, slots=True)

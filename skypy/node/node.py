@@ -46,9 +46,6 @@ from skypy.system.kernel import LINUX, Kernel
 from skypy.system.poller import new_selector
 from skypy.system.this_process import block_stop_signals, set_title
 
-RESTARTS: Final = 5
-RESTART_PERIOD_SECONDS: Final = 10.0
-"""More deaths than this within the period are not an accident: a node that restarts for ever serves no client."""
 _MARGIN_SECONDS: Final = 1.0
 """The time that a child gets beyond its own limits."""
 
@@ -87,7 +84,7 @@ class NodeProcess:
         self._directory = Directory(self.workers, self._send_to_worker, self._launcher, settings.env)
         self._questions = Questions(self._launcher, self._directory, self._send_to_worker)
         self._started = (self._loop.time(), kernel.unix_time())
-        self._intensity = RestartIntensity(RESTARTS, RESTART_PERIOD_SECONDS)
+        self._intensity = RestartIntensity(settings.node.max_restarts, settings.node.restart_period)
         self._watchers: set[asyncio.Task[None]] = set()
 
     async def run(self) -> ExitCode:
@@ -243,8 +240,8 @@ class NodeProcess:
             return
         if not self._intensity.allows(self._loop.time()):
             self._log.complain(
-                f"{worker.title} {how}, and workers have died more than {RESTARTS} times "
-                f"within {RESTART_PERIOD_SECONDS:g} s: the node stops"
+                f"{worker.title} {how}, and workers have died more than {self._intensity.count} times "
+                f"within {self._intensity.seconds:g} s: the node stops"
             )
             self._result.set_result(ExitCode.FAILED)
             return

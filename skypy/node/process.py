@@ -10,7 +10,7 @@ from skypy.core.settings import NodeStart, Settings
 from skypy.core.wire.control_lane import SETTINGS
 from skypy.lane.lane import Lane
 from skypy.system.kernel import LINUX
-from skypy.system.this_process import leave_signals_to_the_node, set_title
+from skypy.system.this_process import hide_from_programs, leave_signals_to_the_node, set_title
 
 
 class Beginning(NamedTuple):
@@ -29,7 +29,9 @@ def be_a_child(title: str) -> Beginning:
     set_title(title)
     leave_signals_to_the_node()
     LINUX.raise_descriptor_limit()
-    control = Lane(LINUX.socket_of(int(sys.argv[1])))
+    descriptor = int(sys.argv[1])
+    hide_from_programs(descriptor)
+    control = Lane(LINUX.socket_of(descriptor))
     return begin(control, _first_messages(control))
 
 

@@ -5,6 +5,7 @@
     poller            epoll, for the socket service's own loop and for asyncio's
     processes         the start and the end of other processes
     this_process      the running process: its title, its signals and its end
+    terminal          the terminal in which this process was started, and its end
     standard_error    descriptor 2, through which a process writes its lines for the log
     force_reset       a TCP reset
     refuse_fin        no TIME_WAIT

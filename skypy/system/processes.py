@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from skypy.system.this_process import SIGNALS_FOR_THE_NODE
 
@@ -16,6 +16,9 @@ _PIPE_READ_BYTES: Final = 65536
 
 class StartedProcess:
     """A process that runs `python -m MODULE ARGUMENT...`, started with exec; its output comes through a pipe."""
+
+    not_waited_for: ClassVar[set[int]] = set()
+    """The process ids of those that have not been waited for: nothing else may take their exit statuses."""
 
     def __init__(self, module: str, arguments: Sequence[str], inherited: Sequence[int]) -> None:
         """Start the process, which keeps the descriptors `inherited` under their numbers. Raises OSError."""
@@ -33,6 +36,7 @@ class StartedProcess:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_FOR_THE_NODE)
             os.close(output)
+        self.not_waited_for.add(self._process.pid)
         os.set_blocking(self.output, False)
         self.pidfd = os.pidfd_open(self._process.pid)
         """Readable once the process has ended."""
@@ -50,12 +54,32 @@ class StartedProcess:
 
     def wait(self) -> int:
         """Wait until the process has ended; return its code as in subprocess: negative for a signal."""
-        return self._process.wait()
+        code = self._process.wait()
+        self.not_waited_for.discard(self._process.pid)
+        return code
 
     def close(self) -> None:
         """Close the descriptors of a process that has ended."""
         os.close(self.output)
         os.close(self.pidfd)
+
+
+def reap_orphans() -> bool:
+    """Reap the processes that have ended and that this one has not started.
+
+    The first process of a container inherits every process whose parent has ended; so does a subreaper. Return True if
+    a process that this one has started stands before others: once it is waited for, there may be more.
+    """
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        if ended is None:
+            return False
+        if ended.si_pid in StartedProcess.not_waited_for:
+            return True
+        os.waitpid(ended.si_pid, 0)
 
 
 def describe_end(code: int) -> str:

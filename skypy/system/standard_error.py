@@ -11,8 +11,3 @@ DESCRIPTOR: Final = 2
 def write_line(text: str) -> None:
     """Write one line, which needs no newline at its end. Raises OSError when the reader is gone."""
     os.write(DESCRIPTOR, text.encode("utf-8", "backslashreplace") + b"\n")
-
-
-def is_terminal() -> bool:
-    """Return True if standard error is a terminal."""
-    return os.isatty(DESCRIPTOR)

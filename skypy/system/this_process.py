@@ -13,6 +13,8 @@ import setproctitle
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 SIGNALS_FOR_THE_NODE: Final = (*STOP_SIGNALS, signal.SIGHUP)
 """The signals that the node reacts to, and its children do not."""
+MEANINGLESS_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+"""Signals that would end a process that expects none of them, and that are sent to a node by mistake alone."""
 
 
 def set_title(title: str) -> None:
@@ -29,6 +31,14 @@ def leave_signals_to_the_node() -> None:
     for number in SIGNALS_FOR_THE_NODE:
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_FOR_THE_NODE)
+
+
+def hide_from_programs(descriptor: int) -> None:
+    """Close a descriptor in programs that this process starts: they would hold it for as long as they run.
+
+    Python makes its descriptors so; one that the process was started with is not.
+    """
+    os.set_inheritable(descriptor, False)
 
 
 def block_stop_signals() -> None:

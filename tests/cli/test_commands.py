@@ -82,6 +82,8 @@ def test_check_shows_the_config_that_would_run(config: Path) -> None:
     assert "socket        linger = 5 s" in lines
     assert "              read_window = 131072 bytes" in lines
     assert 'node          spin = "auto"' in lines
+    assert "              max_restarts = 5" in lines
+    assert "              restart_period = 10 s" in lines
     assert "node          spin = 50 microseconds" in skypy("check", str(config), "--set", "node.spin=50").stdout
     assert lines[-1] == f"{config} is fine."
 

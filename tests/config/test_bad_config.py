@@ -69,6 +69,16 @@ def refused(path: str, *overrides: str) -> ConfigError:
         (START + "[node]\nspin = true", "node.spin", "found true"),
         (START + '[node]\nspin = "always"', "node.spin", 'found "always"'),
         (START + "[node]\nspin = [1]", "node.spin", "found a list"),
+        (START + "[node]\nmax_restarts = -1", "node.max_restarts", "must be a whole number from 0 to 1000000, like"),
+        (START + "[node]\nmax_restarts = 1.5", "node.max_restarts", "like max_restarts = 5; found 1.5"),
+        (START + '[node]\nmax_restarts = "5"', "node.max_restarts", 'found "5"'),
+        (START + "[node]\nmax_restarts = 1000001", "node.max_restarts", "found 1000001"),
+        (
+            START + "[node]\nrestart_period = 0",
+            "node.restart_period",
+            "above 0 and at most 1000000, like restart_period = 10.0",
+        ),
+        (START + '[node]\nrestart_period = "10 s"', "node.restart_period", 'found "10 s"'),
         (START + "node = 3", "node", "must be a table, begun by a line [node]; found 3"),
         (START + "[socket]\nhigh_water = 9999999999999", "socket.high_water", "found 9999999999999"),
         (START + "include = 1", "include", 'like include = ["base.toml"]; found 1'),
@@ -95,6 +105,8 @@ def test_the_error_for_a_wrong_value_names_the_right_ones(write: Write, text: st
         ("[socket]\nlingre = 2", "socket.lingre", "socket.linger"),
         ("[socket]\nworkers = 2", "socket.workers", "workers"),
         ("[socket]\nspin = 0", "socket.spin", "node.spin"),
+        ("[node]\nmax_restart = 3", "node.max_restart", "node.max_restarts"),
+        ("restart_period = 3", "restart_period", "node.restart_period"),
     ],
 )
 def test_an_unknown_key_is_told_the_nearest_known_one(write: Write, text: str, key: str, nearest: str) -> None:

@@ -58,6 +58,14 @@ def test_spinning_is_automatic_by_default_and_may_be_a_number(write: Write, spin
     assert load(write('start = "echo"'), [f"node.spin={json.dumps(spin)}"]).node.spin == spin
 
 
+@pytest.mark.parametrize("count", [0, 1, 1_000_000])
+def test_the_deaths_that_are_mended_and_their_period_are_numbers(write: Write, count: int) -> None:
+    assert (NodeSettings().max_restarts, NodeSettings().restart_period) == (5, 10.0)
+    file = write(f'start = "echo"\n[node]\nmax_restarts = {count}\nrestart_period = 3')
+    assert load(file).node == NodeSettings(max_restarts=count, restart_period=3.0)
+    assert load(file, ["node.max_restarts=7", "node.restart_period=0.5"]).node == NodeSettings("auto", 7, 0.5)
+
+
 def test_paths_are_relative_to_the_file_and_absolute_in_the_settings(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

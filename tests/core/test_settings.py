@@ -18,7 +18,7 @@ FULL = Settings(
     stop_timeout=2.5,
     env={"host": "127.0.0.1", "port": "8888"},
     socket=SocketSettings(1.0, 2.0, 3.0, 4, 5, 6, 7, 8.0, "avoid"),
-    node=NodeSettings(spin=9),
+    node=NodeSettings(9, 8, 7.0),
 )
 
 
@@ -34,8 +34,8 @@ def test_settings_are_the_same_in_the_process_that_gets_them(settings: Settings)
 def test_the_test_above_changes_every_setting() -> None:
     default = Settings(config_file="", start="")
     assert all(getattr(FULL, field.name) != getattr(default, field.name) for field in fields(Settings))
-    socket = FULL.socket
-    assert all(getattr(socket, field.name) != getattr(default.socket, field.name) for field in fields(SocketSettings))
+    for changed, usual in ((FULL.socket, default.socket), (FULL.node, default.node)):
+        assert all(getattr(changed, field.name) != getattr(usual, field.name) for field in fields(usual))
 
 
 def test_the_plain_values_are_a_copy() -> None:

@@ -37,8 +37,18 @@ class NodeFailed(AssertionError):
 class RunningNode:
     """`skypy run CONFIG --set ...`; trouble in its log must have been declared by the test."""
 
-    def __init__(self, config: Path | str, *overrides: str, cwd: Path = ROOT) -> None:
-        """`config`: a file, or the name of a service of these tests."""
+    def __init__(
+        self,
+        config: Path | str,
+        *overrides: str,
+        cwd: Path = ROOT,
+        before: Callable[[], object] | None = None,
+        new_session: bool = True,
+    ) -> None:
+        """`config`: a file, or the name of a service of these tests. `before` runs in the process ahead of the node.
+
+        `new_session=False`: `before` makes the session.
+        """
         if isinstance(config, str):
             config, overrides = SERVICES / "node.toml", (f"start={config}", *overrides)
         command = [sys.executable, "-m", "skypy", "run", str(config)]
@@ -50,8 +60,9 @@ class RunningNode:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # a node writes to its log alone
             stderr=subprocess.PIPE,
-            start_new_session=True,
+            start_new_session=new_session,
             cwd=cwd,
+            preexec_fn=before,
             env=environment,
         )
         self.pid = self._process.pid
@@ -232,9 +243,16 @@ class RunningNode:
 
 
 @contextmanager
-def running(config: Path | str, *overrides: str, exit_code: int = 0, cwd: Path = ROOT) -> Iterator[RunningNode]:
+def running(
+    config: Path | str,
+    *overrides: str,
+    exit_code: int = 0,
+    cwd: Path = ROOT,
+    before: Callable[[], object] | None = None,
+    new_session: bool = True,
+) -> Iterator[RunningNode]:
     """A node that has started. It is stopped afterwards, unless the test has seen to its end."""
-    with ending(config, *overrides, exit_code=exit_code, cwd=cwd) as node:
+    with ending(config, *overrides, exit_code=exit_code, cwd=cwd, before=before, new_session=new_session) as node:
         node.wait_for_line(r"^\[node\] .* started (at :[0-9a-f]{8}|and has exited)$")
         node.has_started()
         yield node
@@ -244,9 +262,16 @@ def running(config: Path | str, *overrides: str, exit_code: int = 0, cwd: Path =
 
 
 @contextmanager
-def ending(config: Path | str, *overrides: str, exit_code: int, cwd: Path = ROOT) -> Iterator[RunningNode]:
+def ending(
+    config: Path | str,
+    *overrides: str,
+    exit_code: int,
+    cwd: Path = ROOT,
+    before: Callable[[], object] | None = None,
+    new_session: bool = True,
+) -> Iterator[RunningNode]:
     """A node that ends by itself, and need not come to start at all."""
-    node = RunningNode(config, *overrides, cwd=cwd)
+    node = RunningNode(config, *overrides, cwd=cwd, before=before, new_session=new_session)
     try:
         yield node
         if (code := node.wait()) != exit_code:

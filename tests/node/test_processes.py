@@ -124,6 +124,21 @@ def test_a_worker_that_keeps_dying_stops_the_node_with_exit_code_1() -> None:
         node.wait_for_line(rf"worker 1 {KILLED}, and workers have died more than 5 times within 10 s: the node stops$")
 
 
+@pytest.mark.parametrize("allowed", [0, 2])
+def test_the_number_of_deaths_that_stop_the_node_is_configured(allowed: int) -> None:
+    with ending("dying", f"node.max_restarts={allowed}", "node.restart_period=1000", exit_code=1) as node:
+        node.wait_for_line(rf"worker 1 {KILLED}, and workers have died more than {allowed} times within 1000 s: the ")
+        node.wait()
+        assert len([line for line in node.lines if line.endswith("it is replaced")]) == allowed
+
+
+def test_deaths_that_are_further_apart_than_the_period_are_mended_for_ever() -> None:
+    with running("waiting", "node.max_restarts=1", "node.restart_period=0.000001") as node:
+        for number in range(1, 5):
+            os.kill(node.child("worker 1"), signal.SIGKILL)
+            node.wait_for_line(rf"^\[node\] waiting started at :0{number + 1}000001$")
+
+
 # -- the socket service dies -------------------------------------------------------------------------------------------
 
 
