@@ -12,6 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
+from skypy.core.tcp.foreign import LAST_ID
 from skypy.core.wire.socket_lane import (
     ABORT,
     CANCEL,
@@ -220,7 +221,7 @@ class Sockets:
 
     async def owner_elsewhere(self, id_: int) -> int:
         """Return the address of the actor that owns a socket of another worker; 0 if none has started or has it."""
-        if self._alone:
+        if self._alone or id_ > LAST_ID:
             return 0
         address: int
         (address,) = await self.lane.ask(OWNER, id_, cancelled=lambda _: None, unwanted=lambda *_: None)
