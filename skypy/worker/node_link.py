@@ -31,7 +31,7 @@ class NodeLink:
         control: Lane,
         scheduler: Scheduler,
         handlers: Mapping[int, Callable[..., None]],
-        node_gone: Callable[[], None],
+        node_gone: Callable[[LaneEnded | MalformedFrame], None],
         fence: Fence,
     ) -> None:
         """`handlers` take the fields of all messages but answers, by their kind; `node_gone` is for the node's end."""
@@ -39,7 +39,6 @@ class NodeLink:
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._handlers = handlers
-        self._node_gone = node_gone
         self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
@@ -48,7 +47,7 @@ class NodeLink:
         self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
         """Messages that wait for foreign writes of this worker, each with their count."""
         self._told_total = 0
-        self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
+        self._lane = LoopLane(control, self._loop, self._received, node_gone)
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
@@ -127,10 +126,9 @@ class NodeLink:
         while True:
             self._control.wait()
             self.flush()
-            try:
-                messages = self._control.receive()
-            except (LaneEnded, MalformedFrame):
-                raise ServiceError("the node is gone") from None
+            messages = self._lane.receive()
+            if self._lane.closed:
+                raise ServiceError("the node is gone")
             for message in messages:
                 if message[0] == TOTAL:
                     self._fence.require(message[1])
@@ -168,10 +166,6 @@ class NodeLink:
     def _received(self, messages: list[Any]) -> None:
         self._handle_later()
         self.handle_all(messages)
-
-    def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
-        del error  # a node that sends nonsense is treated like one that is gone
-        self._node_gone()
 
     def _handle_later(self) -> None:
         if self._later:

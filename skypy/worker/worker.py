@@ -19,7 +19,7 @@ from skypy.lane.lane import Lane
 from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors import actor as actors
 from skypy.worker.actors.actor import Actor
-from skypy.worker.actors.ending import NODE_STOPS, Endings
+from skypy.worker.actors.ending import Endings
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.calls import Calls
 from skypy.worker.messages.from_bus import FromBus
@@ -137,16 +137,20 @@ class Worker:
             *(task for actor in self.actors.values() for task in actor.tasks),
         ]
 
-    async def stop(self) -> None:
-        """End every actor at the same time."""
+    async def stop(self, reason: str) -> None:
+        """End every actor at the same time, for this reason."""
         for task in self.root.tasks:
             task.cancel()
-        await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
+        await asyncio.gather(*(self.endings.end(actor, reason) for actor in list(self.actors.values())))
 
     def process_died(self, process_number: int, reason: str) -> None:
-        """Give up another worker, or a number that was taken for a worker's."""
-        self.reservations.process_died(process_number)
+        """Give up another worker."""
+        self.reservations.drop(process_number)
         self.from_bus.process_died(process_number, reason)
+
+    def process_unknown(self, process_number: int) -> None:
+        """Give up a number that was taken for a worker's; a worker may have it later."""
+        self.from_bus.process_died(process_number, "there is no such process")
 
     # -- for its parts --
 

@@ -17,6 +17,7 @@ _log: Final = logging.getLogger("skypy")
 EXITED: Final = "it has called exit()"
 FAILED_TO_START: Final = "it failed to start"
 NODE_STOPS: Final = "its node stops"
+WORKER_FAILS: Final = "its worker cannot go on"
 KILLED: Final = "it was killed"
 
 
@@ -56,7 +57,7 @@ class Endings:
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
             )
             self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self._end_done)
         return actor.ended
 
     def kill(self, actor: Actor) -> asyncio.Future[None]:
@@ -66,6 +67,12 @@ class Endings:
     async def end(self, actor: Actor, reason: str) -> None:
         """End an actor and wait until it has ended."""
         await asyncio.shield(self.begin(actor, reason))
+
+    def _end_done(self, task: asyncio.Task[None]) -> None:
+        """Let go of a task; its exception ends the worker, in which the actor would never end."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.result()
 
     async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
         self._close_listeners(actor)
