@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from skypy.core.errors import MalformedFrame
-from skypy.core.wire.frames import HEADER, encode
+from skypy.core.wire.frames import HEADER, MARK, encode
 from skypy.lane.lane import Lane, LaneEnded, lane_pair
 from tests.lanes import BIG, Ends, everything, lane_ends, to_the_end
 
@@ -80,7 +80,7 @@ def test_messages_arrive_whole_whatever_the_pieces() -> None:
     lane.close()
 
 
-@pytest.mark.parametrize("wrong", [HEADER.pack(1, 0, 0) + b"\xc1", HEADER.pack(1, 0, 0) + b"\x07"])
+@pytest.mark.parametrize("wrong", [HEADER.pack(MARK, 0, 0, 1) + b"\xc1", HEADER.pack(MARK, 0, 0, 1) + b"\x07"])
 def test_bytes_that_are_not_a_batch_are_malformed(wrong: bytes) -> None:
     here, there = lane_pair()
     lane = Lane(there)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from skypy.core.errors import MalformedFrame
-from skypy.core.wire.frames import HEADER
+from skypy.core.wire.frames import HEADER, MARK
 from skypy.lane.lane import Lane, LaneEnded, lane_pair
 from skypy.lane.on_loop import LoopLane
 from tests.lanes import BIG, everything, lane_ends
 from tests.net.descriptors import open_descriptors
 
 SECONDS = 20.0
-MALFORMED = HEADER.pack(1, 0, 0) + b"\xc1"
+MALFORMED = HEADER.pack(MARK, 0, 0, 1) + b"\xc1"
 
 
 class Stage:

@@ -83,7 +83,7 @@ class Bus:
         released: Callable[[list[Any], Callable[[], None]], None],
         wants_flush: Callable[[], None],
         unmet: Callable[[int], None],
-        broken: Callable[[], None],
+        broken: Callable[[int], None],
         fence: Fence,
     ) -> None:
         """Start without any peer.
@@ -92,7 +92,7 @@ class Bus:
         under way until then. `released` gets a batch in the middle of another turn: one that had to wait for the
         `fence`, or the last of a worker that has died.
         `wants_flush()`: a message waits for `flush`. `unmet(process_number)`: a message is for a process to which there
-        is no lane yet. `broken()`: a peer has sent bytes that are no batch.
+        is no lane yet. `broken(process_number)`: a peer has sent bytes that are no batch.
         """
         self._loop = loop
         self._received = received
@@ -114,7 +114,7 @@ class Bus:
             lane,
             self._loop,
             partial(self._receive, peer, self._received),
-            partial(self._lane_ended, peer),
+            partial(self._lane_ended, process_number, peer),
             partial(self._send_the_rest, peer),
         )
         self._send(peer)
@@ -248,10 +248,10 @@ class Bus:
             peer.returned = position
             self._add(peer, -position)
 
-    def _lane_ended(self, peer: _Peer, error: LaneEnded | MalformedFrame) -> None:
+    def _lane_ended(self, process_number: int, peer: _Peer, error: LaneEnded | MalformedFrame) -> None:
         peer.lane = None  # of a peer that has died, the node tells the reason
         if isinstance(error, MalformedFrame):
-            self._broken()
+            self._broken(process_number)
 
 
 def _take_stamps(messages: list[Any]) -> tuple[int, int, int, list[Any]]:

@@ -4,7 +4,8 @@
     ├── ConfigError                 the config file; names the file and the key
     ├── ServiceError                a service could not be found, loaded or started
     │   ├── StartFailed             (internal) its code raised an exception
-    │   └── ExitedWhileStarting     (internal) it ended before its start function had finished
+    │   ├── ExitedWhileStarting     (internal) it ended before its start function had finished
+    │   └── NoAddressLeft           (internal) the worker has given out all its addresses: another one can start it
     ├── NameTaken                   the name belongs to another actor
     ├── CallError                   a message could not be answered
     │   ├── RemoteError             the callee raised: type, text and traceback of its exception
@@ -62,6 +63,10 @@ class ExitedWhileStarting(ServiceError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f'service "{name}" has ended before its start function had finished')
+
+
+class NoAddressLeft(ServiceError):
+    """A worker has given out all its addresses, so it can start nothing more; another worker can."""
 
 
 class NameTaken(SkypyError):
@@ -141,7 +146,7 @@ class InternalError(Exception):
     """An invariant of skypy is broken: a bug in skypy, please report it."""
 
 
-_INTERNAL = (StartFailed, ExitedWhileStarting, MalformedFrame)
+_INTERNAL = (StartFailed, ExitedWhileStarting, NoAddressLeft, MalformedFrame)
 
 for _error in list(globals().values()):
     if isinstance(_error, type) and issubclass(_error, SkypyError) and _error not in _INTERNAL:

@@ -25,6 +25,8 @@ _DESCRIPTORS_PER_CALL: Final = 253
 """The most that Linux passes with one sendmsg (SCM_MAX_FD)."""
 _ENDED: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})
 """Errors of a write to a lane that has ended; EBADF: it was closed in this process."""
+_NO_MEMORY: Final = frozenset({errno.ENOMEM, errno.ENOBUFS})
+"""Errors of a read that has taken nothing: the kernel is out of memory for the moment, and the bytes wait."""
 _TRUNCATED: Final = int(socket.MSG_CTRUNC)  # an operator of a member of IntFlag is a function in Python
 _CLOSE_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_CALL * array.array("i").itemsize)
@@ -155,8 +157,10 @@ class Lane:
             count, ancillary, flags, _ = self._socket.recvmsg_into([self._buffer], _ANCILLARY_BYTES, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return []
-        except OSError as error:  # the peer died with messages unread; all that it had sent was read before
-            raise LaneEnded from error
+        except OSError as error:
+            if error.errno in _NO_MEMORY:
+                return []
+            raise LaneEnded from error  # the peer died with messages unread; all that it had sent was read before
         if not count:
             raise LaneEnded
         if ancillary or flags & _TRUNCATED:
@@ -198,16 +202,18 @@ class Lane:
         self._socket.close()
 
     def _seal(self) -> None:
-        batch = self._batch.copy()
-        descriptors, self._batch_descriptors = self._batch_descriptors, []
-        self._batch.clear()
+        """Turn the batch into frames. If there is no memory for that, the batch stays and MemoryError is raised."""
+        batch, descriptors = self._batch, self._batch_descriptors
         try:
             frames = [encode(batch, len(descriptors))]
-        except FrameTooLarge:  # a worker's output, which has no descriptors; each message alone fits
-            frames = [encode([message]) for message in batch]
+        except (FrameTooLarge, MemoryError):  # each message alone may fit; the descriptors come with the first
+            frames = [encode([message], 0 if place else len(descriptors)) for place, message in enumerate(batch)]
         for data in frames:
             self._outgoing.append(_Outgoing(data, descriptors, self._kernel))
             self.unsent += len(data)
+            descriptors = []
+        batch.clear()
+        self._batch_descriptors = []
 
     def _send(self, outgoing: _Outgoing) -> int:
         if not outgoing.descriptors:

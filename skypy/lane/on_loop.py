@@ -84,10 +84,11 @@ class LoopLane:
         try:
             messages = self._receive()
         except (LaneEnded, MalformedFrame) as error:
-            if not self.closed:
-                self.close()
-                self._ended(error)
+            self._end(error)
             return False
+        except BaseException:  # MemoryError: bytes are lost, and what follows could not be read
+            self.close()
+            raise
         if not messages:
             return False
         self._received(messages)
@@ -98,6 +99,30 @@ class LoopLane:
         rest = [] if self.closed else self._lane.receive_rest()
         self.close()
         return rest
+
+    def receive(self) -> list[Any]:
+        """Return the messages that have arrived, for a caller that blocks the loop; none once the lane has ended.
+
+        The loop calls `ended` afterwards.
+        """
+        try:
+            return self._receive()
+        except (LaneEnded, MalformedFrame) as error:
+            self._end_later(error)
+            return []
+        except BaseException:
+            self._end_later(LaneEnded())
+            raise
+
+    def _end_later(self, error: LaneEnded | MalformedFrame) -> None:
+        if not self.closed:
+            self.close()
+            self._loop.call_soon(self._ended, error)
+
+    def _end(self, error: LaneEnded | MalformedFrame) -> None:
+        if not self.closed:
+            self.close()
+            self._ended(error)
 
     def close(self) -> None:
         """Stop watching the lane and close it; a second call does nothing."""

@@ -160,7 +160,7 @@ class ConnectedSocket:
             size = input_.read_size
             try:
                 data = receive(size)
-            except BlockingIOError:
+            except (BlockingIOError, MemoryError):  # without memory the bytes wait in the kernel
                 break
             except OSError as met:
                 error = met.errno

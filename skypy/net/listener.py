@@ -12,11 +12,14 @@ from skypy.core.tcp.hand_over import End, HandOver
 from skypy.core.tcp.worker_port import NOBODY, WorkerPort
 from skypy.core.wire.socket_lane import SOCKET_ERROR, SOCKET_FORGET, SOCKET_LISTENER_HANDED_OVER
 from skypy.net.kernel_facts import local_address
+from skypy.net.reactor import Timer
 from skypy.net.shared import Shared
 from skypy.system.poller import READABLE
 
 _ACCEPTS_PER_TURN: Final = 64
 _COMPLAINTS_EVERY_SECONDS: Final = 1.0
+_WITHOUT_SPARE_SECONDS: Final = 0.1
+"""The pause in which clients wait in the kernel because they can be neither accepted nor turned away."""
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -49,6 +52,7 @@ class Listener:
         self._limit = 0
         self._complained = 0.0
         self._closed = False
+        self._pause: Timer | None = None  # in which no client is accepted
         self.avoid_time_wait = avoid_time_wait
         self.half_close = half_close
         self.accepted = 0
@@ -72,7 +76,7 @@ class Listener:
         self.owner = owner or self.owner
         self.first_credit = first_credit
         self._limit = max(self._limit, limit)
-        if self._closed:
+        if self._closed or self._pause is not None:
             return
         self._shared.reactor.watch(self, READABLE)
 
@@ -137,12 +141,28 @@ class Listener:
             return False
         except OSError as error:
             if error.errno in _NO_DESCRIPTOR:
-                shared.spare.turn_away(self.socket)
+                if not shared.spare.turn_away(self.socket):
+                    self._begin_pause()
                 self._complain(error.errno)
             return error.errno == errno.ECONNABORTED  # that client has gone; the next one may be there
         self.accepted += 1
         self._report_accepted(self, client, (host, port))
         return True
+
+    def _begin_pause(self) -> None:
+        reactor = self._shared.reactor
+        reactor.ignore(self)
+        self._pause = reactor.call_at(reactor.now() + _WITHOUT_SPARE_SECONDS, self, self._end_pause)
+
+    def _end_pause(self, now: float) -> None:
+        del now
+        self._pause = None
+        if self._closed:
+            return
+        if not self._shared.spare.take_back():
+            self._begin_pause()
+        elif self.accepted < self._limit:
+            self._shared.reactor.watch(self, READABLE)
 
     def _complain(self, error: int) -> None:
         now = self._shared.reactor.now()

@@ -7,6 +7,7 @@ can mean two sockets, and an event for a socket that was freed a moment ago find
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import socket
@@ -113,8 +114,8 @@ class Reactor:
         """Call a function of a handler; an exception ends this handler and nothing else."""
         try:
             function(*arguments)
-        except Exception:
-            self._failed(handler)
+        except Exception as error:
+            self.failed(handler, error)
 
     def turn(self, longest_wait: float | None = None) -> None:
         """Run one turn; waits at most `longest_wait` seconds (None: until something happens)."""
@@ -123,8 +124,8 @@ class Reactor:
             if handler is not None:
                 try:
                     handler.handle(events)
-                except Exception:
-                    self._failed(handler)
+                except Exception as error:
+                    self.failed(handler, error)
         if self._timers:
             self._call_due(self.now())
         self._end_of_turn()
@@ -149,8 +150,12 @@ class Reactor:
             handler, look = due
             self.guarded(handler, look, now)
 
-    def _failed(self, handler: Handler) -> None:
-        self._log(log_line("socket service", f"a bug in skypy, please report it:\n{traceback.format_exc().rstrip()}"))
+    def failed(self, handler: Handler, error: Exception) -> None:
+        """End a handler whose code has raised, and nothing else."""
+        with contextlib.suppress(MemoryError):  # a line about it needs memory as well
+            problem = "no memory is left" if isinstance(error, MemoryError) else "a bug in skypy, please report it"
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self._log(log_line("socket service", f"{problem}:\n{text}"))
         handler.fail()
 
     def _wait_seconds(self, longest_wait: float | None) -> float | None:

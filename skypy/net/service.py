@@ -36,7 +36,8 @@ from skypy.net.worker_lane import Serve, WorkerLane
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
 RESERVED_DESCRIPTORS: Final = 64
-"""Descriptors kept free for lanes, epoll and the copies of descriptors on their way: only sockets meet the limit."""
+"""Descriptors kept free for lanes, epoll and the copies of descriptors on their way: only sockets meet the limit. Where
+the limit is low, half of it is kept free."""
 
 
 class SocketService:
@@ -65,7 +66,8 @@ class SocketService:
         self.sockets = OwnedSockets()
         self._sockets = self.sockets.connected
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}  # by the worker and its ticket
-        self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS
+        limit = kernel.descriptor_limit()
+        self._limit = limit - min(RESERVED_DESCRIPTORS, limit // 2)
         self._requests: dict[int, Serve] = {
             **dict.fromkeys(OWNER_REQUESTS, self._about_socket),
             socket_lane.LISTEN: self._listen,
@@ -251,5 +253,17 @@ class SocketService:
         self.sockets.worker_died(worker)
 
     def _flush_lanes(self) -> None:
-        for lane in self._lanes:
-            lane.flush()
+        """Flush every lane. One whose batch cannot be packed, for want of memory, ends alone.
+
+        The others are flushed once more then: they have been told of its end.
+        """
+        again = True
+        while again:
+            again = False
+            for lane in self._lanes:
+                try:
+                    lane.flush()
+                except Exception as error:
+                    self.reactor.failed(lane, error)
+                    again = True
+                    break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -20,21 +21,32 @@ class Spare:
     """
 
     def __init__(self, kernel: SocketKernel) -> None:
+        """Reserve a descriptor. Raises OSError."""
         self._kernel = kernel
-        self._descriptor = kernel.reserve()
+        self._descriptor: int | None = kernel.reserve()
         self.turned_away = 0
         """The number of clients that were turned away."""
 
-    def turn_away(self, listening: socket.socket) -> None:
-        """Accept one client and close it."""
-        self._kernel.close(self._descriptor)
-        try:
-            listening.accept()[0].close()
-            self.turned_away += 1
-        except OSError:
-            pass
-        finally:
-            self._descriptor = self._kernel.reserve()
+    def turn_away(self, listening: socket.socket) -> bool:
+        """Accept one client and close it. Return False if no descriptor could be reserved for the next one.
+
+        Between the two calls another process may have taken the place that was given up, where the whole machine has no
+        descriptor left (ENFILE).
+        """
+        if self._descriptor is not None:
+            self._kernel.close(self._descriptor)
+            self._descriptor = None
+            with contextlib.suppress(OSError):
+                listening.accept()[0].close()
+                self.turned_away += 1
+        return self.take_back()
+
+    def take_back(self) -> bool:
+        """Reserve a descriptor again, unless there is one. Return False if none is free."""
+        if self._descriptor is None:
+            with contextlib.suppress(OSError):
+                self._descriptor = self._kernel.reserve()
+        return self._descriptor is not None
 
 
 class Shared:

@@ -32,6 +32,8 @@ class Child:
         """True once the child has sent READY."""
         self.ended: asyncio.Future[int] = loop.create_future()
         """The return code as in subprocess: negative for a signal."""
+        self.nonsense: asyncio.Future[str] = loop.create_future()
+        """Done once the process has sent something that means nothing, with words about it: it is not to be trusted."""
         self.told_total = 0
         """The total of foreign writes of which the process was told last."""
         self._received = received
@@ -61,12 +63,23 @@ class Child:
         """Close the control lane of a process that has ended, after its last messages."""
         self._receive(self._lane.receive_rest())
 
+    def distrust(self, problem: str) -> None:
+        """Note that the process has sent something that means nothing."""
+        if not self.nonsense.done():
+            self.nonsense.set_result(problem)
+
     def _receive(self, messages: list[Any]) -> None:
         for message in messages:
-            self._received(self, message)
+            try:
+                self._received(self, message)
+            except (LookupError, TypeError, ValueError) as error:
+                self.distrust(f"has sent a message that means nothing: {error!r}")
+                return
 
     def _lane_ended(self, error: LaneEnded | MalformedFrame) -> None:
         """Leave the rest to the end of the process: a child whose control lane is closed ends by itself."""
+        if isinstance(error, MalformedFrame):
+            self.distrust(f"has sent bytes that are not messages: {error}")
 
 
 class ChildProcess(Child):
@@ -84,9 +97,13 @@ class ChildProcess(Child):
         self._wrote_line = wrote_line
         self._partial_line = b""
         ours, theirs = lane_pair()
-        with theirs:
-            descriptor = theirs.fileno()
-            self._process = StartedProcess(module, [str(descriptor), *arguments], [descriptor])
+        try:
+            with theirs:
+                descriptor = theirs.fileno()
+                self._process = StartedProcess(module, [str(descriptor), *arguments], [descriptor])
+        except BaseException:
+            ours.close()
+            raise
         self._loop = asyncio.get_running_loop()
         super().__init__(title, Lane(ours), received, self._loop)
         self.pidfd = self._process.pidfd

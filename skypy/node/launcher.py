@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from skypy.core.address import Address, process_number_of
+from skypy.core.errors import NoAddressLeft
 from skypy.core.wire.control_lane import LAUNCH
 from skypy.node.question import Question, Send
 
@@ -20,13 +21,13 @@ WORKER_DIED: Final = "worker died"
 """The key of a launch that failed because its worker died."""
 
 
-HAS_STOPPED: Final = "its worker has stopped, as the node does"
-
-
 class _Launch(NamedTuple):
     """A launch that a worker has not answered yet."""
 
     process_number: int
+    worker: int | None
+    name: str
+    packed_arguments: bytes
     started: Callable[[Address], None]
     failed: Callable[[str, str], None]
 
@@ -60,10 +61,10 @@ class Launcher:
         """
         process_number = self._least_loaded() if worker is None else self._workers.get(worker)
         if process_number is None:
-            failed(WORKER_DIED, HAS_STOPPED)
+            failed(WORKER_DIED, _no_worker(worker))
             return
         launch_id = next(self._launch_ids)
-        self._launches[launch_id] = _Launch(process_number, started, failed)
+        self._launches[launch_id] = _Launch(process_number, worker, name, packed_arguments, started, failed)
         self._load[process_number] += 1
         self._send(process_number, (LAUNCH, launch_id, name, packed_arguments))
 
@@ -73,9 +74,15 @@ class Launcher:
         launch.started(address)
 
     def launch_failed(self, launch_id: int, key: str, text: str) -> None:
-        """End a launch that has failed, and pass the reason to its caller."""
+        """End a launch that has failed, and pass the reason to its caller, unless another worker can start the service.
+
+        A worker without an address has said so before, and is no longer among those that run.
+        """
         launch = self._end_launch(launch_id)
-        launch.failed(key, text)
+        if key == NoAddressLeft.__name__:
+            self.launch(launch.worker, launch.name, launch.packed_arguments, launch.started, launch.failed)
+        else:
+            launch.failed(key, text)
 
     def actor_born(self, address: Address, reserved_by: int) -> None:
         """Count a new actor, which uses up a reservation of the worker `reserved_by` (0: there was none)."""
@@ -126,13 +133,11 @@ class Launcher:
         """Reserve for the next services of the worker that asks; answer with the process numbers of their workers."""
         process_number = self._least_loaded()
         if process_number is None:
-            question.refuse("ServiceError", HAS_STOPPED)
+            question.refuse("ServiceError", _no_worker(None))
             return
-        fewest = self._load[process_number]
         numbers: list[int] = []
-        for _ in range(min(1 + fewest // SERVICES_PER_RESERVATION, MOST_RESERVATIONS)):
-            process_number = self._least_loaded()
-            assert process_number is not None
+        for _ in range(min(1 + self._load[process_number] // SERVICES_PER_RESERVATION, MOST_RESERVATIONS)):
+            process_number = self._least_loaded() or process_number
             self._load[process_number] += 1
             self._reserved[question.process_number, process_number] += 1
             numbers.append(process_number)
@@ -146,8 +151,15 @@ class Launcher:
         return launch
 
     def _least_loaded(self) -> int | None:
+        """Return the process number of the worker with the fewest actors; None if no worker runs."""
         numbers = self._workers.values()
-        return min(numbers, key=lambda number: (self._load[number], number), default=None)
+        return min(numbers, key=lambda process_number: (self._load[process_number], process_number), default=None)
+
+
+def _no_worker(worker: int | None) -> str:
+    """Return the text of the error for a service that no worker can start now."""
+    which = "no worker runs" if worker is None else f"worker {worker} does not run"
+    return f"{which}: its process has ended, and no other has taken its place"
 
 
 def ended_while_starting(name: str) -> str:

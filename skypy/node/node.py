@@ -7,8 +7,10 @@ delivers the output that it was given), then itself. A second signal ends everyt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, Final
@@ -24,6 +26,7 @@ from skypy.core.wire.control_lane import (
     JOIN,
     LAUNCH_FAILED,
     LAUNCHED,
+    NONSENSE,
     QUERY_PROCESS,
     READY,
     RESERVATION_UNUSED,
@@ -32,7 +35,7 @@ from skypy.core.wire.control_lane import (
     STOP,
     STOP_NOW,
     TOTAL,
-    UNKNOWN_PROCESS,
+    USED_UP,
     WATCH,
 )
 from skypy.core.wire.values import pack_arguments
@@ -42,6 +45,7 @@ from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.log_sink import LogSink
 from skypy.node.questions import Questions
 from skypy.node.signals import SignalHandlers
+from skypy.node.succession import Succession
 from skypy.system.kernel import LINUX, Kernel
 from skypy.system.poller import new_selector
 from skypy.system.this_process import block_stop_signals, set_title
@@ -78,7 +82,9 @@ class NodeProcess:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._result: asyncio.Future[ExitCode] = self._loop.create_future()
-        self._last_process_number = 0
+        self._succession = Succession(
+            log, self.workers, self.process_numbers, self._start_worker, self._stop_worker, self._give_up
+        )
         self._total = 0  # of foreign writes, as far as workers have told
         self._launcher = Launcher(self.process_numbers, self._send_to_worker)
         self._directory = Directory(self.workers, self._send_to_worker, self._launcher, settings.env)
@@ -86,21 +92,28 @@ class NodeProcess:
         self._started = (self._loop.time(), kernel.unix_time())
         self._intensity = RestartIntensity(settings.node.max_restarts, settings.node.restart_period)
         self._watchers: set[asyncio.Task[None]] = set()
+        self._start_service_process = 0
+        """The process number of the worker that has been given the start service; 0: none has it now."""
 
     async def run(self) -> ExitCode:
         """Run until a signal or an actor stops the node, or it cannot go on."""
         self.handle_signals()
         if not self._log.is_standard_error:
             print(f"skypy: the log is in {self.settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
-        self.socket_service = self.start_child(
-            "socket service", "skypy.node.socket_process", self._received_from_socket_service
-        )
-        self.socket_service.send(self.settings_for(0))
-        self._watch(self._watch_socket_service(self.socket_service))
-        for index in range(1, self.settings.workers + 1):
-            self._start_worker(index)
-        self.launch_start_service()
+        try:
+            self.socket_service = self.start_child(
+                "socket service", "skypy.node.socket_process", self._received_from_socket_service
+            )
+            self.socket_service.send(self.settings_for(0))
+            self._watch(self._watch_socket_service(self.socket_service))
+            for index in range(1, self.settings.workers + 1):
+                self._succession.begin(index)
+        except OSError as error:
+            self._give_up(f"the processes of the node cannot be started: {error}")
+        else:
+            self._give_start_service()
         code = await self._result
+        self._succession.over = True
         await self._stop_children()
         return code
 
@@ -109,6 +122,13 @@ class NodeProcess:
         if not self._result.done():
             self._log.note(reason)
             self._result.set_result(ExitCode.STOPPED)
+
+    def fail(self, error: BaseException) -> None:
+        """End the node, with exit code 1 and a traceback in the log: nothing is known about it after this error."""
+        if not self._result.done():
+            self._result.set_result(ExitCode.FAILED)
+        text = "".join(traceback.format_exception(error)).rstrip()
+        self._log.complain(f"an error in the node's own process, which ends:\n{text}")
 
     # -- hooks: the testing kit overrides these --
 
@@ -150,41 +170,51 @@ class NodeProcess:
         elif kind == ACTOR_ENDED:
             self._launcher.actor_ended(*fields)
             self._directory.actor_ended(*fields)
+            self._succession.actor_ended(process_number)
         elif kind == RESERVATION_UNUSED:
             self._launcher.end_reservation(process_number, *fields)
         elif kind == QUERY_PROCESS:
-            self._process_queried(child, *fields)
+            self._succession.queried(child, *fields)
         elif kind == SHUT_DOWN_NODE:
-            self._shut_down(*fields)
+            self.stop(f"stopping: {format_address(*fields)} has asked for it")
+        elif kind == NONSENSE:
+            self._succession.nonsense(*fields)
+        elif kind == USED_UP:
+            self._succession.used_up(process_number, self._give_start_service)
 
     # -- children --
 
     def add_worker(self, process_number: int, title: str) -> Child:
-        """Start a worker process, and give it a lane to the socket service and to each other worker."""
+        """Start a worker process, and give it a lane to the socket service and to each other worker.
+
+        Raises OSError. Then nothing has been started, and no process has been told anything.
+        """
         assert self.socket_service is not None
-        received = functools.partial(self.received_from_worker, process_number)
-        worker = self.start_child(title, "skypy.node.worker_process", received, (title,))
-        self.workers[process_number] = worker
-        ours, theirs = self.kernel.lane_pair()
-        with ours, theirs:
-            self.socket_service.send((JOIN, process_number), ours.fileno())
+        with contextlib.ExitStack() as stack:
+            service_lane, *lanes = [
+                tuple(map(stack.enter_context, self.kernel.lane_pair())) for _ in range(1 + len(self.workers))
+            ]
+            received = functools.partial(self.received_from_worker, process_number)
+            worker = self.start_child(title, "skypy.node.worker_process", received, (title,))
+            self.socket_service.send((JOIN, process_number), service_lane[0].fileno())
             self.socket_service.send((WATCH, process_number), worker.pidfd)
-            worker.send(self.settings_for(process_number), theirs.fileno())
+            worker.send(self.settings_for(process_number), service_lane[1].fileno())
+            for (ours, theirs), (number, other) in zip(lanes, self.workers.items(), strict=True):
+                worker.send((JOIN, number), ours.fileno())
+                other.send((JOIN, process_number), theirs.fileno())
+        self.workers[process_number] = worker
         self._directory.worker_started(process_number)
-        for other_number, other in self.workers.items():
-            if other is not worker:
-                ours, theirs = self.kernel.lane_pair()
-                with ours, theirs:
-                    worker.send((JOIN, other_number), ours.fileno())
-                    other.send((JOIN, process_number), theirs.fileno())
         return worker
 
-    def _start_worker(self, index: int) -> None:
-        self._last_process_number += 1
-        process_number = self._last_process_number
-        self.process_numbers[index] = process_number
+    def _start_worker(self, index: int, process_number: int) -> None:
         worker = self.add_worker(process_number, f"worker {index}")
         self._watch(self._watch_worker(worker, index, process_number))
+
+    def _give_start_service(self) -> None:
+        """Launch the start service on worker 1, unless a worker has it, or worker 1 does not run yet."""
+        if not self._start_service_process and 1 in self.process_numbers:
+            self._start_service_process = self.process_numbers[1]
+            self.launch_start_service()
 
     def _start_service_started(self, address: Address) -> None:
         where = f"at {format_address(address)}" if address else "and has exited"
@@ -208,24 +238,21 @@ class NodeProcess:
     def _received_from_socket_service(self, child: Child, message: Any) -> None:
         child.ready = child.ready or message[0] == READY
 
-    def _process_queried(self, child: Child, process_number: int) -> None:
-        if process_number in self.workers:
-            return
-        if 1 <= process_number <= self._last_process_number:
-            child.send((DOWN, process_number, "its process has ended"))
-        else:
-            child.send((UNKNOWN_PROCESS, process_number))
-
     def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(watcher)
         self._watchers.add(task)
-        task.add_done_callback(self._watchers.discard)
+        task.add_done_callback(self._watcher_ended)
+
+    def _watcher_ended(self, task: asyncio.Task[None]) -> None:
+        """End the node when a watcher has failed: a process that is not watched is not replaced."""
+        self._watchers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
 
     async def _watch_socket_service(self, child: Child) -> None:
         await child.ended
         if not self._result.done():
-            self._log.complain(f"the socket service {child.how_it_ended()}: the node cannot go on without it")
-            self._result.set_result(ExitCode.FAILED)
+            self._give_up(f"the socket service {child.how_it_ended()}: the node cannot go on without it")
 
     async def _watch_worker(self, worker: Child, index: int, process_number: int) -> None:
         await worker.ended
@@ -234,27 +261,35 @@ class NodeProcess:
         self._directory.worker_died(process_number)  # its names are free before any caller knows
         for other in self.workers.values():
             other.send((DOWN, process_number, f"its process {how}"))
+        is_to_be_replaced = self._succession.leave(index, process_number)
+        self._launcher.worker_died(process_number, how)
         if self._result.done():
-            del self.process_numbers[index]
-            self._launcher.worker_died(process_number, how)  # a stop function in another worker may wait for it
+            return  # a stop function in another worker may have waited for that one
+        if not is_to_be_replaced and worker.ended.result() == 0:
+            self._log.note(f"{worker.title}, which had given out all its addresses, has ended with its last actor")
             return
         if not self._intensity.allows(self._loop.time()):
-            self._log.complain(
+            self._give_up(
                 f"{worker.title} {how}, and workers have died more than {self._intensity.count} times "
                 f"within {self._intensity.seconds:g} s: the node stops"
             )
-            self._result.set_result(ExitCode.FAILED)
             return
-        self._log.note(f"{worker.title} {how}; it is replaced")
-        self._start_worker(index)
-        self._launcher.worker_died(process_number, how)
-        if index == 1:
-            self.launch_start_service()
+        if process_number == self._start_service_process:
+            self._start_service_process = 0
+        if is_to_be_replaced:
+            self._log.note(f"{worker.title} {how}; it is replaced")
+            self._succession.follow(index, self._give_start_service)
+        else:
+            self._log.note(f"{worker.title} {how}; another process has taken its place already")
+            self._give_start_service()
 
     # -- the end --
 
-    def _shut_down(self, address: Address) -> None:
-        self.stop(f"stopping: {format_address(address)} has asked for it")
+    def _give_up(self, text: str) -> None:
+        """End the node with exit code 1, unless it ends already; `text` says why."""
+        self._log.complain(text)
+        if not self._result.done():
+            self._result.set_result(ExitCode.FAILED)
 
     def _kill_all(self) -> None:
         """Kill the workers; the socket service gets a moment, to tell peers by a reset that bytes are missing."""
@@ -270,6 +305,9 @@ class NodeProcess:
         if self.socket_service is not None:
             await self._stop_child(self.socket_service)
 
+    def _stop_worker(self, worker: Child) -> None:
+        self._watch(self._stop_child(worker))
+
     async def _stop_child(self, child: Child) -> None:
         if not child.ended.done():
             child.send((STOP,))
@@ -278,7 +316,7 @@ class NodeProcess:
             limit = f"stop_timeout ({self.settings.stop_timeout:g} s)"
             self._log.note(f"{child.title} did not end within {limit}: killed")
             child.kill()
-            await child.ended
+            await asyncio.wait([child.ended], timeout=self.settings.stop_timeout + _MARGIN_SECONDS)
 
 
 def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
@@ -297,7 +335,20 @@ def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
 
 
 async def _run(settings: Settings, log: LogSink, kind: type[NodeProcess]) -> ExitCode:
+    node = kind(settings, log)
+
+    def met(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the node after an exception that asyncio would only log: all code of this process is skypy's own."""
+        if (error := context.get("exception")) is None:
+            loop.default_exception_handler(context)
+        else:
+            node.fail(error)
+
+    asyncio.get_running_loop().set_exception_handler(met)
     try:
-        return await kind(settings, log).run()
+        return await node.run()
+    except Exception as error:
+        node.fail(error)
+        return ExitCode.FAILED
     finally:
         block_stop_signals()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 import sys
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from skypy.bus.bus import Bus
 from skypy.core.causal.fence import Fence
-from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
+from skypy.core.errors import ExitedWhileStarting, MalformedFrame, NoAddressLeft, StartFailed
 from skypy.core.wire.control_lane import (
     DOWN,
     JOIN,
@@ -20,17 +21,21 @@ from skypy.core.wire.control_lane import (
     LAUNCH_FAILED,
     LAUNCHED,
     NAMES,
+    NONSENSE,
     QUERY_PROCESS,
     READY,
     STOP,
+    STOP_WITHOUT_ACTORS,
     UNKNOWN_PROCESS,
 )
-from skypy.lane.lane import Lane
+from skypy.lane.lane import Lane, LaneEnded
 from skypy.node.process import Beginning, be_a_child
 from skypy.system.kernel import LINUX, Kernel
 from skypy.system.this_process import exit_without_threads
+from skypy.worker.actors.ending import NODE_STOPS, WORKER_FAILS
 from skypy.worker.actors.log import set_up_logging
 from skypy.worker.actors.scheduler import Scheduler
+from skypy.worker.actors.tracebacks import is_of_skypy, shortened, text_of
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.failures import address_in_use_hint
 from skypy.worker.tasks.loop import new_loop
@@ -59,6 +64,7 @@ class WorkerProcess:
         if descriptor is None:
             raise RuntimeError("the node sent no lane to the socket service")
         self._loop = loop
+        self._context = contextvars.copy_context()  # of no actor
         self._kernel = kernel
         self._control = beginning.control
         self._stopping: asyncio.Task[None] | None = None
@@ -72,10 +78,11 @@ class WorkerProcess:
             DOWN: self._process_died,
             UNKNOWN_PROCESS: self._process_unknown,
             STOP: self._stop,
+            STOP_WITHOUT_ACTORS: self._stop_without_actors,
         }
         self._scheduler = Scheduler(loop, kernel.now, kernel.message_queue(), kernel.messages_per_turn)
         fence = Fence(beginning.process_number)
-        self._link = NodeLink(beginning.control, self._scheduler, told, self._stop, fence)
+        self._link = NodeLink(beginning.control, self._scheduler, told, self._node_gone, fence)
         self._bus = Bus(
             loop, self._received, self._released, self._bus_wants_flush, self._unmet, self._bus_broken, fence
         )
@@ -84,7 +91,7 @@ class WorkerProcess:
             beginning.settings,
             Lane(kernel.socket_of(descriptor), kernel),
             self._scheduler,
-            self._socket_service_gone,
+            self.fail,
             self._link,
             self._bus.send,
             beginning.node_start,
@@ -108,11 +115,9 @@ class WorkerProcess:
     def _unmet(self, process_number: int) -> None:
         self._link.send((QUERY_PROCESS, process_number))  # an address may be made up: no process would ever answer
 
-    def _bus_broken(self) -> None:
-        """End this process, which is replaced, because another worker has sent bytes that cannot be read."""
-        _log.error("another worker has sent bytes that are not messages")
-        self.exit_status = 1
-        self._stop()
+    def _bus_broken(self, process_number: int) -> None:
+        """Tell the node that another worker has sent bytes that are not messages: the node ends that worker."""
+        self._link.send((NONSENSE, process_number))
 
     def _join(self, process_number: int) -> None:
         descriptor = self._control.take_descriptor()
@@ -126,12 +131,12 @@ class WorkerProcess:
             self._bus.join(process_number, Lane(self._kernel.socket_of(descriptor), self._kernel))
 
     def _process_died(self, process_number: int, reason: str) -> None:
-        self.worker.reservations.process_died(process_number)
+        self.worker.reservations.drop(process_number)
         self._bus.died(process_number, partial(self.worker.process_died, process_number, reason))
 
     def _process_unknown(self, process_number: int) -> None:
         self._bus.unknown(process_number)
-        self.worker.process_died(process_number, "there is no such process")
+        self.worker.process_unknown(process_number)
 
     # -- the node --
 
@@ -149,10 +154,14 @@ class WorkerProcess:
         except ExitedWhileStarting:  # as skynet's main.lua does once it has started the others
             if self._stopping is None:
                 self._link.send((LAUNCHED, launch_id, 0))
-        except ServiceError as error:
+        except NoAddressLeft as error:
+            self._link.send((LAUNCH_FAILED, launch_id, NoAddressLeft.__name__, str(error)))
+        except asyncio.CancelledError:
+            raise  # this process ends
+        except BaseException as error:  # whatever it is: the node waits for the answer
             cause = error.error if isinstance(error, StartFailed) else error
-            key, text = address_in_use_hint(cause, self.worker.settings.env) or ("start", str(error))
-            self._link.send((LAUNCH_FAILED, launch_id, key, text))
+            key, text = address_in_use_hint(cause, self.worker.settings.env) or ("start", text_of(error))
+            self._link.send((LAUNCH_FAILED, launch_id, key, shortened(text)))
         else:
             self._link.send((LAUNCHED, launch_id, address))
 
@@ -162,23 +171,64 @@ class WorkerProcess:
 
     # -- the end --
 
-    def _socket_service_gone(self) -> None:
-        """End this process, which is replaced if the node lives: without the socket service it cannot serve."""
+    def fail(self) -> None:
+        """End this process, which is replaced if the node lives, because it cannot go on.
+
+        It ends in order as far as that goes: at once when it fails again, and within `stop_timeout` in any case.
+        """
+        if self.exit_status:
+            self._ended()
+            return
         self.exit_status = 1
-        self._stop()
+        try:
+            self._loop.call_later(self.worker.settings.stop_timeout, self._ended)
+            self._stop()
+        except MemoryError:
+            self._ended()
+
+    def _node_gone(self, error: LaneEnded | MalformedFrame) -> None:
+        if isinstance(error, MalformedFrame):
+            _log.error("the node has sent bytes that are not messages: %s", error)
+            self.fail()
+        else:
+            self._stop()
+
+    def _stop_without_actors(self) -> None:
+        if not self.worker.actors:
+            self._stop()
 
     def _stop(self) -> None:
         if self._stopping is None:
-            self._stopping = self._loop.create_task(self._run_stop())
+            # The message that has led here may have been met by a verb, in the context of an actor, which ends now.
+            self._stopping = self._loop.create_task(self._run_stop(), context=self._context.copy())
 
     async def _run_stop(self) -> None:
-        for task in self._launches:
-            task.cancel()
-        await self.worker.stop()
-        self._scheduler.take_turn()
-        await self.worker.sockets.flushed()
-        await self._bus.close(_BUS_LINGER_SECONDS)
-        self._ended()
+        try:
+            for task in self._launches:
+                task.cancel()
+            await self.worker.stop(WORKER_FAILS if self.exit_status else NODE_STOPS)
+            self._scheduler.take_turn()
+            await self.worker.sockets.flushed()
+            await self._bus.close(_BUS_LINGER_SECONDS)
+        except Exception:
+            self.exit_status = 1
+            _log.exception("this process has not ended in order")
+        finally:
+            self._ended()
+
+    def met(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Handle an exception that has come out of a callback of the loop, or of a task that no other task awaits.
+
+        One of a service is logged. One of skypy's own code, a MemoryError above all, has interrupted a turn, whose
+        messages are lost: this process cannot go on.
+        """
+        error = context.get("exception")
+        is_fatal = "handle" in context and error is not None and is_of_skypy(error)
+        try:
+            loop.default_exception_handler(context)
+        finally:
+            if is_fatal:
+                self.fail()
 
     def run(self) -> int:
         """Run the loop until the node stops this process or is gone; return the exit status."""
@@ -198,6 +248,7 @@ def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     loop = new_loop(beginning.settings.node.spin)
     asyncio.set_event_loop(loop)
     process = kind(beginning, loop, loop.stop)
+    loop.set_exception_handler(process.met)
     gc.freeze()  # everything that is loaded now lives as long as the process
     gc.set_threshold(*_GARBAGE_COLLECTOR_THRESHOLDS)
     exit_without_threads(process.run())

@@ -33,13 +33,22 @@ class StartedProcess:
                 stderr=output,
                 pass_fds=inherited,
             )
+        except BaseException:
+            os.close(self.output)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_FOR_THE_NODE)
             os.close(output)
         self.not_waited_for.add(self._process.pid)
         os.set_blocking(self.output, False)
-        self.pidfd = os.pidfd_open(self._process.pid)
-        """Readable once the process has ended."""
+        try:
+            self.pidfd = os.pidfd_open(self._process.pid)
+            """Readable once the process has ended."""
+        except OSError:  # the process cannot be watched
+            self._process.kill()
+            self._process.wait()
+            os.close(self.output)
+            raise
 
     def read_output(self) -> bytes | None:
         """Return output that is there, b"" at its end, None if there is none now."""

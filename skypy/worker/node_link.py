@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from skypy.core import errors
@@ -35,7 +34,7 @@ class NodeLink:
         control: Lane,
         scheduler: Scheduler,
         handlers: Mapping[int, Callable[..., None]],
-        node_gone: Callable[[], None],
+        node_gone: Callable[[LaneEnded | MalformedFrame], None],
         fence: Fence,
     ) -> None:
         """`handlers` take the fields of all messages but answers, by their kind; `node_gone` is for the node's end."""
@@ -43,7 +42,6 @@ class NodeLink:
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self._handlers = handlers
-        self._node_gone = node_gone
         self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
         self._later: deque[Sequence[Any]] = deque()
@@ -58,7 +56,7 @@ class NodeLink:
         self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
         """Messages that wait for foreign writes of this worker, each with their count."""
         self._told_total = 0
-        self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
+        self._lane = LoopLane(control, self._loop, self._received, node_gone)
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
@@ -166,20 +164,18 @@ class NodeLink:
                 return False
             self._control.wait(left)
             self.flush()
-            try:
-                self._read()
-            except (LaneEnded, MalformedFrame):
-                raise ServiceError("the node is gone") from None
+            self._read()
+            if self._lane.closed:
+                raise ServiceError("the node is gone")
         return True
 
     def look(self) -> None:
         """Read the messages that have arrived: names count at once, others wait for a turn."""
-        with suppress(LaneEnded, MalformedFrame):  # the loop meets it again
-            while self._read():
-                pass
+        while self._read():
+            pass
 
     def _read(self) -> bool:
-        messages = self._control.receive()
+        messages = self._lane.receive()
         for message in messages:
             kind = message[0]
             if kind in (TOTAL, NAMES):
@@ -221,10 +217,6 @@ class NodeLink:
     def _received(self, messages: list[Any]) -> None:
         self._handle_later()
         self.handle_all(messages)
-
-    def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
-        del error  # a node that sends nonsense is treated like one that is gone
-        self._node_gone()
 
     def _handle_later(self) -> None:
         if self._later:

@@ -19,7 +19,7 @@ from skypy.lane.lane import Lane
 from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors import actor as actors
 from skypy.worker.actors.actor import Actor, Life
-from skypy.worker.actors.ending import NODE_STOPS, Endings
+from skypy.worker.actors.ending import Endings
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.calls import Calls
 from skypy.worker.messages.from_bus import FromBus
@@ -141,18 +141,26 @@ class Worker:
             *(task for actor in self.actors.values() for task in actor.tasks),
         ]
 
-    async def stop(self) -> None:
-        """End every actor at the same time; then those that their stop functions have started; then no more start."""
+    async def stop(self, reason: str) -> None:
+        """End every actor at the same time, for this reason; then those that their stop functions have started.
+
+        Then no more start.
+        """
         self.reservations.stay(self.process_number)
         for task in self.root.tasks:
             task.cancel()
         while self.actors:
-            await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
+            await asyncio.gather(*(self.endings.end(actor, reason) for actor in list(self.actors.values())))
         self.launching.stop()
 
     def process_died(self, process_number: int, reason: str) -> None:
-        """Give up another worker, whose last message was handled, or a number that was taken for a worker's."""
+        """Give up another worker, whose last message was handled."""
+        self.reservations.drop(process_number)
         self.from_bus.process_died(process_number, reason)
+
+    def process_unknown(self, process_number: int) -> None:
+        """Give up a number that was taken for a worker's; a worker may have it later."""
+        self.from_bus.process_died(process_number, "there is no such process")
 
     # -- for its parts --
 

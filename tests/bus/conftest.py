@@ -30,7 +30,8 @@ class Buses:
         self.batches: dict[int, list[list[Any]]] = {}
         self.unmet: dict[int, list[int]] = {}
         self.flushes_wanted = Counter[int]()
-        self.broken = Counter[int]()
+        self.broken = Counter[tuple[int, int]]()
+        """The complaints of a bus about a peer, by the numbers of both."""
         self.failures: list[BaseException] = []
         loop.set_exception_handler(lambda _, context: self.failures.append(context["exception"]))
 
@@ -57,8 +58,8 @@ class Buses:
         def wants_flush() -> None:
             self.flushes_wanted[number] += 1
 
-        def broken() -> None:
-            self.broken[number] += 1
+        def broken(peer: int) -> None:
+            self.broken[number, peer] += 1
 
         unmet = self.unmet.setdefault(number, [])
         one = self.buses[number] = Bus(

@@ -9,7 +9,7 @@ import pytest
 from skypy.bus.bus import _RECEIPT_BYTES, BUDGET_BYTES
 from skypy.core.errors import MailboxFull
 from skypy.core.wire.codec import pack
-from skypy.core.wire.frames import HEADER
+from skypy.core.wire.frames import HEADER, MARK
 from skypy.core.wire.values import LARGEST_BYTES
 from skypy.lane.lane import Lane, lane_pair
 from skypy.system.kernel import Kernel
@@ -23,7 +23,7 @@ MEGABYTE = 1_000_000
 
 
 def frame(body: bytes) -> bytes:
-    return HEADER.pack(len(body), 0, 0) + body
+    return HEADER.pack(MARK, 0, 0, len(body)) + body
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,13 @@ def test_bytes_that_are_not_a_batch_end_their_lane_and_no_other(bus: Buses, data
     ours, theirs = lane_pair()
     two.join(9, Lane(theirs))
     ours.sendall(data)
-    bus.run_until(lambda: two_is_broken(bus))
+    bus.run_until(lambda: bool(bus.broken))
     assert ours.recv(1) == b""
     one.send(2, ["real"], SMALL)
     one.flush()
     bus.run_until(lambda: bus.batches[2] == [[["real"]]])
-    assert bus.broken == {2: 1}
+    assert bus.broken == {(2, 9): 1}
     ours.close()
-
-
-def two_is_broken(bus: Buses) -> bool:
-    return bus.broken[2] == 1
 
 
 # -- the dead and the unknown ------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_a_value_that_is_not_plain_is_refused(value: object) -> None:
         pack(value)
 
 
-@pytest.mark.parametrize("value", [[1, "x" * 1000, object()], [1, 1 << 64], ["\ud800"]])
+@pytest.mark.parametrize("value", [[1, "x" * 1000, object()], [1, 1 << 64]])
 def test_a_value_that_was_refused_leaves_nothing_behind(value: Any) -> None:
     with pytest.raises((TypeError, ValueError, OverflowError)):
         pack(value)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skypy.core.errors import MalformedFrame
 from skypy.core.wire.codec import pack
-from skypy.core.wire.frames import HEADER, Frame, FrameDecoder, FrameTooLarge, encode, with_attached
+from skypy.core.wire.frames import HEADER, MARK, Frame, FrameDecoder, FrameTooLarge, encode, with_attached
 
 messages = st.binary(max_size=40).map(lambda data: [4, 7, data])
 frames = st.builds(Frame, st.lists(messages, max_size=3), st.integers(0, 253), st.integers(0, 253))
@@ -89,7 +89,7 @@ def test_a_batch_whose_length_cannot_be_said_is_refused(monkeypatch: pytest.Monk
 
 
 def framed(body: bytes) -> bytes:
-    return HEADER.pack(len(body), 0, 0) + body
+    return HEADER.pack(MARK, 0, 0, len(body)) + body
 
 
 @pytest.mark.parametrize("body", [pack({"a": 1}), pack(b"bytes"), pack(7), pack(None)])

@@ -31,7 +31,7 @@ def test_a_number_tells_the_direction() -> None:
     for name, number in words(socket_lane).items():
         assert number >= 65 if name.startswith("SOCKET_") else 1 <= number <= 63, name
     from_children = {"READY", "LAUNCHED", "LAUNCH_FAILED", "ASK", "ACTOR_BORN", "ACTOR_ENDED"}
-    from_children |= {"RESERVATION_UNUSED", "QUERY_PROCESS", "SHUT_DOWN_NODE"}
+    from_children |= {"RESERVATION_UNUSED", "QUERY_PROCESS", "SHUT_DOWN_NODE", "NONSENSE", "USED_UP"}
     assert from_children <= words(control_lane).keys()
     for name, number in words(control_lane).items():
         assert 33 <= number <= 63 if name in from_children else 1 <= number <= 31, name

@@ -225,4 +225,6 @@ class Stage:
         self.until(lambda: not self.service.busy, "the end of the socket service")
         self.turn()
         self.service.reactor.close()
-        os.close(self.service.shared.spare._descriptor)
+        spare = self.service.shared.spare._descriptor
+        assert spare is not None
+        os.close(spare)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skypy.core.tcp.state import State
-from skypy.core.wire.frames import HEADER, encode
+from skypy.core.wire.frames import HEADER, MARK, encode
 from skypy.core.wire.socket_lane import ABORT, CANCEL, CLOSE, CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, WRITE
 from tests.net.players import HOST, PLENTY, Held
 from tests.net.stage import Stage
@@ -28,9 +28,9 @@ REQUESTS: dict[str, tuple[int, tuple[Any, ...]]] = {
 }
 
 WRONG: dict[str, bytes] = {
-    "a body that is no value": HEADER.pack(1, 0, 0) + b"\xc1",
-    "a body that is cut short": HEADER.pack(2, 0, 0) + b"\x92\x01",
-    "a frame that is no list": HEADER.pack(1, 0, 0) + b"\x01",
+    "a body that is no value": HEADER.pack(MARK, 0, 0, 1) + b"\xc1",
+    "a body that is cut short": HEADER.pack(MARK, 0, 0, 2) + b"\x92\x01",
+    "a frame that is no list": HEADER.pack(MARK, 0, 0, 1) + b"\x01",
     "a message that is no list": frame(7),
     "an empty message": frame(()),
     "an unknown kind": frame((99, 1)),
@@ -43,7 +43,7 @@ WRONG: dict[str, bytes] = {
     "addresses that are a number": frame((LISTEN, 1, 7, 16)),
     "a host that is a number": frame((CONNECT, 1, [(socket.AF_INET, 7, 80)])),
     "a family that is a text": frame((LISTEN, 1, [("INET", HOST, 0)], 16)),
-    "too many elements": HEADER.pack(5, 0, 0) + b"\xdd\xff\xff\xff\xff",
+    "too many elements": HEADER.pack(MARK, 0, 0, 5) + b"\xdd\xff\xff\xff\xff",
 }
 
 

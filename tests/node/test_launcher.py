@@ -189,7 +189,8 @@ def test_a_launch_on_a_worker_that_has_stopped_is_refused_while_the_node_stops(s
     del stage.workers[2]
     stage.launcher.worker_died(12, "ended with exit status 0")
     there, anywhere = stage.ask(11, "newservice", 2, "echo", ARGUMENTS), stage.ask(11, "newservice", None, "echo", b"")
-    assert stage.answers(11, there) == [["ServiceError", "its worker has stopped, as the node does"]]
+    refusal = "worker 2 does not run: its process has ended, and no other has taken its place"
+    assert stage.answers(11, there) == [["ServiceError", refusal]]
     assert stage.answers(11, anywhere) == []
     assert len(stage.launches(11)) == 1
 
@@ -201,7 +202,7 @@ def test_nothing_starts_when_all_workers_have_stopped(stage: Stage) -> None:
         stage.ask(11, "uniqueservice", "store", ARGUMENTS),
         stage.ask(11, "reserve"),
     ]
-    refusal = ["ServiceError", "its worker has stopped, as the node does"]
+    refusal = ["ServiceError", "no worker runs: its process has ended, and no other has taken its place"]
     assert [stage.answers(11, ticket) for ticket in tickets] == [[refusal]] * 3
 
 

@@ -19,6 +19,8 @@ from skypy.core.wire.socket_lane import DRAIN, TAKE_OVER, Message
 
 W = TypeVar("W", bound=Waiting)
 
+LAST_ID: Final = (1 << 63) - 1
+"""No socket has a higher id, and no message carries one that is much higher."""
 _REMEMBERED: Final = 65536
 """Ids that are remembered as gone; for older ones the socket service is asked again."""
 
@@ -62,7 +64,7 @@ class ForeignSockets(Generic[W]):
 
         Return False when the socket is known to take none, or too much is under way to its owner's worker.
         """
-        if self._alone or id_ in self._gone or id_ <= 0:
+        if self._alone or id_ in self._gone or not 0 < id_ <= LAST_ID:
             return False
         if not data:
             return True
@@ -102,7 +104,7 @@ class ForeignSockets(Generic[W]):
 
         Raises SocketClosed when the socket takes no output; the waiter gets it when sent messages may be lost.
         """
-        if id_ in self._gone:
+        if id_ in self._gone or id_ > LAST_ID:
             raise closed(id_)
         self.flush()
         ticket = next(self._tickets)
@@ -136,7 +138,7 @@ class ForeignSockets(Generic[W]):
 
         It is in causal order with foreign writes, as one of them.
         """
-        if self._alone or self.has_ended(id_):
+        if self._alone or self.has_ended(id_) or id_ > LAST_ID:
             return
         self.output.end(id_, how)
         self._count_return(id_)
@@ -162,6 +164,9 @@ class ForeignSockets(Generic[W]):
         `yielded`: this worker has just given the socket away and still holds the old descriptor. The socket service
         knows one descriptor for each worker and socket, so it is asked once the old one is forgotten.
         """
+        if id_ > LAST_ID:
+            taker.set_exception(closed(id_))
+            return
         take_over = self._take_overs.get(id_)
         if take_over is None:
             take_over = self._take_overs[id_] = TakeOver()

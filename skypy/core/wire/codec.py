@@ -12,6 +12,9 @@ from skypy.core.errors import MalformedFrame
 
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _unpack = msgpack.unpackb
+_SURROGATES: Final = "surrogatepass"
+"""Texts that UTF-8 cannot express, like the name of a file that is no text, travel by Python's extension of UTF-8."""
+_pack_any_text = msgpack.Packer(use_bin_type=True, autoreset=True, unicode_errors=_SURROGATES).pack
 
 FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
 """Types that msgpack would carry and messages do not."""
@@ -19,14 +22,20 @@ FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
 
 def pack(value: Any) -> bytes:
     """Return plain values (None, bool, int, float, str, bytes, lists, tuples, dicts) as bytes."""
-    packed: bytes = _pack(value)
+    try:
+        packed: bytes = _pack(value)
+    except UnicodeEncodeError:
+        packed = _pack_any_text(value)
     return packed
 
 
 def unpack(data: bytes | memoryview) -> Any:
     """Return the values of packed bytes, with tuples as lists. Raises MalformedFrame for bytes that are not values."""
     try:
-        return _unpack(data, raw=False, strict_map_key=False)
+        try:
+            return _unpack(data, raw=False, strict_map_key=False)
+        except UnicodeDecodeError:
+            return _unpack(data, raw=False, strict_map_key=False, unicode_errors=_SURROGATES)
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise MalformedFrame(f"{len(data)} bytes are not a message: {error!r}") from error
 

@@ -26,11 +26,12 @@ STOP: Final = 10  # end in order
 STOP_NOW: Final = 11  # to the socket service: end at once; peers that lose bytes are told by a reset
 # both ways: how many writes to sockets of other workers the sender knew of when it sent what follows
 TOTAL: Final = 12
+STOP_WITHOUT_ACTORS: Final = 13  # to a worker that has sent USED_UP: end in order if no actor is left
 
 # -- child → node, 33 to 63 --
 READY: Final = 33
 LAUNCHED: Final = 34  # launch id, address; 0 when the service has ended before its start function had finished
-LAUNCH_FAILED: Final = 35  # launch id, config key at fault, text
+LAUNCH_FAILED: Final = 35  # launch id, config key at fault (or "NoAddressLeft", as the error), text
 ASK: Final = 36  # ticket, one of the verbs below, its arguments
 # address, process number of the worker that had a reservation for the actor, or 0: an actor is being started
 ACTOR_BORN: Final = 37
@@ -38,6 +39,8 @@ ACTOR_ENDED: Final = 38  # address
 RESERVATION_UNUSED: Final = 39  # process number of the worker that had reserved: the service could not be loaded
 QUERY_PROCESS: Final = 40  # process number: DOWN or UNKNOWN_PROCESS follows if there is no such process
 SHUT_DOWN_NODE: Final = 41  # address of the actor that wants the node to end
+NONSENSE: Final = 42  # process number of another worker, which has sent bytes over the bus that are not messages
+USED_UP: Final = 43  # this worker has given out its last address: it can start nothing more
 
 # -- the verbs of ASK: their arguments, and the answer --
 NEW_SERVICE: Final = "newservice"  # worker (index, or None: the least loaded), name, packed arguments → address

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from threading import get_ident as _get_thread_id
@@ -109,7 +110,10 @@ class Actor:
 
     def failed(self, where: str, error: BaseException, function: Callable[..., Any] | None = None) -> None:
         """Log an exception of the service's code, with the traceback from its own first line on."""
-        _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
+        try:
+            _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
+        except Exception:  # of a filter or handler that a service has installed: the worker must not pay for it
+            traceback.print_exc()
 
 
 NO_SESSION: Final = 0

@@ -17,6 +17,7 @@ _log: Final = logging.getLogger("skypy")
 EXITED: Final = "it has called exit()"
 FAILED_TO_START: Final = "it failed to start"
 NODE_STOPS: Final = "its node stops"
+WORKER_FAILS: Final = "its worker cannot go on"
 KILLED: Final = "it was killed"
 
 _CANCELLATION_SECONDS: Final = 0.5
@@ -40,8 +41,8 @@ class Endings:
         """`stop_timeout` in seconds is for each stop function, and for all tasks together.
 
         The callbacks are called in this order: `free_names(actor)`, `fail_requests(actor, reason)` and
-        `close_listeners(actor)` at the beginning of an end, `close_sockets(actor)` once the actor runs no code any more,
-        `ended(actor)` finally.
+        `close_listeners(actor)` at the beginning of an end, `close_sockets(actor)` once the actor runs no code any
+        more, `ended(actor)` finally.
         """
         self._loop = loop
         self._stop_timeout = stop_timeout
@@ -64,7 +65,7 @@ class Endings:
                 self._end(actor, actor.ended), name=f"end of {actor!r}", context=self._context.copy()
             )
             self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self._end_done)
         return actor.ended
 
     def kill(self, actor: Actor) -> asyncio.Future[None]:
@@ -74,6 +75,12 @@ class Endings:
     async def end(self, actor: Actor, reason: str) -> None:
         """End an actor and wait until it has ended."""
         await asyncio.shield(self.begin(actor, reason))
+
+    def _end_done(self, task: asyncio.Task[None]) -> None:
+        """Let go of a task; its exception ends the worker, in which the actor would never end."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.result()
 
     async def _end(self, actor: Actor, ended: asyncio.Future[None]) -> None:
         self._close_listeners(actor)

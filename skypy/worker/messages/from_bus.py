@@ -116,7 +116,7 @@ class FromBus:
             return
         try:
             value = unpack_value(payload)
-        except Exception as error:  # of a class that is not registered here, or its `unpack`
+        except BaseException as error:  # of a class that is not registered here, or its `unpack`
             _reject((waiter, RemoteError(type(error).__qualname__, text_of(error), describe(error))))
         else:
             _resolve(waiter, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 from skypy.core.errors import ActorDead, RemoteError
 from skypy.core.sessions import Sessions
@@ -13,13 +13,10 @@ from skypy.core.wire.socket_lane import Message
 from skypy.core.wire.values import may_be_shared, pack_value, shared_bytes, unpack_value
 from skypy.worker.actors.actor import HERE, NO_SESSION, Actor, Request
 from skypy.worker.actors.scheduler import Scheduler
-from skypy.worker.actors.tracebacks import describe, text_of
+from skypy.worker.actors.tracebacks import describe, shortened, text_of
 from skypy.worker.messages.mailbox import LIGHT_BYTES, LIGHT_MESSAGES, weigh
 from skypy.worker.messages.routes import Routes
 from skypy.worker.tasks.waiter import resume, resume_with
-
-_LONGEST_TEXT: Final = 100_000
-"""The characters of an exception's text or traceback that a message carries; the rest is cut off."""
 
 
 class Replies:
@@ -60,7 +57,7 @@ class Replies:
                 request.session = NO_SESSION
                 return True
             self._enqueue_answer(request, value, size)
-        except Exception as error:
+        except BaseException as error:  # `pack` of a class may raise anything
             return self.fail(request, error)
         return self._answered(request)
 
@@ -72,7 +69,7 @@ class Replies:
             self.answer_dead(request, actor.end_reason)
         if request.session == NO_SESSION:
             return False
-        texts = (type(error).__qualname__, _short(text_of(error)), _short(describe(error)))
+        texts = (type(error).__qualname__, shortened(text_of(error)), shortened(describe(error)))
         if request.session == HERE:
             return self._fail_here(request, RemoteError(*texts))
         message = (ERROR, request.source, actor.address, request.session, *texts)
@@ -169,10 +166,3 @@ class Replies:
             self._sessions.late += 1
         else:
             resume_with(waiter, error)
-
-
-def _short(text: str) -> str:
-    """Return as much of a text as a message carries."""
-    if len(text) > _LONGEST_TEXT:
-        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
-    return text.encode("utf-8", "backslashreplace").decode()

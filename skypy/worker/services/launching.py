@@ -8,8 +8,8 @@ from types import CodeType, ModuleType
 from typing import Any, Final, NoReturn
 
 from skypy.core.address import LAST_INDEX, Address, make_address
-from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
-from skypy.core.wire.control_lane import ACTOR_BORN, RESERVATION_UNUSED
+from skypy.core.errors import ExitedWhileStarting, NoAddressLeft, ServiceError, StartFailed
+from skypy.core.wire.control_lane import ACTOR_BORN, RESERVATION_UNUSED, USED_UP
 from skypy.core.wire.values import unpack_arguments
 from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.actors.ending import FAILED_TO_START, Endings
@@ -54,7 +54,8 @@ class Launching:
         """Start a service, and return its address once its start function has finished.
 
         `reserved_by` is the process number of the worker that had a reservation here; 0: there was none.
-        Raises ServiceError when there is no such service, StartFailed when its code raised, ExitedWhileStarting.
+        Raises ServiceError when there is no such service, StartFailed when it cannot be loaded or its code raised,
+        ExitedWhileStarting, NoAddressLeft.
         """
         try:
             actor, code = self._load(name)
@@ -83,17 +84,25 @@ class Launching:
         return actor.address
 
     def _load(self, name: str) -> tuple[Actor, CodeType]:
-        """Return a new actor, and the code that is to run in its module."""
-        file, status = self._find_service(name, self._service_path)
-        if self._last_index == LAST_INDEX:
-            raise ServiceError(f"this worker has given out all its {LAST_INDEX} addresses")
-        self._last_index += 1
-        address = make_address(self._process_number, self._last_index)
+        """Return a new actor, and the code that is to run in its module. Raises ServiceError, whatever goes wrong."""
         try:
+            file, status = self._find_service(name, self._service_path)
+            address = self._next_address()
             module, code = create_module(file, status, f"{name}@{address:08x}")
-        except (SyntaxError, ValueError) as error:
+            return self._new_actor(address, module), code
+        except ServiceError:
+            raise
+        except BaseException as error:  # of the file, the compiler, or for want of memory
             raise StartFailed(f'service "{name}" cannot be loaded:\n{describe(error)}', error) from error
-        return self._new_actor(address, module), code
+
+    def _next_address(self) -> Address:
+        """Return the address of a new actor. The node hears of the last one: it lets another process take over."""
+        if self._last_index >= LAST_INDEX - 1:
+            self._node_link.send_later((USED_UP,))
+        if self._last_index == LAST_INDEX:
+            raise NoAddressLeft(f"this worker has given out all its {LAST_INDEX} addresses")
+        self._last_index += 1
+        return make_address(self._process_number, self._last_index)
 
     async def _run_start(self, actor: Actor, packed_arguments: bytes) -> None:
         arguments, _ = unpack_arguments(packed_arguments)  # not before the module has registered its types

@@ -15,18 +15,23 @@ class Reservations:
         self._node_link = node_link
         self._process_numbers: deque[int] = deque()
         self._here: int | None = None
+        self._gone: set[int] = set()
+        """The workers that start nothing any more. A number is never given out again."""
 
     async def take(self) -> int:
         """Return the process number of the worker where the next service starts."""
-        if self._here is not None:
-            return self._here
-        while not self._process_numbers:
-            self._process_numbers += await self._node_link.ask(RESERVE)
-        return self._process_numbers.popleft()
+        while self._here is None:
+            while self._process_numbers:
+                process_number = self._process_numbers.popleft()
+                if process_number not in self._gone:
+                    return process_number
+            # Not `+=`, which would take the queue before the wait. Workers may die between the answer and its use here.
+            self._process_numbers.extend(await self._node_link.ask(RESERVE))
+        return self._here
 
-    def process_died(self, process_number: int) -> None:
-        """Drop the reservations in a worker that has died."""
-        self._process_numbers = deque(number for number in self._process_numbers if number != process_number)
+    def drop(self, process_number: int) -> None:
+        """Use no reservation any more in a worker that has died, or has given out all its addresses."""
+        self._gone.add(process_number)
 
     def stay(self, process_number: int) -> None:
         """Start every further service in this worker: the node stops, and the others may be gone before it."""

@@ -59,10 +59,7 @@ class SocketLane:
         while not self._lane.closed:
             self.flush()
             self._raw_lane.wait()
-            try:
-                reports: list[Sequence[Any]] = self._raw_lane.receive()
-            except (LaneEnded, MalformedFrame):
-                break  # and the loop meets it again
+            reports: list[Sequence[Any]] = self._lane.receive()
             self._ahead += reports
             for report in reports:
                 if wanted(report):

@@ -12,6 +12,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
+from skypy.core.tcp.foreign import LAST_ID
 from skypy.core.wire.socket_lane import (
     ABORT,
     CANCEL,
@@ -229,7 +230,7 @@ class Sockets:
 
         Nothing else runs in this worker meanwhile: this is for errors of verbs that cannot wait.
         """
-        if self._alone or id_ <= 0 or self._leases.foreign.has_ended(id_):
+        if self._alone or not 0 < id_ <= LAST_ID or self._leases.foreign.has_ended(id_):
             return 0
         answer = self.lane.ask_now(OWNER, SOCKET_OWNER, id_)
         return int(answer[0]) if answer is not None else 0

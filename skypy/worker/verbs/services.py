@@ -6,13 +6,13 @@ import asyncio
 from typing import Literal
 
 from skypy.core.address import Address, root_address
-from skypy.core.errors import ActorDead, RemoteError, ServiceError
+from skypy.core.errors import ActorDead, NoAddressLeft, RemoteError, ServiceError
 from skypy.core.wire.control_lane import NEW_SERVICE, QUERY_SERVICE, UNIQUE_SERVICE
 from skypy.core.wire.values import pack_arguments
 from skypy.worker.services.launching import START_SERVICE
 from skypy.worker.services.loader import check_service_name
 from skypy.worker.verbs.messages import call
-from skypy.worker.worker import current_actor
+from skypy.worker.worker import Worker, current_actor
 
 # -- starting --
 
@@ -27,6 +27,7 @@ async def newservice(
     """Start a service, and return its address once its start function has finished.
 
     `worker` None is the worker with the fewest actors, "here" the caller's own, an int the one of this number, from 1.
+    A worker that has given out all its addresses starts nothing more: then "here" means None.
     Raises ServiceError with the cause if the service failed or exited meanwhile; TypeError and ValueError for bad
     arguments.
     """
@@ -37,22 +38,35 @@ async def newservice(
     packed = pack_arguments(args, {})
     own = actor.worker
     if worker == "here":
-        return await own.launching.launch(name, packed)
+        try:
+            return await own.launching.launch(name, packed)
+        except NoAddressLeft:
+            worker = None
     if worker is None:
-        process_number = await own.reservations.take()
-        if process_number == own.process_number:
-            return await own.launching.launch(name, packed, process_number)
-        return await _launch_elsewhere(process_number, name, packed, own.process_number)
+        return await _launch_anywhere(own, name, packed)
     _check_worker(worker, own.settings.workers)
     address: Address = await own.node_link.ask(NEW_SERVICE, worker, name, packed)
     return address
+
+
+async def _launch_anywhere(own: Worker, name: str, packed_arguments: bytes) -> Address:
+    """Start a service on the worker that there is a reservation for, or on the next one if that has no address left."""
+    while True:
+        process_number = await own.reservations.take()
+        try:
+            if process_number == own.process_number:
+                return await own.launching.launch(name, packed_arguments, process_number)
+            return await _launch_elsewhere(process_number, name, packed_arguments, own.process_number)
+        except NoAddressLeft:
+            own.reservations.drop(process_number)
 
 
 async def _launch_elsewhere(process_number: int, name: str, packed_arguments: bytes, reserved_by: int) -> Address:
     try:
         address: Address = await call(root_address(process_number), START_SERVICE, name, packed_arguments, reserved_by)
     except RemoteError as error:
-        raise ServiceError(error.text) from None
+        kind = NoAddressLeft if error.type_name == NoAddressLeft.__name__ else ServiceError
+        raise kind(error.text or error.type_name) from None
     except ActorDead as error:
         raise ServiceError(error.reason.replace("its process", "its worker")) from None
     return address
