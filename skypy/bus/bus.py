@@ -170,6 +170,12 @@ class Bus:
         for process_number in list(self._peers):
             self.died(process_number)
 
+    def abandon(self) -> None:
+        """Close this process's copies of the lanes in a forked child."""
+        for peer in self._peers.values():
+            if peer.lane is not None:
+                peer.lane.abandon()
+
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
         if not batch:

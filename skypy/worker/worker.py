@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from threading import get_ident as _get_thread_id
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from skypy.core.address import Address, format_address, root_address
 from skypy.core.causal.fence import Fence
@@ -20,6 +20,7 @@ from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors import actor as actors
 from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.ending import NODE_STOPS, Endings
+from skypy.worker.actors.forked_child import FORKED, NOT_IN_A_CHILD
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.calls import Calls
 from skypy.worker.messages.from_bus import FromBus
@@ -51,13 +52,15 @@ _current: Final = cast("contextvars.ContextVar[WorkerActor]", actors.current)
 def current_actor() -> WorkerActor:
     """Return the actor whose code is running.
 
-    Raises RuntimeError outside of a service, and in a thread that is not the worker's.
+    Raises RuntimeError outside of a service, in a thread that is not the worker's, and in a forked child.
     """
     try:
         actor = _current.get()
     except LookupError:
         raise RuntimeError("this call needs a running service: there is no current actor here") from None
     if actor.thread_id != _get_thread_id():
+        if actor.thread_id == FORKED:
+            raise RuntimeError(NOT_IN_A_CHILD)
         raise RuntimeError("skypy must be called from the service's own thread, not from another one")
     return actor
 
@@ -147,6 +150,14 @@ class Worker:
         """Give up another worker, or a number that was taken for a worker's."""
         self.reservations.process_died(process_number)
         self.from_bus.process_died(process_number, reason)
+
+    def abandon(self, end: Callable[[], NoReturn]) -> None:
+        """Give everything up in a forked child, which ends by `end()` where it would go on as this worker."""
+        for actor in (self.root, *self.actors.values(), _current.get(self.root)):
+            actor.thread_id = FORKED
+        self.node_link.abandon()
+        self.sockets.abandon()
+        self.scheduler.abandon(end)
 
     # -- for its parts --
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from skypy.core.address import Address, format_address
+from skypy.worker.actors.forked_child import FORKED, end_forked_child
 from skypy.worker.actors.tracebacks import describe
 from skypy.worker.tasks.waiter import Waiter
 
@@ -63,7 +64,7 @@ class Actor:
         self.sockets: set[int] = set()
         """The ids of its sockets in this worker, started or not, listening or not."""
         self.thread_id = _get_thread_id()
-        """The worker's thread, the only one from which its code may use skypy."""
+        """The worker's thread, the only one from which its code may use skypy; FORKED in a forked child."""
         self.waiting: dict[Any, Waiter[bool]] = {}
         """The waits of its tasks in `wait` and `sleep`, by token."""
         self.mailbox_bytes = 0
@@ -94,7 +95,13 @@ class Actor:
 
     def failed(self, where: str, error: BaseException, function: Callable[..., Any] | None = None) -> None:
         """Log an exception of the service's code, with the traceback from its own first line on."""
+        self.end_if_forked(error)
         _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
+
+    def end_if_forked(self, error: BaseException | None = None) -> None:
+        """End this process, if it is a forked child, where the actor's code has returned or raised `error`."""
+        if self.thread_id == FORKED:
+            end_forked_child(error)
 
 
 NO_SESSION: Final = 0

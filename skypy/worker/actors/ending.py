@@ -86,6 +86,7 @@ class Endings:
                     result = actor.context.copy().run(function)
                     if isinstance(result, Coroutine):
                         await self._loop.create_task(result, name=function_name(function), context=actor.context.copy())
+                actor.end_if_forked()
             except BaseException as error:
                 actor.failed(f"in {function_name(function)}", error, function)
 
