@@ -37,6 +37,7 @@ WORKER_RANK = {
     "services": 3,
     "sockets": 3,
     "worker": 4,
+    "forking": 5,
     "verbs": 5,
 }
 ONLY_IMPORTER = {

@@ -190,6 +190,12 @@ class Bus:
                 peer.lane.close()
         self._peers.clear()
 
+    def abandon(self) -> None:
+        """Close this process's copies of the lanes in a forked child."""
+        for peer in self._peers.values():
+            if peer.lane is not None:
+                peer.lane.abandon()
+
     def _add(self, peer: _Peer, message: Any) -> None:
         batch = peer.batch
         if not batch:

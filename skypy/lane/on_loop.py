@@ -132,3 +132,8 @@ class LoopLane:
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
             self._lane.close()
+
+    def abandon(self) -> None:
+        """Close this process's copy in a forked child; the loop, which is the parent's, is left alone."""
+        self.closed = True
+        self._lane.close()

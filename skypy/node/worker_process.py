@@ -30,12 +30,16 @@ from skypy.core.wire.control_lane import (
 )
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.node.process import Beginning, be_a_child
+from skypy.system.forks.child import Forks
+from skypy.system.forks.descriptors import maker_of_pair
+from skypy.system.forks.pools import be_a_spawned_process, end_pools
 from skypy.system.kernel import LINUX, Kernel
 from skypy.system.this_process import exit_without_threads
 from skypy.worker.actors.ending import NODE_STOPS, WORKER_FAILS
 from skypy.worker.actors.log import set_up_logging
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.actors.tracebacks import is_of_skypy, shortened, text_of
+from skypy.worker.forking import Forking
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.failures import address_in_use_hint
 from skypy.worker.tasks.loop import new_loop
@@ -169,6 +173,11 @@ class WorkerProcess:
         """Return the tasks that run here, for the testing kit, which may end this process by force."""
         return [*self._launches, *self.worker.tasks()]
 
+    def watch_forks(self, title: str) -> None:
+        """Let each child that a service forks give up what is this worker's."""
+        forking = Forking(self.worker, self._bus.abandon)
+        Forks(title, maker_of_pair(self._control.fileno()), forking.before, forking.in_child)
+
     # -- the end --
 
     def fail(self) -> None:
@@ -236,7 +245,8 @@ class WorkerProcess:
             try:
                 self._loop.run_forever()
                 return self.exit_status
-            except (SystemExit, KeyboardInterrupt):
+            except (SystemExit, KeyboardInterrupt) as error:
+                self.worker.root.end_if_forked(error)
                 continue  # raised by a task of a service: the task has the exception, and it is logged there
 
 
@@ -249,10 +259,15 @@ def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     asyncio.set_event_loop(loop)
     process = kind(beginning, loop, loop.stop)
     loop.set_exception_handler(process.met)
+    process.watch_forks(title)
     gc.freeze()  # everything that is loaded now lives as long as the process
     gc.set_threshold(*_GARBAGE_COLLECTOR_THRESHOLDS)
-    exit_without_threads(process.run())
+    status = process.run()
+    end_pools()
+    exit_without_threads(status)
 
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":  # multiprocessing loads the main module of its parent in each process that it spawns
+    be_a_spawned_process()

@@ -7,6 +7,7 @@
     this_process      the running process: its title, its signals and its end
     terminal          the terminal in which this process was started, and its end
     standard_error    descriptor 2, through which a process writes its lines for the log
+    forks             processes that the code of a service forks
     force_reset       a TCP reset
     refuse_fin        no TIME_WAIT
 

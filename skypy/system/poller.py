@@ -128,6 +128,15 @@ class Poller:
         """Close the epoll descriptor."""
         self._epoll.close()
 
+    def abandon(self) -> None:
+        """Close this process's copy in a forked child: the registrations are the parent's, and nothing changes them."""
+        self._epoll.close()
+        self.add = self.change = self.remove = _ignore
+
+
+def _ignore(descriptor: int, interest: int = 0) -> None:
+    """Change nothing."""
+
 
 class SpinningSelector(selectors.EpollSelector):
     """A selector for an asyncio loop, which may spin before it sleeps."""

@@ -10,6 +10,7 @@ import termios
 from typing import Any, Final
 
 from skypy.system.force_reset import force_reset
+from skypy.system.forks.descriptors import mark
 from skypy.system.kernel import Kernel
 
 _ASK_KERNEL: Final = -1  # as the family, which the class then asks the kernel for
@@ -21,12 +22,13 @@ class SocketKernel(Kernel):
     def stream_socket(self, family: int) -> socket.socket:
         """Return a new TCP socket that does not block. Raises OSError.
 
-        Clients that a listening socket accepts inherit its options: small replies leave at once, and a peer that has
-        vanished is found out in the end.
+        Clients that a listening socket accepts inherit its options: small replies leave at once, a peer that has
+        vanished is found out in the end, and a child that a worker forks knows the socket as skypy's.
         """
         made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        mark(made)
         return made
 
     def listening_socket(self, address: tuple[int, str, int], backlog: int) -> socket.socket:

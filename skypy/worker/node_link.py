@@ -60,6 +60,10 @@ class NodeLink:
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
+    def abandon(self) -> None:
+        """Close this process's copy of the lane in a forked child."""
+        self._lane.abandon()
+
     def send(self, message: tuple[Any, ...]) -> None:
         """Send a message to the node at once."""
         if self._may_go(message):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from threading import get_ident as _get_thread_id
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from skypy.core.address import Address, format_address, root_address
 from skypy.core.causal.fence import Fence
@@ -20,6 +20,7 @@ from skypy.system.kernel import LINUX, Kernel
 from skypy.worker.actors import actor as actors
 from skypy.worker.actors.actor import Actor, Life
 from skypy.worker.actors.ending import Endings
+from skypy.worker.actors.forked_child import FORKED, NOT_IN_A_CHILD
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.calls import Calls
 from skypy.worker.messages.from_bus import FromBus
@@ -49,13 +50,16 @@ _current: Final = cast("contextvars.ContextVar[WorkerActor]", actors.current)
 def current_actor() -> WorkerActor:
     """Return the actor whose code is running.
 
-    Raises RuntimeError outside of a service, in a thread that is not the worker's, and when the actor has ended.
+    Raises RuntimeError outside of a service, in a thread that is not the worker's, in a forked child, and when the
+    actor has ended.
     """
     try:
         actor = _current.get()
     except LookupError:
         raise RuntimeError("this call needs a running service: there is no current actor here") from None
     if actor.thread_id != _get_thread_id():
+        if actor.thread_id == FORKED:
+            raise RuntimeError(NOT_IN_A_CHILD)
         if actor.life is Life.ENDED:
             raise RuntimeError(
                 f"the actor {format_address(actor.address)} has ended: its code cannot use skypy any more"
@@ -161,6 +165,14 @@ class Worker:
     def process_unknown(self, process_number: int) -> None:
         """Give up a number that was taken for a worker's; a worker may have it later."""
         self.from_bus.process_died(process_number, "there is no such process")
+
+    def abandon(self, end: Callable[[], NoReturn]) -> None:
+        """Give everything up in a forked child, which ends by `end()` where it would go on as this worker."""
+        for actor in (self.root, *self.actors.values(), _current.get(self.root)):
+            actor.thread_id = FORKED
+        self.node_link.abandon()
+        self.sockets.abandon()
+        self.scheduler.abandon(end)
 
     # -- for its parts --
 

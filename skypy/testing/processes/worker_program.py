@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from skypy.core.log_line import log_line
 from skypy.node.worker_process import WorkerProcess, main
+from skypy.system.forks.pools import be_a_spawned_process
 from skypy.testing.leaks import open_files, sockets_of
 
 ERROR_MARK: Final = "\x1e"
@@ -70,3 +71,5 @@ def _is_of_the_internet(descriptor: int) -> bool:
 
 if __name__ == "__main__":
     main(RealWorkerProcess)
+elif __name__ == "__mp_main__":  # see the main module of workers
+    be_a_spawned_process()

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from skypy.core.address import Address, format_address
+from skypy.worker.actors.forked_child import FORKED, end_forked_child
 from skypy.worker.actors.tracebacks import describe
 from skypy.worker.tasks.waiter import Waiter
 
@@ -69,7 +70,8 @@ class Actor:
         self.sockets: set[int] = set()
         """The ids of its sockets in this worker, started or not, listening or not."""
         self.thread_id = _get_thread_id()
-        """The worker's thread, the only one from which its code may use skypy; NO_THREAD once the actor has ended."""
+        """The worker's thread, the only one from which its code may use skypy; NO_THREAD once the actor has ended, and
+        FORKED in a forked child."""
         self.timers: dict[object, asyncio.TimerHandle] = {}
         """The functions that `timeout` is to run, by a token for each."""
         self.waiting: dict[Any, Waiter[bool]] = {}
@@ -110,10 +112,16 @@ class Actor:
 
     def failed(self, where: str, error: BaseException, function: Callable[..., Any] | None = None) -> None:
         """Log an exception of the service's code, with the traceback from its own first line on."""
+        self.end_if_forked(error)
         try:
             _log.error("error %s\n%s", where, describe(error, function), extra={"address": self.address})
         except Exception:  # of a filter or handler that a service has installed: the worker must not pay for it
             traceback.print_exc()
+
+    def end_if_forked(self, error: BaseException | None = None) -> None:
+        """End this process, if it is a forked child, where the actor's code has returned or raised `error`."""
+        if self.thread_id == FORKED:
+            end_forked_child(error)
 
 
 NO_SESSION: Final = 0

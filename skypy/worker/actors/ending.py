@@ -100,6 +100,7 @@ class Endings:
                 result = actor.context.copy().run(function)
                 if isinstance(result, Coroutine):
                     await self._run_stop_task(actor, result, function_name(function))
+                actor.end_if_forked()
             except BaseException as error:
                 actor.failed(f"in {function_name(function)}", error, function)
 

@@ -12,10 +12,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from types import CoroutineType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from skypy.core.waiting import Wakeable
 from skypy.worker.actors.actor import Actor, Life, actor_of
+from skypy.worker.actors.forked_child import EndOfChild, QueueOfChild
 from skypy.worker.tasks.current_task import current_task, enter_task, leave_task
 from skypy.worker.tasks.eager import outcome_of, start_eagerly
 from skypy.worker.tasks.first_step import create_unstarted
@@ -66,6 +67,14 @@ class Scheduler:
         self._at_once = 0
         """The number of messages that `handle_at_once` may still handle in this turn; 0 between turns."""
         self._nesting = 0
+
+    def abandon(self, end: Callable[[], NoReturn]) -> None:
+        """Drop everything that waits, in a forked child, and call `end()` where anything else would go on."""
+        self.messages.clear()
+        self.messages = QueueOfChild(end)
+        self.wakeups.clear()
+        self.wakeups.append((EndOfChild(end), None))
+        self.forks.clear()
 
     # -- turns --
 

@@ -80,6 +80,7 @@ class Handling:
     def _failed(self, request: Request, error: BaseException) -> None:
         """Answer with what a handler has raised, or log it when no caller waits."""
         assert request.actor is not None
+        request.actor.end_if_forked(error)
         if isinstance(error, asyncio.CancelledError):
             error = asyncio.CancelledError("the handler was cancelled")
         if request.session:

@@ -66,9 +66,12 @@ class Launching:
         before = cancellations(self._loop)
         try:
             actor.context.copy().run(exec, code, actor.module.__dict__)
+            actor.end_if_forked()
             actor.life = Life.RUNNING
             await self._run_start(actor, packed_arguments)
+            actor.end_if_forked()
         except BaseException as error:
+            actor.end_if_forked(error)
             # A CancelledError may be the end of the service's own task, because it exits or is killed, or the end of
             # this one, because the launch is no longer wanted. Only the second leaves a mark on the current task.
             cancelled = isinstance(error, asyncio.CancelledError)

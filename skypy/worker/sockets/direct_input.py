@@ -37,6 +37,10 @@ class DirectInput:
         if descriptor is not None and self._sockets.pop(descriptor, None) is not None:
             self._poller.remove(descriptor)
 
+    def abandon(self) -> None:
+        """Close this process's copy of the epoll in a forked child."""
+        self._poller.abandon()
+
     def _ready(self) -> None:
         self._scheduler.handle_all(self._take_input, self._poller.wait(0))
 

@@ -44,6 +44,10 @@ class SocketLane:
             self._scheduler.send_at_end(self.flush)
         self._lane.send(message)
 
+    def abandon(self) -> None:
+        """Close this process's copy of the lane in a forked child."""
+        self._lane.abandon()
+
     @property
     def ended(self) -> bool:
         """True if the socket service is gone."""

@@ -72,7 +72,7 @@ class Sockets:
         self.lane = SocketLane(lane, scheduler, self._lane_ended)
         self._send = self.lane.send
         self.notices = Notices(scheduler)
-        direct_input = DirectInput(kernel, scheduler)
+        self._direct_input = direct_input = DirectInput(kernel, scheduler)
         self.ownership = Ownership(
             self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, alone=alone
         )
@@ -104,6 +104,11 @@ class Sockets:
         self.get = self.ownership.get
         self.write = self._leases.write
         self.returning = self._leases.foreign.returning
+
+    def abandon(self) -> None:
+        """Close this process's copies of the lane and the epoll in a forked child."""
+        self.lane.abandon()
+        self._direct_input.abandon()
 
     def _ask_fence(self, process_number: int, count: int) -> None:
         """Ask the socket service to say when so many writes of a worker have passed."""

@@ -10,6 +10,7 @@ from skypy.core.address import Address
 from skypy.core.errors import ActorDead
 from skypy.core.wire.values import pack_arguments
 from skypy.worker.actors.actor import UNANSWERED, Request, loading_actor
+from skypy.worker.actors.forked_child import FORKED, NOT_IN_A_CHILD
 from skypy.worker.messages.handling import current_request
 from skypy.worker.messages.replies import Replies
 from skypy.worker.tasks.eager import cancellations
@@ -137,6 +138,9 @@ class Response:
         return self._replies.fail(self._request, exception)
 
     def _use(self) -> None:
+        actor = self._request.actor
+        if actor is not None and actor.thread_id == FORKED:
+            raise RuntimeError(NOT_IN_A_CHILD)
         if self._used:
             raise RuntimeError("this response has been used already")
         self._used = True
