@@ -117,7 +117,7 @@ def test_the_first_process_of_a_container_reaps_orphans_and_no_child_of_its_own(
             orphans = [ask(node, "orphan") for _ in range(10)]
             os.kill(node.child("worker 1"), signal.SIGKILL)
             node.wait_for_line(rf"^\[node\] worker 1 {KILLED}; it is replaced$", times=number)
-            node.wait_for_line(r"^\[node\] parent started at", times=number + 1)
+            node.wait_for_line(r"^\[:\w+\] port \d+$", times=number + 1)
             node.eventually(lambda: not any(map(exists, orphans)), "orphans are left", lambda: str(orphans))  # noqa: B023
 
 
