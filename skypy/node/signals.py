@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from skypy.node.log_sink import LogSink
+from skypy.node.log.sink import LogSink
 from skypy.system import standard_error
 from skypy.system.this_process import STOP_SIGNALS, ignores_hang_up
 

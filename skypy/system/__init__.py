@@ -6,6 +6,8 @@
     processes         the start and the end of other processes
     this_process      the running process: its title, its signals and its end
     standard_error    descriptor 2, through which a process writes its lines for the log
+    log_file          the places that the log goes to
+    log_process       the process that writes the log to a disk
     force_reset       a TCP reset
     refuse_fin        no TIME_WAIT
 

@@ -36,6 +36,11 @@ def block_stop_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
+def hold_back_signals() -> None:
+    """Leave the signals of this process to its other threads."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
 def ignores_hang_up() -> bool:
     """Return True if SIGHUP is ignored, as under nohup."""
     return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
