@@ -5,9 +5,10 @@
     poller            epoll, for the socket service's own loop and for asyncio's
     processes         the start and the end of other processes
     this_process      the running process: its title, its signals and its end
-    standard_error    descriptor 2, through which a process writes its lines for the log
+    standard_error    descriptor 2
     log_file          the places that the log goes to
     log_process       the process that writes the log to a disk
+    log_pipe          the way of a child's lines to the node
     force_reset       a TCP reset
     refuse_fin        no TIME_WAIT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import termios
@@ -15,8 +16,9 @@ from typing import IO
 
 import pytest
 
-from tests.node.harness import SECONDS, SERVICES
-from tests.node.muted import MANY, TIME, fill, muted, sent_or_counted
+from tests.node.clients import read_exactly
+from tests.node.harness import SECONDS, SERVICES, free_port, running
+from tests.node.muted import MANY, TIME, connect, fill, muted, sent_or_counted
 
 
 @pytest.fixture
@@ -115,6 +117,20 @@ def test_a_stuck_standard_error_does_not_hold_up_a_log_in_a_file(pipe: tuple[IO[
         node.ask("log 10")
         assert node.stop() == 0
     assert sent_or_counted(log.read_bytes()) == 10
+
+
+# -- a node that does not read its children ----------------------------------------------------------------------------
+
+
+def test_a_worker_does_not_wait_for_a_node_that_is_stopped() -> None:
+    with running("chatty", f"env.port={(port := free_port())}") as node:
+        os.kill(node.pid, signal.SIGSTOP)
+        with connect(port) as client:
+            client.sendall(b"log %d\n" % MANY)
+            assert read_exactly(client, 10) == b"log %d\n" % MANY
+        os.kill(node.pid, signal.SIGCONT)
+        node.wait_for_line(r"^\[worker 1\] \d+ lines of the log were lost$")
+        assert sent_or_counted(node.text().encode()) == MANY
 
 
 # -- the node's own ----------------------------------------------------------------------------------------------------
