@@ -47,7 +47,7 @@ from skypy.node.questions import Questions
 from skypy.node.signals import SignalHandlers
 from skypy.system.kernel import LINUX, Kernel
 from skypy.system.poller import new_selector
-from skypy.system.this_process import block_stop_signals, set_title
+from skypy.system.this_process import block_stop_signals, hold_standard_descriptors, set_title
 
 RESTARTS: Final = 5
 RESTART_PERIOD_SECONDS: Final = 10.0
@@ -285,6 +285,7 @@ class NodeProcess:
 
 def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
     """Run a node until it has stopped; return one of `ExitCode`. `kind`: NodeProcess, or the testing kit's class."""
+    hold_standard_descriptors()
     set_title(f"node {settings.config_file}")
     try:
         log = LogSink.open(settings.logger)

@@ -14,6 +14,8 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 SIGNALS_FOR_THE_NODE: Final = (*STOP_SIGNALS, signal.SIGHUP)
 """The signals that the node reacts to, and its children do not."""
 
+_LAST_STANDARD_DESCRIPTOR: Final = 2
+
 
 def set_title(title: str) -> None:
     """Set the name of this process that `ps` shows: "skypy: TITLE"."""
@@ -34,6 +36,13 @@ def leave_signals_to_the_node() -> None:
 def block_stop_signals() -> None:
     """Hold back the signals that stop a node, which is ending already."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def hold_standard_descriptors() -> None:
+    """Open /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no other file gets its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_DESCRIPTOR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def hold_back_signals() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.node.clients import read_exactly
 from tests.node.harness import SECONDS, SERVICES, free_port, running
-from tests.node.muted import MANY, TIME, connect, fill, muted, sent_or_counted
+from tests.node.muted import MANY, TIME, connect, fill, living, muted, sent_or_counted
 
 
 @pytest.fixture
@@ -169,3 +169,19 @@ def test_a_node_that_fails_ends_though_nobody_reads_why(pipe: tuple[IO[bytes], i
     _, writing = pipe
     fill(writing)
     assert run_broken("-", writing).returncode == 1
+
+
+def test_no_line_gets_into_another_file_when_the_node_is_started_without_standard_descriptors() -> None:
+    port = free_port()
+    command = f"exec {sys.executable} -m skypy run node.toml --set start=chatty --set env.port={port} <&- >&- 2>&-"
+    with subprocess.Popen(["sh", "-c", command], cwd=SERVICES, start_new_session=True) as process:
+        try:
+            with connect(port) as client:
+                client.sendall(b"log 1\n")
+                assert read_exactly(client, 6) == b"log 1\n"
+            assert [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)] == ["/dev/null"] * 3
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+        finally:
+            for pid in living(process.pid):
+                os.kill(pid, signal.SIGKILL)
