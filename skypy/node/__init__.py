@@ -3,7 +3,7 @@
     node             the node's own process: its children, their start, replacement and end
     child            one child as the node sees it
     signals          the signals that a node reacts to
-    log_sink         the log
+    log              the log
     launcher         the worker that gets each service, and the load of the workers
     directory        names, unique services and the entries of `[env]`
     question         a question of a worker; questions: the method that answers each

@@ -91,10 +91,10 @@ class ChildProcess(Child):
         module: str,
         arguments: Sequence[str],
         received: Callable[[Child, Any], None],
-        wrote_line: Callable[[bytes], None],
+        wrote: Callable[[bytes], None],
     ) -> None:
-        """Start the process; `wrote_line(line)` gets each line of its output. Raises OSError."""
-        self._wrote_line = wrote_line
+        """Start the process; `wrote(lines)` gets its output, one or more whole lines at a time. Raises OSError."""
+        self._wrote = wrote
         self._partial_line = b""
         ours, theirs = lane_pair()
         try:
@@ -119,15 +119,21 @@ class ChildProcess(Child):
         data = self._process.read_output()
         if data is None:
             return False
-        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
-        for line in lines:
-            self._wrote_line(line)
+        lines, newline, rest = data.rpartition(b"\n")
+        if newline:
+            self._wrote(self._partial_line + lines + newline)
+            self._partial_line = rest
+        else:
+            self._partial_line += rest
         if len(self._partial_line) > _LONGEST_LINE_BYTES:
-            self._wrote_line(self._partial_line)
-            self._partial_line = b""
+            self._write_partial_line()
         if not data:
             self._loop.remove_reader(self._process.output)
         return bool(data)
+
+    def _write_partial_line(self) -> None:
+        self._wrote(self._partial_line + b"\n")
+        self._partial_line = b""
 
     def _process_ended(self) -> None:
         code = self._process.wait()
@@ -136,7 +142,7 @@ class ChildProcess(Child):
             if not (self.read_control() or self._read_output()):
                 break
         if self._partial_line:
-            self._wrote_line(self._partial_line)
+            self._write_partial_line()
         for descriptor in (self._process.output, self.pidfd):
             self._loop.remove_reader(descriptor)
         self._process.close()

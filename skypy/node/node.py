@@ -42,13 +42,14 @@ from skypy.core.wire.values import pack_arguments
 from skypy.node.child import Child, ChildProcess
 from skypy.node.directory import Directory
 from skypy.node.launcher import WORKER_DIED, Launcher
-from skypy.node.log_sink import LogSink
+from skypy.node.log.python_output import PythonOutput
+from skypy.node.log.sink import LogSink
 from skypy.node.questions import Questions
 from skypy.node.signals import SignalHandlers
 from skypy.node.succession import Succession
 from skypy.system.kernel import LINUX, Kernel
 from skypy.system.poller import new_selector
-from skypy.system.this_process import block_stop_signals, set_title
+from skypy.system.this_process import block_stop_signals, hold_standard_descriptors, set_title
 
 _MARGIN_SECONDS: Final = 1.0
 """The time that a child gets beyond its own limits."""
@@ -98,8 +99,7 @@ class NodeProcess:
     async def run(self) -> ExitCode:
         """Run until a signal or an actor stops the node, or it cannot go on."""
         self.handle_signals()
-        if not self._log.is_standard_error:
-            print(f"skypy: the log is in {self.settings.logger}", file=sys.stderr, flush=True)  # noqa: T201
+        self._log.announce(f"the log is in {self.settings.logger}")
         try:
             self.socket_service = self.start_child(
                 "socket service", "skypy.node.socket_process", self._received_from_socket_service
@@ -321,17 +321,26 @@ class NodeProcess:
 
 def run(settings: Settings, kind: type[NodeProcess] = NodeProcess) -> int:
     """Run a node until it has stopped; return one of `ExitCode`. `kind`: NodeProcess, or the testing kit's class."""
+    hold_standard_descriptors()
     set_title(f"node {settings.config_file}")
     try:
-        log = LogSink(settings.logger)
+        log = LogSink.open(settings.logger)
     except OSError as error:
         print(f"skypy: {settings.config_file}: logger: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.CONFIG
+    loop_factory = functools.partial(_new_loop, settings)
     try:
-        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(new_selector(settings.node.spin))) as runner:
+        with contextlib.redirect_stderr(PythonOutput(log.note)), asyncio.Runner(loop_factory=loop_factory) as runner:
             return runner.run(_run(settings, log, kind))
+    except Exception:  # Python would write the traceback to a standard error that may wait for its reader
+        log.complain(traceback.format_exc().rstrip())
+        return ExitCode.FAILED
     finally:
         log.close()
+
+
+def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(new_selector(settings.node.spin))
 
 
 async def _run(settings: Settings, log: LogSink, kind: type[NodeProcess]) -> ExitCode:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from skypy.node.log_sink import LogSink
+from skypy.node.log.sink import LogSink
 from skypy.system.processes import reap_orphans
 from skypy.system.terminal import controlling_terminal
 from skypy.system.this_process import MEANINGLESS_SIGNALS, STOP_SIGNALS, ignores_hang_up

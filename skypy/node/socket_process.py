@@ -18,8 +18,8 @@ from skypy.core.log_line import log_line
 from skypy.core.wire.control_lane import JOIN, READY, STOP, STOP_NOW, WATCH
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.net.service import SocketService
+from skypy.node.log.reactor_log import ReactorLog
 from skypy.node.process import Beginning, be_a_child
-from skypy.system import standard_error
 from skypy.system.poller import READABLE
 from skypy.system.socket_kernel import LINUX, SocketKernel
 
@@ -122,18 +122,15 @@ class SocketProcess:
                 self._kernel.close(self._workers.pop(process_number))
 
 
-def log(line: str) -> None:
-    """Write one line to the node's log."""
-    with contextlib.suppress(OSError):  # the node is gone
-        standard_error.write_line(line)
-
-
 def main() -> None:
     """Serve until the node stops this process or is gone."""
     beginning = be_a_child("socket service")
-    process = SocketProcess(beginning, log)
+    log = ReactorLog("socket service")
+    process = SocketProcess(beginning, log.write)
+    log.write_on(process.socket_service.reactor)
     gc.freeze()  # everything that is loaded now lives as long as the process
     process.run()
+    log.close()
 
 
 if __name__ == "__main__":

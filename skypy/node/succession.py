@@ -8,7 +8,7 @@ from typing import Final
 
 from skypy.core.wire.control_lane import DOWN, STOP_WITHOUT_ACTORS, UNKNOWN_PROCESS
 from skypy.node.child import Child
-from skypy.node.log_sink import LogSink
+from skypy.node.log.sink import LogSink
 
 START_PATIENCE_SECONDS: Final = 30.0
 """The time for which the start of a worker is tried again while the system has no descriptor, process or memory."""

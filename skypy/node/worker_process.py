@@ -254,8 +254,9 @@ def main(kind: type[WorkerProcess] = WorkerProcess) -> None:
     """Run services until the node stops this process or is gone."""
     title = sys.argv[2]
     beginning = be_a_child(title)
-    set_up_logging(title)
+    handler = set_up_logging(title)
     loop = new_loop(beginning.settings.node.spin)
+    handler.write_on(loop)
     asyncio.set_event_loop(loop)
     process = kind(beginning, loop, loop.stop)
     loop.set_exception_handler(process.met)

@@ -6,7 +6,8 @@
     processes         the start and the end of other processes
     this_process      the running process: its title, its signals and its end
     terminal          the terminal in which this process was started, and its end
-    standard_error    descriptor 2, through which a process writes its lines for the log
+    standard_error    descriptor 2
+    log               the way of log lines out of a process
     forks             processes that the code of a service forks
     force_reset       a TCP reset
     refuse_fin        no TIME_WAIT

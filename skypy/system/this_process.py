@@ -16,6 +16,8 @@ SIGNALS_FOR_THE_NODE: Final = (*STOP_SIGNALS, signal.SIGHUP)
 MEANINGLESS_SIGNALS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
 """Signals that would end a process that expects none of them, and that are sent to a node by mistake alone."""
 
+_LAST_STANDARD_DESCRIPTOR: Final = 2
+
 
 def set_title(title: str) -> None:
     """Set the name of this process that `ps` shows: "skypy: TITLE"."""
@@ -44,6 +46,18 @@ def hide_from_programs(descriptor: int) -> None:
 def block_stop_signals() -> None:
     """Hold back the signals that stop a node, which is ending already."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def hold_standard_descriptors() -> None:
+    """Open /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no other file gets its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_DESCRIPTOR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def hold_back_signals() -> None:
+    """Leave the signals of this process to its other threads."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 def ignores_hang_up() -> bool:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from skypy.node.log_sink import LogSink
+from skypy.node.log.sink import LogSink
+from skypy.system.log.file import LogFile
 from skypy.testing.memory.process import current_process
 from skypy.worker.actors.log import AddressFormatter
 
@@ -102,8 +103,8 @@ class _NodeLog(LogSink):
     """The log of the node process itself."""
 
     def __init__(self, journal: Journal) -> None:
-        super().__init__("-")
+        super().__init__(LogFile(None))
         self._journal = journal
 
-    def write(self, line: bytes) -> None:
-        self._journal.add(line.decode("utf-8", "backslashreplace"), error=False)
+    def write(self, lines: bytes) -> None:
+        self._journal.add(lines[:-1].decode("utf-8", "backslashreplace"), error=False)

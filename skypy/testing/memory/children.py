@@ -10,7 +10,7 @@ from typing import Any
 from skypy.core.tcp.connection import Connection
 from skypy.lane.lane import Lane
 from skypy.node.child import Child
-from skypy.node.log_sink import LogSink
+from skypy.node.log.sink import LogSink
 from skypy.node.process import begin
 from skypy.node.socket_process import SocketProcess
 from skypy.node.worker_process import WorkerProcess

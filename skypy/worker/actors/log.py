@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import sys
 from typing import Final
 
 from skypy.core.address import format_address
 from skypy.core.log_line import log_line
-from skypy.system import standard_error
+from skypy.system.log.pipe import LogPipe
 from skypy.worker.actors.actor import actor_of
 
 _CONTROL_CHARACTERS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
@@ -32,22 +34,57 @@ class AddressFormatter(logging.Formatter):
         return "\n".join(log_line(writer, line) for line in text.split("\n"))
 
 
-class _OneWriteHandler(logging.Handler):
-    """A handler that writes each record to standard error at once, from where the node puts it into the log."""
+class LogPipeHandler(logging.Handler):
+    """A handler that writes each record to standard error at once, from where the node puts it into the log.
+
+    If the node does not read, the records wait, and are lost when there are too many; no thread of this process waits.
+    """
+
+    def __init__(self, process_name: str) -> None:
+        super().__init__()
+        self._pipe = LogPipe(process_name)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_watched = False
+
+    def write_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a loop write the records that wait."""
+        self._loop = loop
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            standard_error.write_line(self.format(record))
+            self._pipe.write_line(self.format(record))
         except OSError:
             pass  # the node is gone, and this process will be in a moment
         except Exception:
             self.handleError(record)
+        if self._pipe.is_behind and not self._is_watched and self._loop is not None:
+            self._is_watched = True
+            self._loop.call_soon_threadsafe(self._loop.add_writer, self._pipe, self._pipe_has_room)
+
+    def flush(self) -> None:
+        """Write the records that wait, if the node reads; `logging` calls it at the end of the process."""
+        with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
+            self._pipe.flush()
+
+    def _pipe_has_room(self) -> None:
+        assert self._loop is not None
+        assert self.lock is not None
+        with self.lock:
+            with contextlib.suppress(OSError):
+                self._pipe.write_waiting()
+            if not self._pipe.is_behind:
+                self._is_watched = False
+                self._loop.remove_writer(self._pipe)
 
 
-def set_up_logging(process_name: str) -> None:
-    """Send records from INFO on to the node's log; lines that belong to no actor carry the name of the process."""
-    handler = _OneWriteHandler()
+def set_up_logging(process_name: str) -> LogPipeHandler:
+    """Send records from INFO on to the node's log, and return the handler that does.
+
+    Lines that belong to no actor carry the name of the process.
+    """
+    handler = LogPipeHandler(process_name)
     handler.setFormatter(AddressFormatter(process_name))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    return handler
