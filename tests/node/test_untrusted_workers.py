@@ -88,3 +88,13 @@ def test_a_socket_service_without_memory_for_a_batch_ends_the_worker_that_has_se
                 node.wait_for_line(r"^\[socket service\] no memory is left:$")
                 node.wait_for_line(r"^\[node\] worker 1 ended with exit status 1; it is replaced$")
             assert ask(bystander, "1") == "x"
+
+
+def test_a_node_without_memory_for_a_message_ends_with_its_traceback() -> None:
+    with running("straying", "workers=2", exit_code=1) as node, node.connect() as client:
+        node.allow_trouble("Error|Traceback|error")
+        with little_memory(node.pid, 8_000_000):
+            client.sendall(b"argument:30000000\n")
+            node.wait_for_line(r"^\[node\] an error in the node's own process, which ends:$")
+            node.wait_for_line(r"^\[node\] MemoryError")
+        assert node.wait() == 1

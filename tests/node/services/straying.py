@@ -49,6 +49,8 @@ async def serve(fd: int, address: str) -> None:
         try:
             if first == "new":
                 answer = f"{await skypy.newservice('straying', 'other', worker=2):08x}"
+            elif first == "argument":
+                answer = f"{await skypy.newservice('straying', 'x' * int(second), worker=2):08x}"
             elif first == "length":
                 answer = str(await skypy.call(other, "length", bytes(int(second))))
             else:
