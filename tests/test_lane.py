@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -80,8 +84,20 @@ def test_messages_arrive_whole_whatever_the_pieces() -> None:
     lane.close()
 
 
-@pytest.mark.parametrize("wrong", [HEADER.pack(MARK, 0, 0, 1) + b"\xc1", HEADER.pack(MARK, 0, 0, 1) + b"\x07"])
-def test_bytes_that_are_not_a_batch_are_malformed(wrong: bytes) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        HEADER.pack(MARK, 0, 0, 1) + b"\xc1",
+        HEADER.pack(MARK, 0, 0, 1) + b"\x07",
+        HEADER.pack(MARK, 0, 0, 0xFFFFFFFF),
+        HEADER.pack(b"no", 0, 0, 10),
+        b"\xff\xff\xff\xff\0\0",
+        b"hello",
+        b"\0",
+        encode([(1,)]) + b"\n",
+    ],
+)
+def test_bytes_that_are_not_a_batch_are_malformed_at_once(wrong: bytes) -> None:
     here, there = lane_pair()
     lane = Lane(there)
     with here:
@@ -89,6 +105,80 @@ def test_bytes_that_are_not_a_batch_are_malformed(wrong: bytes) -> None:
         with pytest.raises(MalformedFrame):
             lane.receive()
     lane.close()
+
+
+def test_bytes_that_strayed_in_before_a_batch_are_malformed_when_it_comes() -> None:
+    here, there = lane_pair()
+    lane = Lane(there)
+    with here:
+        here.send(MARK[:1])  # it may be the beginning of a header
+        assert lane.receive() == []
+        here.send(encode([(1,)]))
+        with pytest.raises(MalformedFrame):
+            lane.receive()
+    lane.close()
+
+
+class Short(socket.socket):
+    """A socket whose kernel has no memory for the moment, as often as `errors` say so."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.errors: list[int] = []
+
+    def recvmsg_into(self, *args: Any) -> Any:
+        self._fail()
+        return super().recvmsg_into(*args)
+
+    def send(self, *args: Any) -> int:
+        self._fail()
+        return super().send(*args)
+
+    def _fail(self) -> None:
+        if self.errors:
+            number = self.errors.pop()
+            raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("error", [errno.ENOMEM, errno.ENOBUFS])
+def test_a_lane_whose_kernel_has_no_memory_for_the_moment_goes_on_later(error: int) -> None:
+    one, other = lane_pair()
+    here, there = Short(fileno=one.detach()), Short(fileno=other.detach())
+    sender, receiver = Lane(here), Lane(there)
+    sender.send((1, "one"))
+    here.errors = [error]
+    assert not sender.flush()
+    assert sender.flush()
+    there.errors = [error, error]
+    assert [receiver.receive(), receiver.receive(), receiver.receive()] == [[], [], [[1, "one"]]]
+    for end in (sender, receiver):
+        end.close()
+
+
+@pytest.mark.interpreted
+def test_a_batch_without_memory_is_packed_message_by_message(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 1
+
+    def packed(batch: list[Any], descriptors: int = 0) -> bytes:
+        if len(batch) > most:
+            raise MemoryError
+        return encode(batch, descriptors)
+
+    monkeypatch.setattr("skypy.lane.lane.encode", packed)
+    with open(os.devnull) as first, open(os.devnull) as second:
+        ends.here.send_with_descriptor((1,), first.fileno())
+        ends.here.send((2,))
+        ends.here.send_with_descriptor((3,), second.fileno())
+        most = 0
+        with pytest.raises(MemoryError):
+            ends.here.flush()
+        most = 1
+        assert ends.here.flush()  # nothing was lost
+    assert everything(ends.here, ends.there) == [[1], [2], [3]]
+    for _ in range(2):
+        descriptor = ends.there.take_descriptor()
+        assert descriptor is not None
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("unread", [False, True])

@@ -31,8 +31,8 @@ def compile_start(service_file: str) -> None:
     except SyntaxError as error:
         line = f": {error.text.strip()}" if error.text else ""
         raise BadInput(f"{service_file}:{error.lineno or 1}: {error.msg}{line}") from None
-    except (OSError, ServiceError, ValueError) as error:  # ValueError: a NUL character in the source
-        raise BadInput(f"{service_file}: {getattr(error, 'strerror', None) or error}") from None
+    except Exception as error:  # of the file, or RecursionError and MemoryError of the compiler
+        raise BadInput(f"{service_file}: {getattr(error, 'strerror', None) or str(error) or repr(error)}") from None
 
 
 def summary(settings: Settings, service_file: str) -> str:

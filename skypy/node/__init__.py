@@ -2,6 +2,7 @@
 
     node             the node's own process: its children, their start, replacement and end
     child            one child as the node sees it
+    succession       the processes that follow one another as a worker, and those that are not trusted any more
     signals          the signals that a node reacts to
     log              the log
     launcher         the worker that gets each service, and the load of the workers

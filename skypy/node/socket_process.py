@@ -70,10 +70,19 @@ class SocketProcess:
                 text = f"a worker cannot join: message {message[0]} came without its descriptor"
                 self._log(log_line("socket service", text))
             elif message[0] == JOIN:
-                self.socket_service.add_lane(Lane(self._kernel.socket_of(descriptor), self._kernel), message[1])
+                self._join(descriptor, message[1])
             else:
                 self._close_ended_workers()
                 self._workers[message[1]] = descriptor
+
+    def _join(self, descriptor: int, process_number: int) -> None:
+        """Let a worker join. One for which there is no room ends, because its lane does."""
+        socket_ = self._kernel.socket_of(descriptor)
+        try:
+            self.socket_service.add_lane(Lane(socket_, self._kernel), process_number)
+        except (MemoryError, OSError) as error:
+            socket_.close()
+            self._log(log_line("socket service", f"worker process {process_number} cannot join: {error!r}"))
 
     @property
     def ended(self) -> bool:

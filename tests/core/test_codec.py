@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 from typing import Any
 
@@ -54,6 +55,11 @@ def test_a_value_that_was_refused_leaves_nothing_behind(value: Any) -> None:
     with pytest.raises((TypeError, ValueError, OverflowError)):
         pack(value)
     assert pack(1) == b"\x01"
+
+
+def test_a_text_that_utf_8_cannot_express_arrives_as_it_was() -> None:
+    for text in ("\ud800", os.fsdecode(b"/a file \xff"), "\udfff\u1234"):
+        assert unpack(pack([1, {"name": text}])) == [1, {"name": text}]
 
 
 # -- untrusted bytes --

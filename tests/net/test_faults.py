@@ -72,6 +72,19 @@ def test_a_number_that_the_kernel_cannot_be_told_ends_the_worker_that_said_it(
     stage.echo(friend, friends_peer)
 
 
+def test_a_batch_that_cannot_be_packed_ends_the_lane_that_it_is_for_and_no_other(stage: Stage) -> None:
+    other = stage.add_worker()
+    friend, friends_peer = stage.pair(other)
+    held, peer = stage.pair()
+    held.write(b"handed over before")
+    stage.settle()
+    stage.worker.far_end.send((SOCKET_OPEN, object()))
+    stage.until(lambda: stage.worker.ended, "the end of the lane")
+    assert stage.read_to_end(peer) == (b"handed over before", 0)
+    assert any("can not serialize" in line for line in stage.lines)
+    stage.echo(friend, friends_peer)
+
+
 def await_reset(stage: Stage, held: Held) -> None:
     held.credit()
     stage.until(lambda: held.forgotten, "SOCKET_FORGET")

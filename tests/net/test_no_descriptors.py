@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
+from typing import Any
 
 from skypy.core.settings import SocketSettings
-from skypy.core.wire.socket_lane import LISTEN, SOCKET_ERROR, SOCKET_FAILED
+from skypy.core.wire.socket_lane import CLOSE, CREDIT, LISTEN, SOCKET_ERROR, SOCKET_FAILED
 from skypy.net.service import RESERVED_DESCRIPTORS, SocketService
+from skypy.system.socket_kernel import SocketKernel
 from tests.net.descriptors import limit_of, limit_with_free, open_descriptors
 from tests.net.players import HOST
 from tests.net.stage import Stage
@@ -86,3 +89,69 @@ def test_listening_and_connecting_fail_when_no_descriptor_is_left(stage: Stage) 
         connecting = stage.worker.connect(port)
         assert stage.worker.answer(listening) == [SOCKET_FAILED, listening, errno.EMFILE]
         assert stage.worker.answer(connecting) == [SOCKET_FAILED, connecting, errno.EMFILE]
+
+
+class Crowded(SocketKernel):
+    """A kernel whose machine may have no descriptor left: other processes have them all."""
+
+    full = False
+
+    def accept(self, listening: socket.socket) -> tuple[socket.SocketType, tuple[Any, ...]]:
+        self._fail()
+        return super().accept(listening)
+
+    def reserve(self) -> int:
+        self._fail()
+        return super().reserve()
+
+    def _fail(self) -> None:
+        if self.full:
+            raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+
+def test_a_listener_whose_spare_descriptor_is_taken_by_another_process_accepts_again_later() -> None:
+    before = open_descriptors()
+    lines: list[str] = []
+    kernel = Crowded()
+    stage = Stage(SocketService(SocketSettings(), lines.append, kernel), lines)
+    listener = stage.worker.listen(credit=100)
+    stage.settle()
+    kernel.full = True
+    turned_away, waiting = stage.peer(listener.address[1]), stage.peer(listener.address[1])
+    stage.until(lambda: listener.errors, "the complaint")
+    stage.settle()  # it is not woken again and again
+    assert listener.errors == [errno.ENFILE]
+    listener.send(CREDIT, 200)
+    stage.settle()
+    kernel.full = False
+    stage.until(lambda: len(stage.worker.accepted(listener)) == 1, "the client that waits")
+    (held,) = stage.worker.accepted(listener)
+    held.credit()
+    stage.echo(held, waiting)
+    assert stage.read_to_end(turned_away) == (b"", 0)
+    kernel.full = True
+    assert stage.read_to_end(stage.peer(listener.address[1])) == (b"", 0)  # by the spare descriptor, which is back
+    kernel.full = False
+    stage.until(lambda: stage.service.shared.spare._descriptor is not None, "the spare descriptor")
+    assert lines == []
+    stage.close()
+    assert open_descriptors() == before
+
+
+def test_a_listener_is_closed_while_it_waits_for_a_descriptor() -> None:
+    before = open_descriptors()
+    lines: list[str] = []
+    kernel = Crowded()
+    stage = Stage(SocketService(SocketSettings(), lines.append, kernel), lines)
+    listener = stage.worker.listen(credit=100)
+    stage.settle()
+    kernel.full = True
+    stage.peer(listener.address[1])
+    stage.until(lambda: listener.errors, "the complaint")
+    listener.send(CLOSE)
+    stage.until(lambda: listener.forgotten, "SOCKET_FORGET")
+    kernel.full = False
+    stage.service.shared.spare.take_back()
+    stage.close()
+    assert lines == []
+    assert open_descriptors() == before

@@ -126,6 +126,20 @@ def test_the_error_is_named_with_file_and_line(tmp_path: Path, source: str, erro
         assert f'File "{tmp_path}/broken.py", line {line_of(tmp_path, source)}' in text
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        pytest.param(f"x = {'-' * 100_000}1\n", r"cannot be loaded:|failed to start:", id="too deep for the compiler"),
+        pytest.param("import asyncio\nraise asyncio.CancelledError('no')\n", "CancelledError: no", id="CancelledError"),
+        pytest.param("raise ValueError('\\ud800')\n", r"ValueError: \\ud800", id="a text that no message carries"),
+    ],
+)
+def test_whatever_loading_raises_ends_the_node(tmp_path: Path, source: str, words: str) -> None:
+    text = failure(tmp_path, source)
+    assert re.search(r'start: service "broken"', text)
+    assert re.search(words, text)
+
+
 def test_a_missing_setting_is_named_with_the_config_file(tmp_path: Path) -> None:
     text = failure(tmp_path, "import skypy\n\nskypy.getenv('color')  # here\n")
     assert f"{tmp_path}/node.toml: env.color: " in text
