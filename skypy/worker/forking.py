@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from skypy.system.forks.child import watch_job_of_thread
 from skypy.worker.actors.forked_child import end_forked_child, end_forked_child_that_waits
+from skypy.worker.tasks.abandoned_loop import abandon_loop
 from skypy.worker.tasks.current_task import current_task
 from skypy.worker.tasks.eager import outcome_of
-from skypy.worker.tasks.loop import abandon_loop
 from skypy.worker.worker import Worker
 
 

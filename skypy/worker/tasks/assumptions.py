@@ -11,8 +11,9 @@ import platform
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
+from skypy.worker.tasks.abandoned_loop import abandon_loop
 from skypy.worker.tasks.current_task import current_task, enter_task, leave_task
 from skypy.worker.tasks.eager import outcome_of, start_eagerly
 from skypy.worker.tasks.first_step import create_unstarted
@@ -156,6 +157,27 @@ def _lets_a_task_be_set_aside(loop: asyncio.AbstractEventLoop) -> bool:
     return outcome_of(_start(loop, outer())) == (True, None)
 
 
+def _gives_up_a_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    del loop  # a loop cannot be used behind this
+    ends: list[str] = []
+
+    def end(error: BaseException | None) -> NoReturn:
+        ends.append("end")
+        raise SystemExit(error)  # which callbacks let through
+
+    other: Any = asyncio.SelectorEventLoop()
+    other.call_soon(ends.append, "callback")
+    other.call_later(0, ends.append, "timer")
+    abandon_loop(other, end)
+    for _ in range(2):  # at first where the loop waits, and then where it would call what is ready
+        try:
+            other._run_once()  # noqa: SLF001
+        except SystemExit:
+            other._selector.select = lambda timeout=None: []  # noqa: SLF001
+    other._closed = True  # noqa: SLF001
+    return ends == ["end"] * 2
+
+
 _ASSUMPTIONS: Final[dict[str, Callable[[asyncio.AbstractEventLoop], bool]]] = {
     "take the first step of a task at once": _takes_the_first_step_at_once,
     "tell the running task in its first step": _knows_the_task_in_its_first_step,
@@ -165,4 +187,5 @@ _ASSUMPTIONS: Final[dict[str, Callable[[asyncio.AbstractEventLoop], bool]]] = {
     "cancel the wait for a future of another class": _cancels_another_kind_of_future,
     "leave the first step of a task to others": _leaves_the_first_step_to_others,
     "set the running task aside": _lets_a_task_be_set_aside,
+    "give up a loop after a fork": _gives_up_a_loop,
 }

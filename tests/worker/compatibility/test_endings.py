@@ -7,7 +7,7 @@ import contextlib
 import gc
 import traceback
 from asyncio.futures import _PyFuture  # type: ignore[attr-defined]
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -258,6 +258,15 @@ async def an_exception_that_nobody_retrieves_is_reported(start: Start) -> None:
 # Cancelling
 
 
+async def note_the_cancellation(wait: Awaitable[None], messages: list[str]) -> None:
+    """Wait; add the message of a cancellation, which goes on."""
+    try:
+        await wait
+    except asyncio.CancelledError as error:
+        messages.extend(error.args)
+        raise
+
+
 @check
 async def it_can_cancel_itself(start: Start) -> None:
     assert current().cancel("I give up")
@@ -269,15 +278,7 @@ async def it_can_cancel_itself(start: Start) -> None:
 @check.in_debug_mode_as_well
 async def a_cancellation_keeps_its_message(start: Start) -> None:
     messages: list[str] = []
-
-    async def child() -> None:
-        try:
-            await for_ever()
-        except asyncio.CancelledError as error:
-            messages.extend(error.args)
-            raise
-
-    task = start(child())
+    task = start(note_the_cancellation(for_ever(), messages))
     await settle()
     task.cancel("enough")
     await asyncio.wait([task])
@@ -304,15 +305,7 @@ async def cancellations_are_counted(start: Start) -> None:
 @check
 async def a_wait_of_ours_is_cancelled(start: Start) -> None:
     messages: list[str] = []
-
-    async def child() -> None:
-        try:
-            await wait_for_ever()
-        except asyncio.CancelledError as error:
-            messages.extend(error.args)
-            raise
-
-    task = start(child())
+    task = start(note_the_cancellation(wait_for_ever(), messages))
     await settle()
     task.cancel("enough")
     assert not task.done()
