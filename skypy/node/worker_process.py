@@ -15,6 +15,7 @@ from skypy.core.causal.fence import Fence
 from skypy.core.errors import ExitedWhileStarting, ServiceError, StartFailed
 from skypy.core.wire.control_lane import (
     DOWN,
+    END_LAUNCH,
     JOIN,
     LAUNCH,
     LAUNCH_FAILED,
@@ -64,10 +65,11 @@ class WorkerProcess:
         self._stopping: asyncio.Task[None] | None = None
         self.exit_status = 0
         """The status with which the process is to end."""
-        self._launches: set[asyncio.Task[None]] = set()
+        self._launches: dict[int, asyncio.Task[None]] = {}
         told: dict[int, Callable[..., None]] = {
             JOIN: self._join,
             LAUNCH: self._begin_launch,
+            END_LAUNCH: self._end_launch,
             NAMES: self._names_changed,
             DOWN: self._process_died,
             UNKNOWN_PROCESS: self._process_unknown,
@@ -140,8 +142,17 @@ class WorkerProcess:
 
     def _begin_launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         task = self._loop.create_task(self._launch(launch_id, name, packed_arguments))
-        self._launches.add(task)
-        task.add_done_callback(self._launches.discard)
+        self._launches[launch_id] = task
+        task.add_done_callback(partial(self._launch_has_ended, launch_id))
+
+    def _end_launch(self, launch_id: int) -> None:
+        if launch_id in self._launches:
+            self._launches[launch_id].cancel()
+
+    def _launch_has_ended(self, launch_id: int, task: asyncio.Task[None]) -> None:
+        del self._launches[launch_id]
+        if task.cancelled() and self._stopping is None:
+            self._link.send((LAUNCH_FAILED, launch_id, "start", "the start was given up"))
 
     async def _launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         try:
@@ -158,7 +169,7 @@ class WorkerProcess:
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Return the tasks that run here, for the testing kit, which may end this process by force."""
-        return [*self._launches, *self.worker.tasks()]
+        return [*self._launches.values(), *self.worker.tasks()]
 
     # -- the end --
 
@@ -172,7 +183,7 @@ class WorkerProcess:
             self._stopping = self._loop.create_task(self._run_stop())
 
     async def _run_stop(self) -> None:
-        for task in self._launches:
+        for task in self._launches.values():
             task.cancel()
         await self.worker.stop()
         self._scheduler.take_turn()

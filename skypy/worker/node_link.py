@@ -6,6 +6,7 @@ have passed the socket service, and carries their total if that has changed. See
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final
 from skypy.core import errors
 from skypy.core.causal.fence import Fence
 from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
-from skypy.core.wire.control_lane import ANSWER, ASK, NAMES, REFUSAL, TOTAL
+from skypy.core.wire.control_lane import ANSWER, ASK, GIVE_UP, NAMES, NEW_SERVICE, REFUSAL, TOTAL
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
@@ -46,6 +47,8 @@ class NodeLink:
         self._node_gone = node_gone
         self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
+        self._unwanted: dict[int, Callable[[Any], object]] = {}
+        """Functions for answers to NEW_SERVICE, in case that they are not waited for any more."""
         self._later: deque[Sequence[Any]] = deque()
         """Messages that were read by the way, and that wait for a turn."""
         self._asked = 0
@@ -120,6 +123,26 @@ class NodeLink:
             return await waiter
         finally:
             self._waiting.pop(ticket, None)
+
+    async def ask_for_service(self, unwanted: Callable[[Any], object], *arguments: Any) -> Any:
+        """Return the node's answer to NEW_SERVICE.
+
+        When the task that asks is cancelled the service is given up, and `unwanted(address)` is called if it has
+        started all the same.
+        """
+        ticket = next(self._tickets)
+        waiter = self._waiting[ticket] = Waiter[Any](self._loop)
+        self._unwanted[ticket] = unwanted
+        self.send((ASK, ticket, NEW_SERVICE, *arguments))
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if ticket in self._waiting:
+                self.tell(GIVE_UP, ticket)
+            else:  # the answer has crossed the cancellation
+                with suppress(SkypyError, asyncio.CancelledError, asyncio.InvalidStateError):
+                    unwanted(waiter.result())
+            raise
 
     def tell(self, verb: str, *arguments: Any) -> None:
         """Ask, and wait for no answer."""
@@ -210,9 +233,11 @@ class NodeLink:
         ticket, *answer = fields
         if ticket == self._overdue:
             self._overdue = 0
-        waiter = self._waiting.get(ticket)
-        if waiter is None or waiter.done():
-            return  # it is not waited for any more
+        waiter, unwanted = self._waiting.pop(ticket, None), self._unwanted.pop(ticket, None)
+        if waiter is None or waiter.done():  # the task that has asked was cancelled
+            if unwanted is not None and kind == ANSWER:
+                unwanted(answer[0])
+            return
         if kind == ANSWER:
             waiter.set_result(answer[0])
         else:
