@@ -100,6 +100,9 @@ async def _unique(verb: str, name: str, *arguments: bytes) -> Address:
     check_service_name(name)
     actor = current_actor()
     own = actor.worker
+    known = own.directory.find_unique(name)
+    if known is not None:
+        return known
     waits = own.launching.waits.get(actor.address, [])
     waits.append(text := f'{verb}("{name}")')
     try:
