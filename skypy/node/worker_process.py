@@ -94,7 +94,7 @@ class WorkerProcess:
             kernel,
         )
         self._link.send((READY,))
-        self._link.handle_all(beginning.messages)
+        self._link.received(beginning.messages)
 
     # -- the bus --
 

@@ -61,7 +61,7 @@ class NodeLink:
         self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
         """Messages that wait for foreign writes of this worker, each with their count."""
         self._told_total = 0
-        self._lane = LoopLane(control, self._loop, self._received, self._node_has_gone)
+        self._lane = LoopLane(control, self._loop, self.received, self._node_has_gone)
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
@@ -203,6 +203,24 @@ class NodeLink:
 
     def _read(self) -> bool:
         messages = self._control.receive()
+        self._sort(messages)
+        if self._later:
+            self._loop.call_soon(self._handle_later)
+        return bool(messages)
+
+    # -- messages of the node --
+
+    def received(self, messages: Iterable[Sequence[Any]]) -> None:
+        """Handle messages of the node, in a turn."""
+        self._sort(messages)
+        self._handle_later()
+
+    def _sort(self, messages: Iterable[Sequence[Any]]) -> None:
+        """Let names and totals count at once, and keep the rest for a turn.
+
+        A handler that runs in this turn finds the names of all messages that have come, and never waits for one of
+        them.
+        """
         for message in messages:
             kind = message[0]
             if kind in (TOTAL, NAMES):
@@ -212,15 +230,11 @@ class NodeLink:
                 self._overdue = 0
             else:
                 self._later.append(message)
+
+    def _handle_later(self) -> None:
         if self._later:
-            self._loop.call_soon(self._handle_later)
-        return bool(messages)
-
-    # -- messages of the node --
-
-    def handle_all(self, messages: Iterable[Sequence[Any]]) -> None:
-        """Handle messages of the node, in a turn."""
-        self._scheduler.handle_all(self._handle, messages)
+            later, self._later = self._later, deque()
+            self._scheduler.handle_all(self._handle, later)
 
     def _handle(self, message: Sequence[Any]) -> None:
         kind, *fields = message
@@ -243,18 +257,9 @@ class NodeLink:
         else:
             waiter.set_exception(_error(*answer))
 
-    def _received(self, messages: list[Any]) -> None:
-        self._handle_later()
-        self.handle_all(messages)
-
     def _node_has_gone(self, error: LaneEnded | MalformedFrame) -> None:
         del error  # a node that sends nonsense is treated like one that is gone
         self._node_gone()
-
-    def _handle_later(self) -> None:
-        if self._later:
-            later, self._later = self._later, deque()
-            self.handle_all(later)
 
 
 def _error(name: str, text: str) -> SkypyError:
