@@ -19,14 +19,11 @@ ANSWERED_HERE: Final = frozenset({b"PING", b"ECHO", b"SELECT", b"COMMAND", b"CON
 SETTINGS: Final = {b"save": b"", b"appendonly": b"no"}
 INFO: Final = b"# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:skypy\r\n"
 
-store = 0
-
 
 @skypy.start
-def main(address: int) -> None:
-    """Remember the store's address."""
-    global store
-    store = address
+def main(name: str) -> None:
+    """Be an agent with a name, under which the listener finds it."""
+    skypy.register(name)
 
 
 @skypy.command
@@ -63,9 +60,12 @@ async def answer(commands: list[list[bytes]]) -> list[Reply]:
 
 
 async def ask_store(commands: list[list[bytes]]) -> list[Reply]:
-    """Return the store's replies to some commands, or an error for each if the store is dead."""
+    """Return the store's replies to some commands, or an error for each if the store dies meanwhile.
+
+    A store that has died with its worker is started again: `uniqueservice` never returns one that is known to be dead.
+    """
     try:
-        replies: list[Reply] = await skypy.call(store, "run", commands)
+        replies: list[Reply] = await skypy.call(await skypy.uniqueservice("redis/store"), "run", commands)
     except skypy.ActorDead as error:
         return [f"-ERR {error}"] * len(commands)
     return replies

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from skypy.core.address import Address, process_number_of
 from skypy.core.errors import NoAddressLeft
-from skypy.core.wire.control_lane import LAUNCH
+from skypy.core.wire.control_lane import END_LAUNCH, LAUNCH
 from skypy.node.question import Question, Send
 
 SERVICES_PER_RESERVATION: Final = 16
@@ -41,6 +41,8 @@ class Launcher:
         self._send = send
         self._launches: dict[int, _Launch] = {}
         self._launch_ids = itertools.count(1)
+        self._asked_for: dict[tuple[int, int], int] = {}
+        """The id of each launch for a question, by the process number of the worker that asks and its ticket."""
         self._load: Counter[int] = Counter()
         """Actors, launches and reservations, by the process number of their worker."""
         self._reserved: Counter[tuple[int, int]] = Counter()
@@ -53,20 +55,26 @@ class Launcher:
         packed_arguments: bytes,
         started: Callable[[Address], None],
         failed: Callable[[str, str], None],
-    ) -> None:
-        """Start a service on the worker with an index; None: on the worker with the fewest actors.
+    ) -> int:
+        """Start a service on the worker with an index, and return the id of the launch.
 
+        `worker` None is the worker with the fewest actors.
         `started(address)` gets 0 if the service has ended before its start function had finished. `failed(key, text)`
         gets the reason if it could not be started.
         """
+        launch_id = next(self._launch_ids)
+        self._begin(launch_id, _Launch(0, worker, name, packed_arguments, started, failed))
+        return launch_id
+
+    def _begin(self, launch_id: int, launch: _Launch) -> None:
+        worker = launch.worker
         process_number = self._least_loaded() if worker is None else self._workers.get(worker)
         if process_number is None:
-            failed(WORKER_DIED, _no_worker(worker))
+            launch.failed(WORKER_DIED, _no_worker(worker))
             return
-        launch_id = next(self._launch_ids)
-        self._launches[launch_id] = _Launch(process_number, worker, name, packed_arguments, started, failed)
+        self._launches[launch_id] = launch._replace(process_number=process_number)
         self._load[process_number] += 1
-        self._send(process_number, (LAUNCH, launch_id, name, packed_arguments))
+        self._send(process_number, (LAUNCH, launch_id, launch.name, launch.packed_arguments))
 
     def launched(self, launch_id: int, address: Address) -> None:
         """End a launch, and pass the address to its caller."""
@@ -80,7 +88,7 @@ class Launcher:
         """
         launch = self._end_launch(launch_id)
         if key == NoAddressLeft.__name__:
-            self.launch(launch.worker, launch.name, launch.packed_arguments, launch.started, launch.failed)
+            self._begin(launch_id, launch)
         else:
             launch.failed(key, text)
 
@@ -117,17 +125,29 @@ class Launcher:
 
     def new_service(self, question: Question, worker: int | None, name: str, packed_arguments: bytes) -> None:
         """Start a service, and answer with its address."""
+        key = question.process_number, question.ticket
 
         def failed(_: str, text: str) -> None:
+            self._asked_for.pop(key, None)
             question.refuse("ServiceError", text)
 
         def started(address: Address) -> None:
+            self._asked_for.pop(key, None)
             if address:
                 question.answer(address)
             else:
                 failed("", ended_while_starting(name))
 
-        self.launch(worker, name, packed_arguments, started, failed)
+        launch_id = self.launch(worker, name, packed_arguments, started, failed)
+        if launch_id in self._launches:
+            self._asked_for[key] = launch_id
+
+    def give_up(self, question: Question, ticket: int) -> None:
+        """Let a service end that starts for a question of the worker that gives it up."""
+        launch_id = self._asked_for.get((question.process_number, ticket))
+        if launch_id is not None:
+            self._send(self._launches[launch_id].process_number, (END_LAUNCH, launch_id))
+        question.answer(None)
 
     def reserve(self, question: Question) -> None:
         """Reserve for the next services of the worker that asks; answer with the process numbers of their workers."""

@@ -14,18 +14,18 @@ Send: TypeAlias = Callable[[int, tuple[Any, ...]], None]
 class Question:
     """A question that a worker has asked, and to which it waits for the answer."""
 
-    __slots__ = ("_send", "_ticket", "process_number")
+    __slots__ = ("_send", "process_number", "ticket")
 
     def __init__(self, send: Send, process_number: int, ticket: int) -> None:
         self._send = send
-        self._ticket = ticket
+        self.ticket = ticket
         self.process_number = process_number
         """The process number of the worker that asks."""
 
     def answer(self, value: Any) -> None:
         """Send the answer."""
-        self._send(self.process_number, (ANSWER, self._ticket, value))
+        self._send(self.process_number, (ANSWER, self.ticket, value))
 
     def refuse(self, error: str, text: str) -> None:
         """Send an error, by the name of its class, in place of the answer."""
-        self._send(self.process_number, (REFUSAL, self._ticket, error, text))
+        self._send(self.process_number, (REFUSAL, self.ticket, error, text))

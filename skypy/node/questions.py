@@ -8,6 +8,7 @@ from typing import Any
 from skypy.core.wire.control_lane import (
     FREE_NAMES,
     GET_ENV,
+    GIVE_UP,
     NEW_SERVICE,
     QUERY_SERVICE,
     REGISTER,
@@ -28,6 +29,7 @@ class Questions:
         self._send = send
         self._verbs: dict[str, Callable[..., None]] = {
             NEW_SERVICE: launcher.new_service,
+            GIVE_UP: launcher.give_up,
             RESERVE: launcher.reserve,
             UNIQUE_SERVICE: directory.unique_service,
             QUERY_SERVICE: directory.query_service,

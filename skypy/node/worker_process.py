@@ -16,6 +16,7 @@ from skypy.core.causal.fence import Fence
 from skypy.core.errors import ExitedWhileStarting, MalformedFrame, NoAddressLeft, StartFailed
 from skypy.core.wire.control_lane import (
     DOWN,
+    END_LAUNCH,
     JOIN,
     LAUNCH,
     LAUNCH_FAILED,
@@ -74,10 +75,11 @@ class WorkerProcess:
         self._stopping: asyncio.Task[None] | None = None
         self.exit_status = 0
         """The status with which the process is to end."""
-        self._launches: set[asyncio.Task[None]] = set()
+        self._launches: dict[int, asyncio.Task[None]] = {}
         told: dict[int, Callable[..., None]] = {
             JOIN: self._join,
             LAUNCH: self._begin_launch,
+            END_LAUNCH: self._end_launch,
             NAMES: self._names_changed,
             DOWN: self._process_died,
             UNKNOWN_PROCESS: self._process_unknown,
@@ -103,7 +105,7 @@ class WorkerProcess:
             kernel,
         )
         self._link.send((READY,))
-        self._link.handle_all(beginning.messages)
+        self._link.received(beginning.messages)
 
     # -- the bus --
 
@@ -149,8 +151,17 @@ class WorkerProcess:
 
     def _begin_launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         task = self._loop.create_task(self._launch(launch_id, name, packed_arguments))
-        self._launches.add(task)
-        task.add_done_callback(self._launches.discard)
+        self._launches[launch_id] = task
+        task.add_done_callback(partial(self._launch_has_ended, launch_id))
+
+    def _end_launch(self, launch_id: int) -> None:
+        if launch_id in self._launches:
+            self._launches[launch_id].cancel()
+
+    def _launch_has_ended(self, launch_id: int, task: asyncio.Task[None]) -> None:
+        del self._launches[launch_id]
+        if task.cancelled() and self._stopping is None:
+            self._link.send((LAUNCH_FAILED, launch_id, "start", "the start was given up"))
 
     async def _launch(self, launch_id: int, name: str, packed_arguments: bytes) -> None:
         try:
@@ -161,7 +172,7 @@ class WorkerProcess:
         except NoAddressLeft as error:
             self._link.send((LAUNCH_FAILED, launch_id, NoAddressLeft.__name__, str(error)))
         except asyncio.CancelledError:
-            raise  # this process ends
+            raise  # this process ends, or the start was given up
         except BaseException as error:  # whatever it is: the node waits for the answer
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = address_in_use_hint(cause, self.worker.settings.env) or ("start", text_of(error))
@@ -171,7 +182,7 @@ class WorkerProcess:
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Return the tasks that run here, for the testing kit, which may end this process by force."""
-        return [*self._launches, *self.worker.tasks()]
+        return [*self._launches.values(), *self.worker.tasks()]
 
     def watch_forks(self, title: str) -> None:
         """Let each child that a service forks give up what is this worker's."""
@@ -213,7 +224,7 @@ class WorkerProcess:
 
     async def _run_stop(self) -> None:
         try:
-            for task in self._launches:
+            for task in self._launches.values():
                 task.cancel()
             await self.worker.stop(WORKER_FAILS if self.exit_status else NODE_STOPS)
             self._scheduler.take_turn()

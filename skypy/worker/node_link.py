@@ -6,15 +6,17 @@ have passed the socket service, and carries their total if that has changed. See
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from skypy.core import errors
 from skypy.core.causal.fence import Fence
 from skypy.core.errors import MalformedFrame, ServiceError, SkypyError
-from skypy.core.wire.control_lane import ANSWER, ASK, NAMES, REFUSAL, TOTAL
+from skypy.core.wire.control_lane import ANSWER, ASK, GIVE_UP, NAMES, NEW_SERVICE, REFUSAL, TOTAL
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
 from skypy.worker.actors.scheduler import Scheduler
@@ -44,6 +46,8 @@ class NodeLink:
         self._handlers = handlers
         self._tickets = itertools.count(1)
         self._waiting: dict[int, Waiter[Any]] = {}
+        self._unwanted: dict[int, Callable[[Any], object]] = {}
+        """Functions for answers to NEW_SERVICE, in case that they are not waited for any more."""
         self._later: deque[Sequence[Any]] = deque()
         """Messages that were read by the way, and that wait for a turn."""
         self._asked = 0
@@ -56,7 +60,7 @@ class NodeLink:
         self._kept: deque[tuple[int, tuple[Any, ...]]] = deque()
         """Messages that wait for foreign writes of this worker, each with their count."""
         self._told_total = 0
-        self._lane = LoopLane(control, self._loop, self._received, node_gone)
+        self._lane = LoopLane(control, self._loop, self.received, node_gone)
         self.flush = self._lane.flush
         """The function that sends as much as the lane takes; the rest follows when there is room."""
 
@@ -123,6 +127,26 @@ class NodeLink:
         finally:
             self._waiting.pop(ticket, None)
 
+    async def ask_for_service(self, unwanted: Callable[[Any], object], *arguments: Any) -> Any:
+        """Return the node's answer to NEW_SERVICE.
+
+        When the task that asks is cancelled the service is given up, and `unwanted(address)` is called if it has
+        started all the same.
+        """
+        ticket = next(self._tickets)
+        waiter = self._waiting[ticket] = Waiter[Any](self._loop)
+        self._unwanted[ticket] = unwanted
+        self.send((ASK, ticket, NEW_SERVICE, *arguments))
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if ticket in self._waiting:
+                self.tell(GIVE_UP, ticket)
+            else:  # the answer has crossed the cancellation
+                with suppress(SkypyError, asyncio.CancelledError, asyncio.InvalidStateError):
+                    unwanted(waiter.result())
+            raise
+
     def tell(self, verb: str, *arguments: Any) -> None:
         """Ask, and wait for no answer."""
         self.send((ASK, next(self._tickets), verb, *arguments))
@@ -179,7 +203,25 @@ class NodeLink:
             pass
 
     def _read(self) -> bool:
-        messages = self._lane.receive()
+        messages: list[Any] = self._lane.receive()
+        self._sort(messages)
+        if self._later:
+            self._loop.call_soon(self._handle_later)
+        return bool(messages)
+
+    # -- messages of the node --
+
+    def received(self, messages: Iterable[Sequence[Any]]) -> None:
+        """Handle messages of the node, in a turn."""
+        self._sort(messages)
+        self._handle_later()
+
+    def _sort(self, messages: Iterable[Sequence[Any]]) -> None:
+        """Let names and totals count at once, and keep the rest for a turn.
+
+        A handler that runs in this turn finds the names of all messages that have come, and never waits for one of
+        them.
+        """
         for message in messages:
             kind = message[0]
             if kind in (TOTAL, NAMES):
@@ -189,15 +231,11 @@ class NodeLink:
                 self._overdue = 0
             else:
                 self._later.append(message)
+
+    def _handle_later(self) -> None:
         if self._later:
-            self._loop.call_soon(self._handle_later)
-        return bool(messages)
-
-    # -- messages of the node --
-
-    def handle_all(self, messages: Iterable[Sequence[Any]]) -> None:
-        """Handle messages of the node, in a turn."""
-        self._scheduler.handle_all(self._handle, messages)
+            later, self._later = self._later, deque()
+            self._scheduler.handle_all(self._handle, later)
 
     def _handle(self, message: Sequence[Any]) -> None:
         kind, *fields = message
@@ -210,22 +248,15 @@ class NodeLink:
         ticket, *answer = fields
         if ticket == self._overdue:
             self._overdue = 0
-        waiter = self._waiting.get(ticket)
-        if waiter is None or waiter.done():
-            return  # it is not waited for any more
+        waiter, unwanted = self._waiting.pop(ticket, None), self._unwanted.pop(ticket, None)
+        if waiter is None or waiter.done():  # the task that has asked was cancelled
+            if unwanted is not None and kind == ANSWER:
+                unwanted(answer[0])
+            return
         if kind == ANSWER:
             waiter.set_result(answer[0])
         else:
             waiter.set_exception(_error(*answer))
-
-    def _received(self, messages: list[Any]) -> None:
-        self._handle_later()
-        self.handle_all(messages)
-
-    def _handle_later(self) -> None:
-        if self._later:
-            later, self._later = self._later, deque()
-            self.handle_all(later)
 
 
 def _error(name: str, text: str) -> SkypyError:

@@ -29,7 +29,7 @@ from skypy.worker.messages.replies import Replies
 from skypy.worker.messages.routes import Routes
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.directory import Directory
-from skypy.worker.services.launching import START_SERVICE, Launching
+from skypy.worker.services.launching import GIVE_UP_START, START_SERVICE, Launching
 from skypy.worker.services.loader import unload
 from skypy.worker.services.reservations import Reservations
 from skypy.worker.sockets.sockets import Sockets
@@ -130,7 +130,8 @@ class Worker:
         self.launching = Launching(
             process_number, settings.service_path, loop, node_link, self.endings, self._new_actor
         )
-        self.root.commands[START_SERVICE] = self.launching.launch
+        self.root.commands[START_SERVICE] = self.launching.launch_for
+        self.root.commands[GIVE_UP_START] = self.launching.give_up
         task_factory: Any = scheduler.create_task  # for coroutines only, as the types have it from 3.12 on
         loop.set_task_factory(task_factory)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from skypy.core.address import Address, make_address
-from skypy.core.wire.control_lane import ANSWER, LAUNCH, NAMES, REFUSAL
+from skypy.core.wire.control_lane import ANSWER, END_LAUNCH, LAUNCH, NAMES, REFUSAL
 from skypy.node.directory import Directory
 from skypy.node.launcher import WORKER_DIED, Launcher
 from skypy.node.questions import Questions
@@ -257,6 +257,32 @@ def test_a_unique_service_that_is_gone_is_started_again(stage: Stage, how: str) 
     query, again = stage.ask(12, "queryservice", "store"), stage.ask(12, "uniqueservice", "store", ARGUMENTS)
     stage.launcher.launched(2, make_address(12, 1))
     assert stage.answers(12, query) == stage.answers(12, again) == [[make_address(12, 1)]]
+
+
+# -- starts that are given up ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("too_late", [True, False])
+def test_a_start_that_is_given_up_ends_in_its_worker_and_is_answered_all_the_same(
+    stage: Stage, *, too_late: bool
+) -> None:
+    ticket = stage.ask(11, "newservice", 2, "echo", ARGUMENTS)
+    stage.ask(11, "give up", ticket)
+    assert stage.told[12][-1] == (END_LAUNCH, 1)
+    if too_late:
+        stage.launcher.launched(1, make_address(12, 1))
+        assert stage.answers(11, ticket) == [[make_address(12, 1)]]
+    else:
+        stage.launcher.launch_failed(1, "start", "the start was given up")
+        assert stage.answers(11, ticket) == [["ServiceError", "the start was given up"]]
+
+
+def test_a_start_that_has_ended_cannot_be_given_up_nor_one_of_another_worker(stage: Stage) -> None:
+    ticket = stage.ask(11, "newservice", 2, "echo", ARGUMENTS)
+    stage.ask(12, "give up", ticket)
+    stage.launcher.launched(1, make_address(12, 1))
+    stage.ask(11, "give up", ticket)
+    assert END_LAUNCH not in [message[0] for message in stage.told[12]]
 
 
 # -- names and the entries of [env] ------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ REPLY: Final = 3  # destination, source, session, value
 REPLY_PACKED: Final = 4  # destination, source, session, packed value
 ERROR: Final = 5  # destination, source, session, name of the exception's type, text, traceback
 DEAD: Final = 6  # destination, source, session, reason
-KILL: Final = 7  # destination, source, session
+KILL: Final = 7  # destination, source, session (0: no answer is wanted)
 
 OVERHEAD_BYTES: Final = 256
 """The bytes that are counted for a waiting message besides its values."""

@@ -24,6 +24,7 @@ DOWN: Final = 8  # to a worker: process number of another that has died, reason
 UNKNOWN_PROCESS: Final = 9  # to a worker: a process number that has not been given out
 STOP: Final = 10  # end in order
 STOP_NOW: Final = 11  # to the socket service: end at once; peers that lose bytes are told by a reset
+END_LAUNCH: Final = 13  # to a worker: launch id: the service is not wanted any more
 # both ways: how many writes to sockets of other workers the sender knew of when it sent what follows
 TOTAL: Final = 12
 STOP_WITHOUT_ACTORS: Final = 13  # to a worker that has sent USED_UP: end in order if no actor is left
@@ -44,6 +45,9 @@ USED_UP: Final = 43  # this worker has given out its last address: it can start 
 
 # -- the verbs of ASK: their arguments, and the answer --
 NEW_SERVICE: Final = "newservice"  # worker (index, or None: the least loaded), name, packed arguments → address
+# ticket of a NEW_SERVICE whose actor waits no more: the service is to end where it starts. NEW_SERVICE is answered all
+# the same, since the service may have started → None
+GIVE_UP: Final = "give up"
 RESERVE: Final = "reserve"  # → process numbers of the workers for the next services that this worker starts, in order
 UNIQUE_SERVICE: Final = "uniqueservice"  # name, packed arguments → address of the one instance, once it has started
 QUERY_SERVICE: Final = "queryservice"  # name → address of the one instance, once there is one

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from skypy.core.address import Address
-from skypy.core.errors import ActorDead
+from skypy.core.errors import ActorDead, CallError
 from skypy.core.sessions import Sessions
 from skypy.core.wire import bus
 from skypy.core.wire.bus import KILL, SMALL
@@ -19,6 +20,7 @@ from skypy.worker.actors.actor import HERE, NO_SESSION, UNANSWERED, Actor, Reque
 from skypy.worker.actors.scheduler import Scheduler
 from skypy.worker.messages.mailbox import LIGHT_MESSAGES, pack_and_weigh
 from skypy.worker.messages.routes import Routes
+from skypy.worker.tasks.waiter import Waiter
 
 
 class Calls:
@@ -93,6 +95,50 @@ class Calls:
         assert request.waiter is not None
         request.waiter.cancel()
         self._sessions.close(request.session)
+
+    async def start_elsewhere(
+        self, source: Address, root: Address, command: str, args: Sequence[Any], give_up: str, number: Sequence[Any]
+    ) -> Address:
+        """Ask the root actor of another worker for a new actor, and return the address of that actor.
+
+        When the task that waits is cancelled, the root actor is sent `give_up` with the arguments `number`, and an
+        actor that has started all the same ends. Raises as `ask` and its waiter do.
+        """
+        waiter: Waiter[Address] = Waiter(self._scheduler.loop)
+
+        def answered(answer: asyncio.Future[Address]) -> None:
+            error = answer.exception()
+            if not waiter.done():
+                if error is None:
+                    waiter.set_result(answer.result())
+                else:
+                    waiter.set_exception(error)
+            elif error is None:  # it crosses the cancellation
+                self.end_unwanted(source, answer.result())
+
+        answer = self.ask(source, root, command, args, {}).waiter
+        assert answer is not None
+        answer.add_done_callback(answered)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if not answer.done():
+                message, _ = bus.request(root, source, NO_SESSION, give_up, number, {})
+                self._routes.send(root, message, SMALL)
+            else:
+                with suppress(CallError, asyncio.CancelledError, asyncio.InvalidStateError):
+                    self.end_unwanted(source, waiter.result())
+            raise
+        finally:
+            del answer  # which has the exception, whose traceback has this frame
+
+    def end_unwanted(self, source: Address, target: Address) -> None:
+        """Let an actor end, here or elsewhere, and do not wait for that."""
+        actor = self._actor_here(target)
+        if actor is not None:
+            self._kill(actor)
+        else:
+            self._routes.send(target, (KILL, target, source, NO_SESSION), SMALL)
 
     async def kill(self, source: Address, target: Address) -> None:
         """End an actor, here or elsewhere; return when it has ended, or at once if it was dead already."""

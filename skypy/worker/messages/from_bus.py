@@ -90,7 +90,8 @@ class FromBus:
         _, target, source, session = message
 
         def killed(_: object = None) -> None:
-            self._send_dead(target, source, session, "it was killed")
+            if session:
+                self._send_dead(target, source, session, "it was killed")
 
         actor = self._routes.here(target)
         if actor is None:

@@ -57,6 +57,10 @@ class Directory:
         self._node_link.look()
         return self._current(name)
 
+    def find_unique(self, service: str) -> Address | None:
+        """Return the address of a unique service that has started, or None."""
+        return self._current(service)
+
     def _current(self, name: str) -> Address | None:
         if self._fence.names > self._changes:
             self._catch_up()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import itertools
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from types import CodeType, ModuleType
 from typing import Any, Final, NoReturn
@@ -17,11 +20,18 @@ from skypy.worker.actors.scheduler import function_name
 from skypy.worker.actors.tracebacks import describe
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.loader import create_module, find_service
+from skypy.worker.services.slow_start import SLOW_START_SECONDS, slow_start_line
+from skypy.worker.tasks.current_task import current_task
 from skypy.worker.tasks.eager import cancellations, outcome_of, start_eagerly
+
+_log: Final = logging.getLogger("skypy")
 
 START_SERVICE: Final = "start"
 """The command by which other workers start services here: service name, packed arguments, process number of the worker
-that had reserved; the reply is the address. It is sent to the root actor."""
+that has reserved, number of this start among those of that worker; the reply is the address. It is sent to the root
+actor."""
+GIVE_UP_START: Final = "give up start"
+"""The command by which another worker gives up a start: its process number, and the number of the start."""
 
 
 class Launching:
@@ -45,10 +55,32 @@ class Launching:
         self._new_actor = new_actor
         self._last_index = 0
         self._find_service = find_service
+        self._for_others: dict[tuple[int, int], asyncio.Task[Any]] = {}
+        """The tasks that start services for other workers, by the two numbers of `GIVE_UP_START`."""
+        self.numbers = itertools.count(1)
+        """Numbers for the starts in other workers."""
+        self.waits: dict[Address, list[str]] = {}
+        """The actors whose start functions run, each with the services that it waits for, in words."""
 
     def stop(self) -> None:
         """Refuse every further launch: all actors have ended, and no more would be ended in order."""
         self._find_service = _refuse
+
+    async def launch_for(self, name: str, packed_arguments: bytes, reserved_by: int, number: int) -> Address:
+        """Start a service for another worker, which may give it up: see `launch`."""
+        task = current_task(self._loop)
+        assert task is not None
+        self._for_others[reserved_by, number] = task
+        try:
+            return await self.launch(name, packed_arguments, reserved_by)
+        finally:
+            del self._for_others[reserved_by, number]
+
+    def give_up(self, reserved_by: int, number: int) -> None:
+        """Let a service end that starts for another worker."""
+        task = self._for_others.get((reserved_by, number))
+        if task is not None:
+            task.cancel()
 
     async def launch(self, name: str, packed_arguments: bytes, reserved_by: int = 0) -> Address:
         """Start a service, and return its address once its start function has finished.
@@ -113,18 +145,35 @@ class Launching:
         if function is None:
             return
         context = actor.context.copy()
-        result: Any = context.run(function, *arguments)
-        if not isinstance(result, Coroutine):
-            return
-        task = start_eagerly(self._loop, result, name=function_name(function), context=context)
+        self.waits[actor.address] = []
+        try:
+            result: Any = context.run(function, *arguments)
+            if isinstance(result, Coroutine):
+                await self._run_start_coroutine(actor, function_name(function), result, context)
+        finally:
+            del self.waits[actor.address]
+
+    async def _run_start_coroutine(
+        self, actor: Actor, name: str, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
+    ) -> None:
+        task = start_eagerly(self._loop, coroutine, name=name, context=context)
         outcome = outcome_of(task)
         if outcome is None:
             actor.tasks.add(task)
             task.add_done_callback(actor.tasks.discard)
-            await asyncio.wait([task])  # awaiting the task itself would let its GeneratorExit close us
+            slow = self._loop.call_later(SLOW_START_SECONDS, self._say_slow, actor, coroutine)
+            try:
+                await asyncio.wait([task])  # awaiting the task itself would let its GeneratorExit close us
+            finally:
+                slow.cancel()
             task.result()
         elif outcome[1] is not None:
             raise outcome[1]
+
+    def _say_slow(self, actor: Actor, coroutine: Coroutine[Any, Any, Any]) -> None:
+        module = actor.module
+        line = slow_start_line(module.__name__, module.__file__, coroutine, self.waits[actor.address])
+        _log.warning("%s", line, extra={"address": actor.address})
 
 
 def _refuse(name: str, service_path: Sequence[str]) -> NoReturn:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Literal
 
 from skypy.core.address import Address, root_address
 from skypy.core.errors import ActorDead, NoAddressLeft, RemoteError, ServiceError
-from skypy.core.wire.control_lane import NEW_SERVICE, QUERY_SERVICE, UNIQUE_SERVICE
+from skypy.core.wire.control_lane import QUERY_SERVICE, UNIQUE_SERVICE
 from skypy.core.wire.values import pack_arguments
-from skypy.worker.services.launching import START_SERVICE
+from skypy.worker.services.launching import GIVE_UP_START, START_SERVICE
 from skypy.worker.services.loader import check_service_name
-from skypy.worker.verbs.messages import call
-from skypy.worker.worker import Worker, current_actor
+from skypy.worker.worker import WorkerActor, current_actor
 
 # -- starting --
 
@@ -27,43 +27,59 @@ async def newservice(
     """Start a service, and return its address once its start function has finished.
 
     `worker` None is the worker with the fewest actors, "here" the caller's own, an int the one of this number, from 1.
-    A worker that has given out all its addresses starts nothing more: then "here" means None.
-    Raises ServiceError with the cause if the service failed or exited meanwhile; TypeError and ValueError for bad
-    arguments.
+    A worker that has given out all its addresses starts nothing more: then "here" means None. When this is cancelled,
+    the service ends as well. Raises ServiceError with the cause if the service failed or exited meanwhile; TypeError
+    and ValueError for bad arguments.
     """
     actor = current_actor()
     if restart != "temporary":
         raise ValueError(f'restart="{restart}" is not supported: a service that ends stays ended ("temporary")')
     check_service_name(name)
     packed = pack_arguments(args, {})
+    waits = actor.worker.launching.waits.get(actor.address, [])
+    waits.append(text := f'newservice("{name}")')
+    try:
+        return await _start(actor, name, packed, worker)
+    finally:
+        waits.remove(text)
+
+
+async def _start(actor: WorkerActor, name: str, packed_arguments: bytes, worker: object) -> Address:
     own = actor.worker
     if worker == "here":
         try:
-            return await own.launching.launch(name, packed)
+            return await own.launching.launch(name, packed_arguments)
         except NoAddressLeft:
             worker = None
     if worker is None:
-        return await _launch_anywhere(own, name, packed)
+        return await _launch_anywhere(actor, name, packed_arguments)
     _check_worker(worker, own.settings.workers)
-    address: Address = await own.node_link.ask(NEW_SERVICE, worker, name, packed)
+    unwanted = partial(own.calls.end_unwanted, actor.address)
+    address: Address = await own.node_link.ask_for_service(unwanted, worker, name, packed_arguments)
     return address
 
 
-async def _launch_anywhere(own: Worker, name: str, packed_arguments: bytes) -> Address:
+async def _launch_anywhere(actor: WorkerActor, name: str, packed_arguments: bytes) -> Address:
     """Start a service on the worker that there is a reservation for, or on the next one if that has no address left."""
+    own = actor.worker
     while True:
         process_number = await own.reservations.take()
         try:
             if process_number == own.process_number:
                 return await own.launching.launch(name, packed_arguments, process_number)
-            return await _launch_elsewhere(process_number, name, packed_arguments, own.process_number)
+            return await _launch_elsewhere(actor, process_number, name, packed_arguments)
         except NoAddressLeft:
             own.reservations.drop(process_number)
 
 
-async def _launch_elsewhere(process_number: int, name: str, packed_arguments: bytes, reserved_by: int) -> Address:
+async def _launch_elsewhere(actor: WorkerActor, process_number: int, name: str, packed_arguments: bytes) -> Address:
+    """Start a service on another worker. When this is cancelled, the service ends there too."""
+    own = actor.worker
+    number = (own.process_number, next(own.launching.numbers))
+    fields = (name, packed_arguments, *number)
+    root = root_address(process_number)
     try:
-        address: Address = await call(root_address(process_number), START_SERVICE, name, packed_arguments, reserved_by)
+        address = await own.calls.start_elsewhere(actor.address, root, START_SERVICE, fields, GIVE_UP_START, number)
     except RemoteError as error:
         kind = NoAddressLeft if error.type_name == NoAddressLeft.__name__ else ServiceError
         raise kind(error.text or error.type_name) from None
@@ -97,7 +113,17 @@ async def queryservice(name: str, /) -> Address:
 
 async def _unique(verb: str, name: str, *arguments: bytes) -> Address:
     check_service_name(name)
-    address: Address = await current_actor().worker.node_link.ask(verb, name, *arguments)
+    actor = current_actor()
+    own = actor.worker
+    known = own.directory.find_unique(name)
+    if known is not None:
+        return known
+    waits = own.launching.waits.get(actor.address, [])
+    waits.append(text := f'{verb}("{name}")')
+    try:
+        address: Address = await own.node_link.ask(verb, name, *arguments)
+    finally:
+        waits.remove(text)
     return address
 
 
