@@ -24,10 +24,10 @@ DOWN: Final = 8  # to a worker: process number of another that has died, reason
 UNKNOWN_PROCESS: Final = 9  # to a worker: a process number that has not been given out
 STOP: Final = 10  # end in order
 STOP_NOW: Final = 11  # to the socket service: end at once; peers that lose bytes are told by a reset
-END_LAUNCH: Final = 13  # to a worker: launch id: the service is not wanted any more
 # both ways: how many writes to sockets of other workers the sender knew of when it sent what follows
 TOTAL: Final = 12
 STOP_WITHOUT_ACTORS: Final = 13  # to a worker that has sent USED_UP: end in order if no actor is left
+END_LAUNCH: Final = 14  # to a worker: launch id: the service is not wanted any more
 
 # -- child → node, 33 to 63 --
 READY: Final = 33
