@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import skypy
 from skypy.testing import System
 from tests.contract.conftest import Place
 
@@ -16,6 +17,23 @@ async def test_a_service_whose_start_is_given_up_ends(place: Place, worker: int 
     starter = await place.newservice("starter", worker=1)
     for _ in range(4):
         assert await place.call(starter, "give_up", worker) == "CancelledError ActorDead"
+
+
+@pytest.mark.parametrize("worker", [2, None])
+async def test_a_service_ends_when_the_actor_that_waits_for_its_start_is_killed(
+    place: Place, worker: int | None
+) -> None:
+    witness = await place.newservice("starter", worker=1)
+    for _ in range(4):
+        starter = await place.newservice("starter", worker=1)
+        place.send(starter, "start_endless", witness, worker)
+        address = await place.call(witness, "next_begun")
+        waiting = asyncio.create_task(place.call(address, "wait"))
+        await place.call(witness, "note", 0)
+        await place.call(witness, "next_begun")
+        await place.kill(starter)
+        with pytest.raises(skypy.ActorDead):
+            await waiting
 
 
 @pytest.mark.parametrize("worker", ["here", 1, 2, None])

@@ -14,6 +14,16 @@ def note(address: int) -> None:
 
 
 @skypy.command
+async def next_begun() -> int:
+    return await begun.get()
+
+
+@skypy.command
+async def start_endless(witness: int, worker: int | None) -> None:
+    await skypy.newservice("endless", witness, worker=worker)
+
+
+@skypy.command
 async def give_up(worker: int | str | None) -> str:
     """Give up the start of a service that has begun, and return how its end is told."""
     starting = asyncio.create_task(skypy.newservice("endless", skypy.self(), worker=worker))  # type: ignore[arg-type]
