@@ -6,7 +6,9 @@ from skypy import socket
 
 @skypy.start
 async def main(role: str = "first") -> None:
-    if role == "first":
+    if role == "second":
+        skypy.register(".second")
+    elif skypy.query(".second") is None:  # else this is another first one, after the death of its worker
         await skypy.newservice("talking_big", "second", worker=2)
     listener = await socket.listen("127.0.0.1", 0)
     await socket.start(listener, serve)
