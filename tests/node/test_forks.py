@@ -86,22 +86,27 @@ def returning() -> Iterator[RunningNode]:
 @pytest.mark.parametrize("how", [*WAYS_BACK, "wait"])
 @pytest.mark.parametrize(
     "place",
-    ["plain", "coroutine", "late", "woken", "task", "forked", "timer", "call_soon", "thread", "through_a_call"],
+    [
+        "plain",
+        "coroutine",
+        "late",
+        "woken",
+        "task",
+        "forked",
+        "timer",
+        "call_soon",
+        "thread",
+        "other_thread",
+        "through_a_call",
+    ],
 )
 def test_a_child_that_comes_back_ends_alone(returning: RunningNode, place: str, how: str) -> None:
     with returning.connect() as client:
         client.sendall(f"{place} {how}\n".encode())
         with client.makefile("rb") as file:
             status = int(file.readline())
-    waits = how == "wait" and place not in ("plain", "call_soon", "thread", "through_a_call")
+    waits = how == "wait" and place not in ("plain", "call_soon", "thread", "other_thread", "through_a_call")
     assert status == (1 if waits else WAYS_BACK.get(how, 0))
-
-
-def test_a_child_that_comes_back_to_a_thread_of_its_own_ends(returning: RunningNode) -> None:
-    with returning.connect() as client:
-        client.sendall(b"other_thread return\n")
-        with client.makefile("rb") as file:
-            assert int(file.readline()) == 0
 
 
 @pytest.mark.parametrize("how", ["return", "raise"])
