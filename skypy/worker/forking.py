@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, NoReturn
 
-from skypy.system.forks.child import watch_job_of_thread
+from skypy.system.forks.child import watch_thread
 from skypy.worker.actors.forked_child import end_forked_child, end_forked_child_that_waits
 from skypy.worker.tasks.abandoned_loop import abandon_loop
 from skypy.worker.tasks.current_task import current_task
@@ -38,7 +38,8 @@ class Forking:
         self._worker.abandon(self._end)
         self._abandon_bus()
         abandon_loop(self._worker.loop, self._end_with)
-        watch_job_of_thread(end_forked_child)
+        if get_ident() != self._thread_id:
+            watch_thread(end_forked_child)
 
     def _end(self) -> NoReturn:
         self._end_with(None)

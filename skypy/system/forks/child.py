@@ -82,19 +82,34 @@ def exit_forked_child(status: int) -> NoReturn:
     os._exit(status)
 
 
-def watch_job_of_thread(ended: Callable[[BaseException | None], object]) -> None:
-    """Call `ended(error)` when the job has ended that this thread does for a ThreadPoolExecutor, if there is one.
+def watch_thread(ended: Callable[[BaseException | None], object]) -> None:
+    """Call `ended(error)` when this thread, which has forked and is no worker's, has done its job.
 
-    In a child that was forked by such a job the thread would take other jobs of the parent, and then wait for ever.
+    The job is one for a ThreadPoolExecutor, for which the thread would do other jobs of the parent, and then wait for
+    ever; or it is the thread's only one, which Python would end with status 0 after an exception.
     """
-    threads: Any = sys.modules.get("concurrent.futures.thread")
-    if threads is None:
+    job = _job_of_thread()
+    if job is not None:
+        job._condition = threading.Condition()  # noqa: SLF001 - another thread may have held the old one
+        job.add_done_callback(lambda job: ended(job.exception()))
         return
+    thread_id = threading.get_ident()
+    hook = threading.excepthook
+
+    def raised(arguments: threading.ExceptHookArgs) -> None:
+        if threading.get_ident() == thread_id:
+            ended(arguments.exc_value)
+        hook(arguments)
+
+    threading.excepthook = raised
+
+
+def _job_of_thread() -> Any:
+    """Return the future of the job that this thread does for a ThreadPoolExecutor, or None."""
+    threads: Any = sys.modules.get("concurrent.futures.thread")
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the one way to find the job
-    while frame is not None:
+    while threads is not None and frame is not None:
         if frame.f_code is threads._WorkItem.run.__code__:  # noqa: SLF001
-            future = frame.f_locals["self"].future
-            future._condition = threading.Condition()  # noqa: SLF001 - another thread may have held the old one
-            future.add_done_callback(lambda future: ended(future.exception()))
-            return
+            return frame.f_locals["self"].future
         frame = frame.f_back
+    return None

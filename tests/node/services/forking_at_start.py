@@ -4,18 +4,23 @@ import os
 
 import skypy
 
-first = os.getpid()
+worker = os.getpid()
 statuses: list[int] = []
 
 
 def fork() -> bool:
     """Fork; return True in the child."""
+    check()
     pid = os.fork()
     if pid:
         statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    elif statuses and os.getppid() != first:
-        print("code of the parent runs in a child", flush=True)
     return not pid
+
+
+def check() -> None:
+    """Say so if code behind a fork runs in a child."""
+    if os.getpid() != worker:
+        print("code of the parent runs in a child", flush=True)
 
 
 fork()
@@ -34,10 +39,10 @@ def status() -> int:
 
 @skypy.stop
 def stop() -> None:
-    fork()
+    if not fork():
+        skypy.log.info("the child of a stop function has ended with %d", statuses[-1])
 
 
 @skypy.stop
 def stop_again() -> None:
-    if os.getpid() != first:
-        print("code of the parent runs in a child", flush=True)
+    check()

@@ -157,8 +157,10 @@ async def other_thread(how: str) -> int:
 @skypy.command
 async def through_a_call(how: str) -> int:
     """Call the forking handler, on the stack of this one."""
-    status: int = await skypy.call(skypy.self(), "plain", how)
-    check()
+    try:
+        status: int = await skypy.call(skypy.self(), "plain", how)
+    finally:
+        check()
     return status
 
 
