@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.state import OWNED
@@ -22,13 +21,16 @@ from skypy.core.wire.socket_lane import (
 )
 from skypy.net.connected_socket import ConnectedSocket
 from skypy.net.listener import Listener
+from skypy.net.owner_requests import end_after_worker
 from skypy.net.worker_lane import WorkerLane
+from skypy.system.socket_kernel import SocketKernel
 
 
 class OwnedSockets:
     """The sockets, by id. Ids are given out once, so an id names one socket at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: SocketKernel) -> None:
+        self._kernel = kernel
         self.connected: dict[int, ConnectedSocket] = {}
         self.listeners: dict[int, Listener] = {}
         self._ended: dict[int, Remains] = {}  # of connections whose sockets are freed
@@ -115,8 +117,7 @@ class OwnedSockets:
                 connection.remains.worker_died(worker)
                 self._forget_if_left(connection.id, connection.remains)
             elif connection.worker is worker and connection.state in OWNED:
-                connected.perform(connection.close(CloseReason.WORKER_DIED))
-                connected.update_interest()
+                end_after_worker(connected, self._kernel)
 
     def _forget_if_left(self, id_: int, remains: Remains) -> None:
         if remains.left:

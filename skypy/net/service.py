@@ -62,7 +62,7 @@ class SocketService:
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
-        self.sockets = OwnedSockets()
+        self.sockets = OwnedSockets(kernel)
         self._sockets = self.sockets.connected
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}  # by the worker and its ticket
         self._limit = kernel.descriptor_limit() - RESERVED_DESCRIPTORS

@@ -95,6 +95,11 @@ class MemoryKernel(SocketKernel):
         count: int = _endpoint(socket_.fileno()).unacknowledged()
         return count
 
+    def unsent(self, socket_: socket.SocketType) -> int:
+        """Return the number of bytes that wait because the peer has no room for them."""
+        count: int = _endpoint(socket_.fileno()).unsent()
+        return count
+
     def unread(self, socket_: socket.SocketType) -> int:
         """Return the number of bytes that have arrived and were not read."""
         return len(_endpoint(socket_.fileno()).arrived)
