@@ -19,7 +19,7 @@ def serve(connected: ConnectedSocket, kind: int, fields: Sequence[Any]) -> None:
     connected.update_interest()
 
 
-def end_after_worker(connected: ConnectedSocket, kernel: SocketKernel, *, missing: bool = False) -> None:
+def end_after_worker(connected: ConnectedSocket, kernel: SocketKernel, *, missing: bool) -> None:
     """End a connection whose worker has died. `missing`: the worker had output that it has not handed over.
 
     Bytes that the kernel has not sent yet say the same as bytes that wait here: the worker was ahead of the peer.

@@ -10,7 +10,7 @@ import errno
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 from skypy.core.causal.passages import Passages
@@ -18,6 +18,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.log_line import log_line
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
+from skypy.core.tcp.output_marks import MARKS, marked
 from skypy.core.tcp.state import CONNECTING, OWNED
 from skypy.core.timing.spinning import SpinSetting
 from skypy.core.wire import socket_lane
@@ -80,6 +81,7 @@ class SocketService:
             socket_lane.END: self._end_by,
             socket_lane.OWNER: self.sockets.tell_owner,
             socket_lane.NETSTAT: self._netstat,
+            socket_lane.MARKS: self._take_marks,
         }
 
     def add_lane(self, lane: Lane, process_number: int) -> WorkerLane:
@@ -233,6 +235,26 @@ class SocketService:
         counters["clients turned away"] = self.shared.spare.turned_away
         return counters
 
+    # -- the marks of a worker's output --
+
+    def _take_marks(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        del message
+        self._close_marks(worker)
+        worker.marks = worker.take_descriptor()
+
+    def _close_marks(self, worker: WorkerLane) -> None:
+        if worker.marks is not None:
+            self.shared.kernel.close(worker.marks)
+            worker.marks = None
+
+    def _marked_by(self, worker: WorkerLane) -> Container[int]:
+        """Return the ids of the connections with output that a worker had not handed over when it ended."""
+        if worker.marks is None:
+            return ()
+        numbers = self.shared.kernel.read_numbers(worker.marks, MARKS)
+        self._close_marks(worker)
+        return marked(numbers) if numbers else ()
+
     # -- ends --
 
     def _connection_freed(self, connection: Connection) -> None:
@@ -248,7 +270,7 @@ class SocketService:
             self._log(log_line("socket service", f"a worker's lane was ended: {reason}"))
         for lane, ticket in [key for key in self._connectors if key[0] is worker]:
             self._connectors.pop((lane, ticket)).abandon()
-        self.sockets.worker_died(worker)
+        self.sockets.worker_died(worker, self._marked_by(worker))
 
     def _flush_lanes(self) -> None:
         for lane in self._lanes:

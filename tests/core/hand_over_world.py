@@ -22,6 +22,7 @@ from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
+from skypy.core.tcp.output_marks import OutputMarks
 from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import Reader, WorkerPort
@@ -104,6 +105,7 @@ class Worker:
             write_limit=1 << 30,
             warn=lambda *_: None,
             fence=self.fence,
+            marks=OutputMarks([0] * 4),
         )
         foreign = self.leases.foreign
         self.fence.begin(

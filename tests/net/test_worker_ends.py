@@ -8,10 +8,13 @@ import socket
 
 import pytest
 
+from skypy.core.tcp.output_marks import MARKS
 from skypy.core.tcp.state import State
+from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import CLOSE, CREDIT, LISTEN, SHUTDOWN
+from skypy.system.socket_kernel import LINUX
 from tests.net.descriptors import open_descriptors
-from tests.net.players import CREDIT_FOR_ALL, HOST, PLENTY, Held
+from tests.net.players import CREDIT_FOR_ALL, HOST, PLENTY, Held, Worker
 from tests.net.stage import Stage, reset
 from tests.net.states import OWNED, bring_to
 
@@ -59,6 +62,40 @@ def test_so_it_is_when_the_kernel_has_taken_everything_and_the_peer_has_no_room(
     stage.until_state(held, State.CUT_OFF)
     data, error = stage.read_to_end(peer)
     assert (len(data), error) == (sent, errno.ECONNRESET)
+
+
+def share_marks(worker: Worker, *numbers: int) -> None:
+    """Let a played worker mark the output that has not left it: a count, then ids."""
+    descriptor, memory = LINUX.shared_numbers(MARKS)
+    for place, number in enumerate(numbers):
+        memory[place] = number
+    assert isinstance(memory, memoryview)
+    memory.release()
+    worker.lane.send_with_descriptor((socket_lane.MARKS,), descriptor)
+    worker.lane.flush()
+    LINUX.close(descriptor)
+
+
+def test_output_that_had_not_left_the_worker_turns_the_end_of_its_connection_alone_into_a_reset(stage: Stage) -> None:
+    (_, other), (held, peer) = stage.pair(), stage.pair()
+    share_marks(stage.worker, 1, held.id)
+    stage.worker.die()
+    assert stage.read_to_end(peer) == (b"", errno.ECONNRESET)
+    assert stage.read_to_end(other) == (b"", 0)
+
+
+def test_so_it_is_for_all_connections_of_a_worker_that_had_more_than_it_could_mark(stage: Stage) -> None:
+    peers = [stage.pair()[1] for _ in range(2)]
+    share_marks(stage.worker, MARKS)
+    stage.worker.die()
+    assert [stage.read_to_end(peer) for peer in peers] == [(b"", errno.ECONNRESET)] * 2
+
+
+def test_marks_that_were_cleared_mean_nothing(stage: Stage) -> None:
+    held, peer = stage.pair()
+    share_marks(stage.worker, 0, held.id)
+    stage.worker.die()
+    assert stage.read_to_end(peer) == (b"", 0)
 
 
 def test_a_peer_that_resets_a_connection_that_is_cut_off_ends_it(stage: Stage) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skypy.core.timing.spinning import SpinSetting
 from skypy.system.poller import READABLE, WRITABLE, Poller
 from skypy.system.socket_kernel import SocketKernel
-from skypy.testing.memory.descriptors import Description, MemoryPoller, close, description_of, install
+from skypy.testing.memory.descriptors import Description, MemoryPoller, SharedNumbers, close, description_of, install
 from skypy.testing.memory.lanes import lane_pair
 from skypy.testing.memory.message_order import SeededQueue
 from skypy.testing.memory.network import Network, TcpEndpoint
@@ -52,6 +52,16 @@ class MemoryKernel(SocketKernel):
     def socket_of(self, descriptor: int) -> socket.socket:
         """Return a socket that owns a descriptor."""
         return MemorySocket(descriptor, self.network)
+
+    def shared_numbers(self, count: int) -> tuple[int, list[int] | memoryview[int]]:
+        """Return a descriptor of numbers, and the numbers."""
+        shared = SharedNumbers(count)
+        return install(shared), shared.numbers
+
+    def read_numbers(self, descriptor: int, count: int) -> Sequence[int]:
+        """Return the numbers of a descriptor."""
+        numbers: list[int] = _endpoint(descriptor).numbers
+        return numbers[:count]
 
     def local_address(self, descriptor: int) -> tuple[str, int]:
         """Return the host and port of a socket's own side."""

@@ -12,6 +12,8 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
+from skypy.core.tcp.output_marks import MARKS, OutputMarks
+from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import (
     ABORT,
     CANCEL,
@@ -68,12 +70,13 @@ class Sockets:
         self._alone = alone
         self._dropped: Counter[str] = Counter()
         self._fence = fence
-        self.lane = SocketLane(lane, scheduler, self._lane_ended)
+        marks = _share_marks(lane, kernel)
+        self.lane = SocketLane(lane, scheduler, self._lane_ended, marks)
         self._send = self.lane.send
         self.notices = Notices(scheduler)
         direct_input = DirectInput(kernel, scheduler)
         self.ownership = Ownership(
-            self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, alone=alone
+            self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, marks, alone=alone
         )
         self._leases = self.ownership.leases
         fence.begin(self._ask_fence, self._flush_foreign, self._pass_now, self._leases.caught_up)
@@ -236,3 +239,15 @@ class Sockets:
     def _answered(self, report: Report) -> None:
         _, ticket, *answer = report
         self.lane.answered(ticket, answer)
+
+
+def _share_marks(lane: Lane, kernel: Kernel) -> OutputMarks:
+    """Let the socket service read the marks of this worker's output, if there is a descriptor for that."""
+    try:
+        descriptor, numbers = kernel.shared_numbers(MARKS)
+    except OSError:
+        return OutputMarks([0])
+    lane.send_with_descriptor((socket_lane.MARKS,), descriptor)
+    lane.flush()
+    kernel.close(descriptor)
+    return OutputMarks(numbers)
