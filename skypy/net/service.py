@@ -16,9 +16,9 @@ from typing import Any, Final
 from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.log_line import log_line
+from skypy.core.output_marks import MARKS, marked
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.output_marks import MARKS, marked
 from skypy.core.tcp.state import CONNECTING, OWNED
 from skypy.core.timing.spinning import SpinSetting
 from skypy.core.wire import socket_lane

@@ -18,11 +18,11 @@ from skypy.core.causal.fence import Fence, Gate
 from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import SocketClosed
+from skypy.core.output_marks import OutputMarks
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
-from skypy.core.tcp.output_marks import OutputMarks
 from skypy.core.tcp.read_half import ReadState
 from skypy.core.tcp.state import DELIVERING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import Reader, WorkerPort

@@ -10,9 +10,9 @@ import pytest
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks, marked
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
-from skypy.core.tcp.output_marks import OutputMarks, marked
 from skypy.core.tcp.write_half import FIRST_WARNING
 from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, Message
 from tests.core.ends import DESCRIPTOR, ID, Heard

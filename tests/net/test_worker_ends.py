@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from skypy.core.tcp.output_marks import MARKS
+from skypy.core.output_marks import MARKS
 from skypy.core.tcp.state import State
 from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import CLOSE, CREDIT, LISTEN, SHUTDOWN

@@ -12,9 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks
 from skypy.core.tcp.foreign import ForeignSockets
 from skypy.core.tcp.lease import OWNED, Lease, LeaseState
-from skypy.core.tcp.output_marks import OutputMarks
 from skypy.core.tcp.read_half import ENDED
 from skypy.core.tcp.write_half import FIRST_WARNING, WriteHalf
 from skypy.core.waiting import Waiting, Wakeable

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from skypy.core.errors import MalformedFrame, SocketBroken
-from skypy.core.tcp.output_marks import OutputMarks
+from skypy.core.output_marks import OutputMarks
 from skypy.core.wire.socket_lane import SOCKET_SERVICE_GONE, Message
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane

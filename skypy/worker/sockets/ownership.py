@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.leases import Leases
-from skypy.core.tcp.output_marks import OutputMarks
 from skypy.system.kernel import Kernel
 from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.scheduler import Scheduler

@@ -9,10 +9,10 @@ from typing import Any
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import MARKS, OutputMarks
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
-from skypy.core.tcp.output_marks import MARKS, OutputMarks
 from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import (
     ABORT,
