@@ -189,3 +189,19 @@ def test_more_sockets_than_can_be_marked_stand_for_all() -> None:
         world.leases.write(id_, b"message", HIGH)
         assert (12345 in marked(world.leases.marks.numbers)) == others
         assert id_ in marked(world.leases.marks.numbers)
+
+
+def test_the_mark_of_a_socket_is_held_while_a_task_waits_to_go_on_writing() -> None:
+    marks = OutputMarks([0] * 4)
+    marks.hold(ID)
+    marks.hold(ID)
+    marks.clear()
+    assert marked(marks.numbers) == {ID}
+    marks.release(ID)
+    assert marked(marks.numbers) == {ID}
+    marks.corked = True
+    marks.release(ID)
+    assert marked(marks.numbers) == {ID}  # the message that is corked now has the mark
+    marks.corked = False
+    marks.clear()
+    assert marked(marks.numbers) == frozenset()

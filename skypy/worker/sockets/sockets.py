@@ -201,12 +201,15 @@ class Sockets:
     async def wait_until_drained(self, socket: StreamSocket) -> None:
         """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
         half = socket.write_half
+        marks = self._leases.marks
         while not socket.lease.is_drained(self.settings.high_water):
             waiter: Waiter[None] = Waiter(self._loop)
             half.drainers += (waiter,)
+            marks.hold(socket.id)
             try:
                 await waiter
             finally:  # a waiter that was woken has been taken out already
+                self._loop.call_soon(marks.release, socket.id)  # when the task has written, or has nothing more to say
                 if half.drainers:
                     half.drainers = tuple(other for other in half.drainers if other is not waiter)
 
