@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
-from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input
+from skypy.core.tcp.state import CLOSED, DELIVERING, DISCARDING, LINGERING, OWNED, Effect, Input, State
 from skypy.core.tcp.state import WRITABLE as WRITABLE_STATES
 from skypy.net.deadlines import AnswerDeadline, EndDeadline
 from skypy.net.kernel_facts import take_error
@@ -262,7 +262,8 @@ class ConnectedSocket:
     # -- deadlines --
 
     def _await_end(self) -> None:
-        ends_delivered = self._end_delivered if self._refuses_fin else None
+        looks = self._refuses_fin or self.connection.state is State.CUT_OFF
+        ends_delivered = self._end_delivered if looks else None
         EndDeadline(self._shared, self._call_at, self._undelivered, self._run_out_of_time, ends_delivered).start()
 
     def _await_answer(self) -> None:
@@ -282,7 +283,7 @@ class ConnectedSocket:
         self._timer = self._shared.reactor.call_at(when, self, look)
 
     def _end_delivered(self) -> bool:
-        delivered = not self.outstanding()
+        delivered = not self.outstanding() and not self.connection.queue.size
         if delivered:
             self.perform(self.connection.apply(Input.DELIVERED))
         return delivered
@@ -298,22 +299,28 @@ class ConnectedSocket:
         reason = "not delivered in time" if timed_out else os.strerror(connection.error)
         self._shared.log_for(connection.owner, f"socket: error on {connection.id} {reason}")
 
-    def _log_half_close_timeout(self) -> None:
+    def _log_end(self) -> None:
+        """Log why the socket service ends the connection by itself."""
         connection = self.connection
-        timeout = self._shared.settings.half_close_timeout
-        self._shared.log_for(
-            connection.owner,
-            f"socket: {connection.id} was finished by its peer and nothing was written for "
-            f"half_close_timeout ({timeout:g} s): closed",
-        )
+        if connection.reason is CloseReason.HALF_CLOSE_TIMEOUT:
+            timeout = self._shared.settings.half_close_timeout
+            text = f"was finished by its peer and nothing was written for half_close_timeout ({timeout:g} s): closed"
+        else:
+            text = (
+                "gets a reset behind its last bytes, because its worker has died in the middle of its output: "
+                f"{self._undelivered()} bytes are on their way, those that had not left the worker are lost"
+            )
+        self._shared.log_for(connection.owner, f"socket: {connection.id} {text}")
 
     _ACTIONS: ClassVar[Mapping[Effect, Callable[[ConnectedSocket], None]]] = {
         Effect.SEND_FIN: _send_fin,
         Effect.AWAIT_FLUSH: _await_end,
         Effect.AWAIT_END: _await_end,
         Effect.AWAIT_ANSWER: _await_answer,
+        Effect.AWAIT_RESET: _await_end,
+        Effect.LOG_CUT_OFF: _log_end,
         Effect.LOG_LOST: _log_lost,
-        Effect.LOG_HALF_CLOSE_TIMEOUT: _log_half_close_timeout,
+        Effect.LOG_HALF_CLOSE_TIMEOUT: _log_end,
         Effect.FORCE_RESET: _force_reset,
         Effect.FREE: _free,
     }

@@ -5,10 +5,9 @@ A worker that has no such socket may take it over, end it, or ask for its owner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
-from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.state import OWNED
@@ -22,13 +21,16 @@ from skypy.core.wire.socket_lane import (
 )
 from skypy.net.connected_socket import ConnectedSocket
 from skypy.net.listener import Listener
+from skypy.net.owner_requests import end_after_worker
 from skypy.net.worker_lane import WorkerLane
+from skypy.system.socket_kernel import SocketKernel
 
 
 class OwnedSockets:
     """The sockets, by id. Ids are given out once, so an id names one socket at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: SocketKernel) -> None:
+        self._kernel = kernel
         self.connected: dict[int, ConnectedSocket] = {}
         self.listeners: dict[int, Listener] = {}
         self._ended: dict[int, Remains] = {}  # of connections whose sockets are freed
@@ -98,8 +100,8 @@ class OwnedSockets:
         if connection.remains is not None and not connection.remains.left:
             self._ended[connection.id] = connection.remains
 
-    def worker_died(self, worker: WorkerLane) -> None:
-        """Close everything of a worker that has died."""
+    def worker_died(self, worker: WorkerLane, marked: Container[int]) -> None:
+        """Close everything of a worker that has died; `marked` are the connections with output that it had left."""
         for listener in list(self.listeners.values()):
             listener.hand_over.worker_died(worker)
             if listener.worker is worker:
@@ -107,7 +109,7 @@ class OwnedSockets:
         for id_, remains in list(self._ended.items()):
             remains.worker_died(worker)
             self._forget_if_left(id_, remains)
-        for connected in list(self.connected.values()):
+        for id_, connected in list(self.connected.items()):
             connection = connected.connection
             if connection.hand_over is not None:
                 connection.hand_over.worker_died(worker)
@@ -115,8 +117,7 @@ class OwnedSockets:
                 connection.remains.worker_died(worker)
                 self._forget_if_left(connection.id, connection.remains)
             elif connection.worker is worker and connection.state in OWNED:
-                connected.perform(connection.close(CloseReason.WORKER_DIED))
-                connected.update_interest()
+                end_after_worker(connected, self._kernel, missing=id_ in marked)
 
     def _forget_if_left(self, id_: int, remains: Remains) -> None:
         if remains.left:

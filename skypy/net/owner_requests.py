@@ -6,13 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from skypy.core.close_reason import CloseReason
+from skypy.core.tcp.state import OWNED
 from skypy.core.wire import socket_lane
 from skypy.net.connected_socket import ConnectedSocket
+from skypy.system.poller import WRITABLE
+from skypy.system.socket_kernel import SocketKernel
 
 
 def serve(connected: ConnectedSocket, kind: int, fields: Sequence[Any]) -> None:
     """Serve a request; `fields` are those of the message behind the socket's id."""
     OWNER_REQUESTS[kind](connected, *fields)
+    connected.update_interest()
+
+
+def end_after_worker(connected: ConnectedSocket, kernel: SocketKernel, *, missing: bool) -> None:
+    """End a connection whose worker has died. `missing`: the worker had output that it has not handed over.
+
+    Bytes that the kernel has not sent yet say the same as bytes that wait here: the worker was ahead of the peer.
+    """
+    if connected.connection.queue.size:
+        connected.handle(WRITABLE)  # what came with the last batch may find room
+    connection = connected.connection
+    if connection.state in OWNED:
+        missing = missing or kernel.unsent(connected.socket) > 0
+        connected.perform(connection.close(CloseReason.WORKER_DIED, missing=missing))
     connected.update_interest()
 
 

@@ -10,12 +10,13 @@ import errno
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.log_line import log_line
+from skypy.core.output_marks import MARKS, marked
 from skypy.core.settings import SocketSettings
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.state import CONNECTING, OWNED
@@ -63,7 +64,7 @@ class SocketService:
         self._log = log
         self._ids = itertools.count(1)
         self._lanes: list[WorkerLane] = []
-        self.sockets = OwnedSockets()
+        self.sockets = OwnedSockets(kernel)
         self._sockets = self.sockets.connected
         self._connectors: dict[tuple[WorkerLane, int], Connector] = {}  # by the worker and its ticket
         limit = kernel.descriptor_limit()
@@ -82,6 +83,7 @@ class SocketService:
             socket_lane.END: self._end_by,
             socket_lane.OWNER: self.sockets.tell_owner,
             socket_lane.NETSTAT: self._netstat,
+            socket_lane.MARKS: self._take_marks,
         }
 
     def add_lane(self, lane: Lane, process_number: int) -> WorkerLane:
@@ -235,6 +237,26 @@ class SocketService:
         counters["clients turned away"] = self.shared.spare.turned_away
         return counters
 
+    # -- the marks of a worker's output --
+
+    def _take_marks(self, worker: WorkerLane, message: Sequence[Any]) -> None:
+        del message
+        self._close_marks(worker)
+        worker.marks = worker.take_descriptor()
+
+    def _close_marks(self, worker: WorkerLane) -> None:
+        if worker.marks is not None:
+            self.shared.kernel.close(worker.marks)
+            worker.marks = None
+
+    def _marked_by(self, worker: WorkerLane) -> Container[int]:
+        """Return the ids of the connections with output that a worker had not handed over when it ended."""
+        if worker.marks is None:
+            return ()
+        numbers = self.shared.kernel.read_numbers(worker.marks, MARKS)
+        self._close_marks(worker)
+        return marked(numbers) if numbers else ()
+
     # -- ends --
 
     def _connection_freed(self, connection: Connection) -> None:
@@ -250,7 +272,7 @@ class SocketService:
             self._log(log_line("socket service", f"a worker's lane was ended: {reason}"))
         for lane, ticket in [key for key in self._connectors if key[0] is worker]:
             self._connectors.pop((lane, ticket)).abandon()
-        self.sockets.worker_died(worker)
+        self.sockets.worker_died(worker, self._marked_by(worker))
 
     def _flush_lanes(self) -> None:
         """Flush every lane. One whose batch cannot be packed, for want of memory, ends alone.

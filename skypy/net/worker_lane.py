@@ -39,6 +39,9 @@ class WorkerLane:
         self.alive = True
         self.send: Callable[[Message], None] = lane.send
         self.send_with_descriptor: Callable[[Message, int], None] = lane.send_with_descriptor
+        self.take_descriptor = lane.take_descriptor
+        self.marks: int | None = None
+        """A descriptor of the marks of the worker's output."""
         self._watched = READABLE
         reactor.watch(self, READABLE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import select
@@ -9,11 +10,13 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from skypy.core.timing.spinning import SpinSetting
 from skypy.system.poller import Poller, new_spin
+
+_NUMBER_BYTES: Final = 8
 
 
 class Kernel:
@@ -57,6 +60,17 @@ class Kernel:
     def open_to_append(self, path: str) -> int:
         """Return a descriptor of a file to which every write is appended. Raises OSError."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+    def shared_numbers(self, count: int) -> tuple[int, list[int] | memoryview[int]]:
+        """Return a descriptor of new memory, and the memory as numbers of 64 bits, all 0. Raises OSError."""
+        size = count * _NUMBER_BYTES
+        descriptor = os.memfd_create("skypy")
+        os.ftruncate(descriptor, size)
+        return descriptor, memoryview(mmap.mmap(descriptor, size)).cast("q")
+
+    def read_numbers(self, descriptor: int, count: int) -> Sequence[int]:
+        """Return the numbers in shared memory, which the process that has made it may change meanwhile."""
+        return memoryview(os.pread(descriptor, count * _NUMBER_BYTES, 0)).cast("q").tolist()
 
     def local_address(self, descriptor: int) -> tuple[str, int]:
         """Return the host and port of this end of a connection, or of a listener."""

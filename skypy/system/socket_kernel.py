@@ -13,6 +13,7 @@ from skypy.system.force_reset import force_reset
 from skypy.system.forks.descriptors import mark
 from skypy.system.kernel import Kernel
 
+_SIOCOUTQNSD: Final = 0x894B
 _ASK_KERNEL: Final = -1  # as the family, which the class then asks the kernel for
 
 
@@ -62,6 +63,11 @@ class SocketKernel(Kernel):
     def unacknowledged(self, socket_: socket.SocketType) -> int:
         """Return the number of bytes, with one for a FIN, that the peer's kernel has not acknowledged (TIOCOUTQ)."""
         count: int = struct.unpack("i", fcntl.ioctl(socket_, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        return count
+
+    def unsent(self, socket_: socket.SocketType) -> int:
+        """Return the number of bytes that the kernel has and has not sent yet (SIOCOUTQNSD)."""
+        count: int = struct.unpack("i", fcntl.ioctl(socket_, _SIOCOUTQNSD, b"\0\0\0\0"))[0]
         return count
 
     def unread(self, socket_: socket.SocketType) -> int:

@@ -18,12 +18,13 @@ from skypy.core.causal.fence import Fence, Gate
 from skypy.core.causal.passages import Passages
 from skypy.core.close_reason import CloseReason
 from skypy.core.errors import SocketClosed
+from skypy.core.output_marks import OutputMarks
 from skypy.core.tcp.connection import Connection
 from skypy.core.tcp.hand_over import Remains
 from skypy.core.tcp.lease import LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.read_half import ReadState
-from skypy.core.tcp.state import DELIVERING, OWNED, Effect, State
+from skypy.core.tcp.state import DELIVERING, OWNED, Effect, Input, State
 from skypy.core.tcp.worker_port import Reader, WorkerPort
 from skypy.core.waiting import Wakeable
 from skypy.core.wire import socket_lane
@@ -89,6 +90,7 @@ class Worker:
         self.full = False
         self.world = world
         self.alive = True
+        self.lost_output = False  # by its death
         self.ended = False
         """True once the socket service has seen the end of its lane."""
         self.requests: deque[Any] = deque()
@@ -103,6 +105,7 @@ class Worker:
             write_limit=1 << 30,
             warn=lambda *_: None,
             fence=self.fence,
+            marks=OutputMarks([0] * 4),
         )
         foreign = self.leases.foreign
         self.fence.begin(
@@ -436,8 +439,9 @@ class Worker:
             takes_over = any(kind in taking for kind, *_ in self.reports)
             self.world.input_dropped |= takes_over or self.socket is not None
             self.reports.clear()
+            self.lost_output = self.socket is not None and self.socket.write_half.corked.size > 0
             while len(self.requests) > n:
-                self.requests.pop()
+                self.lost_output |= self.requests.pop()[0] == socket_lane.WRITE
             self.from_node.clear()
             for said in self.bus.values():
                 while len(said) > n:
@@ -579,14 +583,22 @@ class World:
             if worker.may_read_directly:
                 yield worker.read_directly
             yield from self.pending_messages(worker)
-        if self.freed:
-            return
+        if not self.freed:
+            yield from self.pending_news()
+
+    def pending_news(self) -> Iterator[Step]:
+        """Yield the news of the kernel that come to the socket service."""
         if self.connection.queue.size:
             yield self.write_queued
         if self.connection.wants_read and self.kernel.readable:
             yield self.read_arrived
         if self.kernel.reset and not self.connection.wants_read and self.connection.state not in DELIVERING:
             yield self.hang_up
+        elif self.connection.state is State.CUT_OFF and not self.connection.queue.size:
+            yield self.meet_delivery
+
+    def meet_delivery(self, _: int) -> None:
+        self.perform(self.connection.apply(Input.DELIVERED))
 
     def pending_messages(self, worker: Worker) -> Iterator[Step]:
         """Yield the steps by which a worker's messages to others arrive, and the node's to it."""
@@ -675,7 +687,7 @@ class World:
             self.connection.hand_over.worker_died(worker)
         if self.connection.worker is worker and self.connection.state in OWNED:
             self.owner_died = self.input_dropped = True
-            self.perform(self.connection.close(CloseReason.WORKER_DIED))
+            self.perform(self.connection.close(CloseReason.WORKER_DIED, missing=worker.lost_output))
 
     def write_queued(self, _: int) -> None:
         try:
@@ -720,20 +732,20 @@ class World:
             match effect:
                 case Effect.SEND_FIN:
                     assert not self.kernel.fin_sent
-                    whole = self.peer.between_messages or self.kernel.reset or self.owner_died
+                    whole = self.peer.between_messages or self.kernel.reset
                     assert whole, "a clean end inside of a message"
                     self.kernel.fin_sent = True
                 case Effect.FORCE_RESET:
                     self.kernel.reset = True
                 case Effect.AWAIT_ANSWER:
                     pass  # no owner takes that long here
-                case Effect.AWAIT_FLUSH | Effect.AWAIT_END:
+                case Effect.AWAIT_FLUSH | Effect.AWAIT_END | Effect.AWAIT_RESET:
                     self.impatient = True
                 case Effect.FREE:
                     assert self.kernel.fin_sent or self.kernel.reset, "the peer would take it for a clean end"
                     self.freed = True
                 case _:
-                    assert effect is Effect.LOG_LOST
+                    assert effect in (Effect.LOG_LOST, Effect.LOG_CUT_OFF)
 
     # -- the peer --
 

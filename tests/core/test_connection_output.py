@@ -153,7 +153,7 @@ def test_a_request_means_what_the_queue_makes_of_it(
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 def test_a_connection_is_owned_until_it_was_closed(state: State) -> None:
     made, _ = connection(state)
-    closed = {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CLOSED}
+    closed = {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CUT_OFF, State.CLOSED}
     assert (made.state in OWNED) == (state not in closed)
 
 

@@ -234,8 +234,8 @@ def what_was_held_follows_own_instead_of_coming_with_it(patch: Patch) -> None:
 
 
 def the_service_waits_for_yield_although_close_crossed_recall(patch: Patch) -> None:
-    def close(self: Connection, *reason: CloseReason) -> Effects:
-        return () if is_recalled(self) and not reason else true_close(self, *reason)
+    def close(self: Connection, *reason: CloseReason, missing: bool = False) -> Effects:
+        return () if is_recalled(self) and not reason else true_close(self, *reason, missing=missing)
 
     true_close = Connection.close
     patch.setattr(Connection, "close", close)

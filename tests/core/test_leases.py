@@ -10,6 +10,7 @@ import pytest
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks, marked
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.write_half import FIRST_WARNING
@@ -66,6 +67,7 @@ class World:
             write_limit=write_limit,
             warn=lambda _, unsent: self.backlog.append(unsent),
             fence=Fence(1),
+            marks=OutputMarks([0] * 3),
         )
         self.socket = self.leases.own[ID] = Stuck(self.heard.append)
 
@@ -165,3 +167,41 @@ def test_nothing_is_written_behind_an_end_of_this_worker_that_comes_back() -> No
     world.leases.ended_by(ID, 1, 1, 1)
     assert not world.leases.foreign.returning
     assert not world.socket.write_half.writable
+
+
+def test_a_socket_is_marked_from_its_first_message_until_all_output_has_left() -> None:
+    world = World()
+    marks = world.leases.marks
+    assert marked(marks.numbers) == frozenset()
+    world.leases.write(ID, b"one", HIGH)
+    world.leases.write(ID, b"two", HIGH)
+    assert (marked(marks.numbers), marks.count, marks.corked) == ({ID}, 1, True)
+    world.flush()
+    assert marked(marks.numbers) == {ID}  # its rest may wait in the lane: the worker clears the marks
+    marks.clear()
+    assert ID not in marked(marks.numbers)
+
+
+def test_more_sockets_than_can_be_marked_stand_for_all() -> None:
+    world = World()
+    world.leases.own |= {id_: Stuck(world.heard.append) for id_ in (1, 2, 3)}
+    for id_, others in ((1, False), (2, False), (3, True)):
+        world.leases.write(id_, b"message", HIGH)
+        assert (12345 in marked(world.leases.marks.numbers)) == others
+        assert id_ in marked(world.leases.marks.numbers)
+
+
+def test_the_mark_of_a_socket_is_held_while_a_task_waits_to_go_on_writing() -> None:
+    marks = OutputMarks([0] * 4)
+    marks.hold(ID)
+    marks.hold(ID)
+    marks.clear()
+    assert marked(marks.numbers) == {ID}
+    marks.release(ID)
+    assert marked(marks.numbers) == {ID}
+    marks.corked = True
+    marks.release(ID)
+    assert marked(marks.numbers) == {ID}  # the message that is corked now has the mark
+    marks.corked = False
+    marks.clear()
+    assert marked(marks.numbers) == frozenset()

@@ -25,7 +25,7 @@ from tests.diagram import BLOCK, DOCUMENTS
 
 CLOSE: Final = (Effect.REPORT_CLOSE, Effect.REPORT_RESET)
 REPORTS: Final = {effect for effect in Effect if effect.name.startswith("REPORT_")} | {Effect.FORGET}
-DEADLINES: Final = (Effect.AWAIT_FLUSH, Effect.AWAIT_END, Effect.AWAIT_ANSWER)
+DEADLINES: Final = (Effect.AWAIT_FLUSH, Effect.AWAIT_END, Effect.AWAIT_ANSWER, Effect.AWAIT_RESET)
 
 OWNED: Final = {
     State.OPEN,
@@ -37,7 +37,7 @@ OWNED: Final = {
     State.READ_STOPPED,
     State.READ_STOPPED_FINISHING,
 }
-CLOSED_BY_OWNER: Final = {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING}
+CLOSED_BY_OWNER: Final = {State.CLOSING, State.CLOSING_HALF_CLOSED, State.LINGERING, State.CUT_OFF}
 READ_HALF_REPORTED: Final = {
     State.HALF_CLOSED_READ,
     State.HALF_CLOSED_READ_FINISHING,
@@ -104,6 +104,8 @@ def test_a_deadline_can_pass_exactly_where_one_was_started() -> None:
         started = [effect for effect in effects if effect in DEADLINES]
         if following is State.LINGERING and state is not State.LINGERING:
             assert started == [Effect.AWAIT_END], (state, given)
+        elif following is State.CUT_OFF:
+            assert started == [Effect.AWAIT_RESET], (state, given)
         elif following in CLOSED_BY_OWNER and state in OWNED:
             assert started == [Effect.AWAIT_FLUSH], (state, given)
         elif following in finished_by_peer and state is not following:

@@ -57,7 +57,7 @@ LEND_AFTER: Final = 2  # deliveries over the lane that make a connection busy, t
 SENT_STEP: Final = 65536
 """The owner hears of progress when the queue shrinks below a multiple of this: often enough for drain, but seldom."""
 _BROKEN_BY_PEER: Final = frozenset({Input.RESET, Input.RESET_UNDELIVERED, Input.WRITE_FAILED})
-_FLUSHING: Final = (State.HALF_CLOSED_READ_FINISHING, State.CLOSING, State.CLOSING_HALF_CLOSED)
+_FLUSHING: Final = (State.HALF_CLOSED_READ_FINISHING, State.CLOSING, State.CLOSING_HALF_CLOSED, State.CUT_OFF)
 _TOO_LATE: Final = dict.fromkeys(_FLUSHING, CloseReason.FLUSH_TIMEOUT) | {
     State.HALF_CLOSED_READ: CloseReason.HALF_CLOSE_TIMEOUT
 }
@@ -264,13 +264,21 @@ class Connection:
             return self.apply(Input.STOP_READING)
         return self.apply(Input.FINISH_UNSENT if self.queue.size else Input.FINISH)
 
-    def close(self, reason: CloseReason = CloseReason.CLOSED) -> tuple[Effect, ...]:
-        """Close safely: flush, FIN, wait for the peer's end. A connection whose worker has died is closed so too."""
+    def close(self, reason: CloseReason = CloseReason.CLOSED, *, missing: bool = False) -> tuple[Effect, ...]:
+        """Close safely: flush, FIN, wait for the peer's end. A connection whose worker has died is closed so too.
+
+        If its output is not whole, a reset comes in place of FIN. `missing`: bytes of it are known to be lost, or to
+        wait in the kernel. Bytes that are unsent here say the same: the actor was ahead of the peer and may have had
+        more to write, and the peer can only tell by the kind of the end.
+        """
         self.reason = reason
         self.left = True
         if self.state is CONNECTING:
             return self.apply(Input.ABORT)
-        if reason is not CloseReason.WORKER_DIED:  # the dead may have had half a message in the kernel
+        if reason is CloseReason.WORKER_DIED:  # nothing is queued: the dead may have had half a message in the kernel
+            if missing or self.queue.size:
+                return self._end(Input.CUT_OFF)
+        else:
             self._queue_held()
         return self._end(Input.CLOSE_UNSENT if self.queue.size else CLOSE)
 
@@ -369,7 +377,11 @@ class Connection:
         self.read_half.discard()
         hand_over = self.hand_over
         effects = self._settle(hand_over) if hand_over is not None and hand_over.recalled else ()
-        return effects + self.apply(given) if self.state in OWNED else effects
+        if self.state not in OWNED:
+            return effects
+        if given is Input.CUT_OFF and self.state not in ACCEPTING:  # the owner has finished its output, so it is whole
+            given = Input.CLOSE_UNSENT if self.queue.size else CLOSE
+        return effects + self.apply(given)
 
 
 def _report_close(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks
 from skypy.core.tcp.foreign import ForeignSockets
 from skypy.core.tcp.lease import OWNED, Lease, LeaseState
 from skypy.core.tcp.read_half import ENDED
@@ -82,6 +83,7 @@ class Leases(Generic[S, W]):
         write_limit: int,
         warn: Callable[[S, int], None],
         fence: Fence,
+        marks: OutputMarks,
         *,
         alone: bool = False,
     ) -> None:
@@ -90,8 +92,10 @@ class Leases(Generic[S, W]):
         `send` puts a message onto the lane to the socket service. `wants_flush` asks for a flush of `take_dirty()`
         and of `foreign`, and for `send_receipt`, at the end of the turn. `wake` ends a wait. `warn(socket, bytes)`
         hears of output that the peer does not take, and of its end (0). `fence` has the counts of foreign writes.
+        `marks` are to be cleared once all output has left this worker.
         """
         self._send = send
+        self.marks = marks
         self._wants_flush = wants_flush
         self._wake = wake
         self._high_water = high_water
@@ -131,9 +135,15 @@ class Leases(Generic[S, W]):
         if data:
             corked = half.corked
             if not corked.size:
+                marks = self.marks
                 if not self.dirty:
                     self._wants_flush()
+                    marks.corked = True
                 self.dirty.append(socket)
+                marks.count = count = marks.count + 1
+                if count < marks.size:
+                    marks.numbers[count] = id_
+                marks.numbers[0] = count
             corked.append(data, priority)
             if half.out - half.sent + corked.size > self._write_limit:
                 socket.lease.break_off(errno.ENOBUFS, CloseReason.WRITE_LIMIT)

@@ -44,7 +44,8 @@ class State(IntEnum):
     CLOSING = 9  # the owner closed the connection: output is flushed, input discarded
     CLOSING_HALF_CLOSED = 10  # CLOSING, and the peer's FIN was read: nothing to wait for after the flush
     LINGERING = 11  # our FIN is sent and no actor owns it: input is discarded until end-of-file or deadline
-    CLOSED = 12  # freed; absorbing
+    CUT_OFF = 12  # the owner's worker has died in the middle of its output: what is left of it goes out, then a reset
+    CLOSED = 13  # freed; absorbing
 
 
 class Input(IntEnum):
@@ -63,12 +64,13 @@ class Input(IntEnum):
     FINISH = 10  # shutdown "w", nothing unsent
     FINISH_UNSENT = 11  # shutdown "w", bytes unsent
     STOP_READING = 12  # shutdown "r"
-    CLOSE = 13  # close, nothing unsent; or the owner's worker has died
-    CLOSE_UNSENT = 14  # close, bytes unsent; or the owner's worker has died
+    CLOSE = 13  # close, nothing unsent; or the owner's worker has died between two answers
+    CLOSE_UNSENT = 14  # close, bytes unsent; or the owner's worker has died when it had finished writing
     ABORT = 15  # shutdown "rw", nothing unsent; a cancelled connect
     ABORT_BY_RESET = 16  # abort; or shutdown "rw", bytes unsent: only a reset can say that they are missing
     BREAK = 17  # a limit of the owner was passed: a reset that is reported to the owner like any other
-    DELIVERED = 18  # after our FIN: the peer has acknowledged everything, and TIME_WAIT is to be avoided
+    DELIVERED = 18  # the peer has acknowledged everything, and a reset is to come behind it
+    CUT_OFF = 19  # the owner's worker has died, and bytes of its output are unsent or missing
 
 
 class Effect(IntEnum):
@@ -90,6 +92,8 @@ class Effect(IntEnum):
     LOG_HALF_CLOSE_TIMEOUT = 13  # the socket service logs that a half-closed connection was left alone for too long
     FORCE_RESET = 14  # make the kernel end the connection with RST
     FREE = 15  # deregister and close the descriptor
+    LOG_CUT_OFF = 16  # the socket service logs that a worker has died in the middle of its output
+    AWAIT_RESET = 17  # start the flush deadline, and look for the moment when the peer has acknowledged everything
 
 
 # Members that are asked for by every event, read or connection. Looking one up in its Enum runs Python code in 3.11
@@ -209,6 +213,14 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[tuple[Effect, ...], State]
     (S.LINGERING, I.DELIVERED): ((E.FORCE_RESET, E.FREE), S.CLOSED),
     (S.LINGERING, I.DEADLINE): ((E.FORCE_RESET, E.FREE), S.CLOSED),
     (S.LINGERING, I.DEADLINE_UNDELIVERED): ((E.LOG_LOST, E.FORCE_RESET, E.FREE), S.CLOSED),
+    # -- its worker has died: nothing says that the answer is whole, so its end must not look like one --
+    (S.OPEN, I.CUT_OFF): ((E.LOG_CUT_OFF, E.AWAIT_RESET), S.CUT_OFF),
+    (S.HALF_CLOSED_READ, I.CUT_OFF): ((E.LOG_CUT_OFF, E.AWAIT_RESET), S.CUT_OFF),
+    (S.READ_STOPPED, I.CUT_OFF): ((E.LOG_CUT_OFF, E.AWAIT_RESET), S.CUT_OFF),
+    (S.CUT_OFF, I.FLUSHED): ((E.AWAIT_RESET,), S.CUT_OFF),
+    (S.CUT_OFF, I.DELIVERED): ((E.FORCE_RESET, E.FORGET, E.FREE), S.CLOSED),
+    (S.CUT_OFF, I.WRITE_FAILED): ((E.LOG_LOST, E.FORGET, E.FREE), S.CLOSED),
+    (S.CUT_OFF, I.DEADLINE): ((E.LOG_LOST, E.FORCE_RESET, E.FORGET, E.FREE), S.CLOSED),
 }
 del S, I, E
 

@@ -45,6 +45,7 @@ RECEIPT: Final = 18
 # id, "close", "abort", "rw", "w" or "r": like SEND, to end a socket, or a half, that another worker owns
 END: Final = 19
 OWNER: Final = 20  # ticket, id: asks for the address of a socket's owner
+MARKS: Final = 21  # +fd: the memory with the marks of this worker's output; see output_marks.py
 
 # -- reports: socket service → worker, from 65 on; their names begin with SOCKET_ --
 SOCKET_OPEN: Final = 65  # ticket, id, local address, peer address (None: a listener) +fd

@@ -209,6 +209,14 @@ def replace(descriptor: int, description: Description) -> None:
     _table[descriptor] = (description, holder)
 
 
+class SharedNumbers(Description):
+    """Memory that processes share."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.numbers = [0] * count
+
+
 class ProcessHandle(Description):
     """A pidfd."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skypy.core.timing.spinning import SpinSetting
 from skypy.system.poller import READABLE, WRITABLE, Poller
 from skypy.system.socket_kernel import SocketKernel
-from skypy.testing.memory.descriptors import Description, MemoryPoller, close, description_of, install
+from skypy.testing.memory.descriptors import Description, MemoryPoller, SharedNumbers, close, description_of, install
 from skypy.testing.memory.lanes import lane_pair
 from skypy.testing.memory.message_order import SeededQueue
 from skypy.testing.memory.network import Network, TcpEndpoint
@@ -53,6 +53,16 @@ class MemoryKernel(SocketKernel):
         """Return a socket that owns a descriptor."""
         return MemorySocket(descriptor, self.network)
 
+    def shared_numbers(self, count: int) -> tuple[int, list[int] | memoryview[int]]:
+        """Return a descriptor of numbers, and the numbers."""
+        shared = SharedNumbers(count)
+        return install(shared), shared.numbers
+
+    def read_numbers(self, descriptor: int, count: int) -> Sequence[int]:
+        """Return the numbers of a descriptor."""
+        numbers: list[int] = _endpoint(descriptor).numbers
+        return numbers[:count]
+
     def local_address(self, descriptor: int) -> tuple[str, int]:
         """Return the host and port of a socket's own side."""
         host, port = _endpoint(descriptor).local
@@ -94,6 +104,11 @@ class MemoryKernel(SocketKernel):
     def unacknowledged(self, socket_: socket.SocketType) -> int:
         """Return the number of bytes that the peer has not received yet, with one more for a FIN."""
         count: int = _endpoint(socket_.fileno()).unacknowledged()
+        return count
+
+    def unsent(self, socket_: socket.SocketType) -> int:
+        """Return the number of bytes that wait because the peer has no room for them."""
+        count: int = _endpoint(socket_.fileno()).unsent()
         return count
 
     def unread(self, socket_: socket.SocketType) -> int:

@@ -285,6 +285,10 @@ class TcpEndpoint(Description):
         """Return the count of bytes on their way, with one more for a FIN on its way."""
         return len(self._sending) + (self._finished and not self._fin_arrived and not self.dead)
 
+    def unsent(self) -> int:
+        """Return the count of bytes that wait because the peer has no room for them."""
+        return 0 if self.throttle.held else len(self._sending)
+
     def released(self) -> None:
         if self.arrived and not self.dead:
             self.force_reset()

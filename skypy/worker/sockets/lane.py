@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from skypy.core.errors import MalformedFrame, SocketBroken
+from skypy.core.output_marks import OutputMarks
 from skypy.core.wire.socket_lane import SOCKET_SERVICE_GONE, Message
 from skypy.lane.lane import Lane, LaneEnded
 from skypy.lane.on_loop import LoopLane
@@ -23,8 +24,10 @@ class SocketLane:
         lane: Lane,
         scheduler: Scheduler,
         ended: Callable[[], None],
+        marks: OutputMarks,
     ) -> None:
-        """`ended` is called behind the last report."""
+        """`ended` is called behind the last report. `marks` are cleared when all output has left."""
+        self._marks = marks
         self._scheduler = scheduler
         self._loop = scheduler.loop
         self.handlers: dict[int, Callable[[Sequence[Any]], None]] = {}
@@ -42,6 +45,7 @@ class SocketLane:
         """Send a message with the batch of this turn."""
         if self._lane.idle:  # else a flush is due already, or comes when there is room
             self._scheduler.send_at_end(self.flush)
+            self._marks.in_lane = True
         self._lane.send(message)
 
     def abandon(self) -> None:
@@ -87,6 +91,10 @@ class SocketLane:
         """Send the batch of this turn."""
         if not self._lane.idle:
             self._lane.flush()
+            marks = self._marks
+            marks.in_lane = not self._lane.idle
+            if marks.count and not (marks.corked or marks.in_lane):
+                marks.clear()
         if self._flushed is not None and self._lane.idle and not self._flushed.done():
             self._flushed.set_result(None)
 

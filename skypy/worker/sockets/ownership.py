@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import OutputMarks
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.tcp.leases import Leases
@@ -57,6 +58,7 @@ class Ownership:
         direct_input: DirectInput,
         notices: Notices,
         fence: Fence,
+        marks: OutputMarks,
         *,
         alone: bool,
     ) -> None:
@@ -76,6 +78,7 @@ class Ownership:
             settings.write_limit,
             notices.backlog,
             fence,
+            marks,
             alone=alone,
         )
         self.own = self.leases.own
@@ -96,6 +99,10 @@ class Ownership:
                 leases.flushed(socket)
         leases.foreign.flush()
         leases.send_receipt()
+        marks = leases.marks
+        marks.corked = False
+        if marks.count and not marks.in_lane:  # else the lane clears them
+            marks.clear()
 
     # -- which sockets are here --
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from skypy.core.causal.fence import Fence
 from skypy.core.close_reason import CloseReason
+from skypy.core.output_marks import MARKS, OutputMarks
 from skypy.core.settings import SocketSettings
 from skypy.core.socket_address import SocketAddress
 from skypy.core.socket_info import SocketInfo
 from skypy.core.tcp.foreign import LAST_ID
+from skypy.core.wire import socket_lane
 from skypy.core.wire.socket_lane import (
     ABORT,
     CANCEL,
@@ -69,12 +71,13 @@ class Sockets:
         self._alone = alone
         self._dropped: Counter[str] = Counter()
         self._fence = fence
-        self.lane = SocketLane(lane, scheduler, self._lane_ended)
+        marks = _share_marks(lane, kernel)
+        self.lane = SocketLane(lane, scheduler, self._lane_ended, marks)
         self._send = self.lane.send
         self.notices = Notices(scheduler)
         self._direct_input = direct_input = DirectInput(kernel, scheduler)
         self.ownership = Ownership(
-            self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, alone=alone
+            self.lane, scheduler, settings, kernel, direct_input, self.notices, fence, marks, alone=alone
         )
         self._leases = self.ownership.leases
         fence.begin(self._ask_fence, self._flush_foreign, self._pass_now, self._leases.caught_up)
@@ -210,12 +213,15 @@ class Sockets:
     async def wait_until_drained(self, socket: StreamSocket) -> None:
         """Wait until little enough of a socket's output is unsent, or no more of it can be sent."""
         half = socket.write_half
+        marks = self._leases.marks
         while not socket.lease.is_drained(self.settings.high_water):
             waiter: Waiter[None] = Waiter(self._loop)
             half.drainers += (waiter,)
+            marks.hold(socket.id)
             try:
                 await waiter
             finally:  # a waiter that was woken has been taken out already
+                self._loop.call_soon(marks.release, socket.id)  # when the task has written, or has nothing more to say
                 if half.drainers:
                     half.drainers = tuple(other for other in half.drainers if other is not waiter)
 
@@ -250,3 +256,15 @@ class Sockets:
     def _answered(self, report: Report) -> None:
         _, ticket, *answer = report
         self.lane.answered(ticket, answer)
+
+
+def _share_marks(lane: Lane, kernel: Kernel) -> OutputMarks:
+    """Let the socket service read the marks of this worker's output, if there is a descriptor for that."""
+    try:
+        descriptor, numbers = kernel.shared_numbers(MARKS)
+    except OSError:
+        return OutputMarks([0])
+    lane.send_with_descriptor((socket_lane.MARKS,), descriptor)
+    lane.flush()
+    kernel.close(descriptor)
+    return OutputMarks(numbers)
