@@ -171,8 +171,6 @@ class WorkerProcess:
             self._stopping = self._loop.create_task(self._run_stop())
 
     async def _run_stop(self) -> None:
-        for task in self._launches:
-            task.cancel()
         await self.worker.stop()
         self._scheduler.take_turn()
         await self.worker.sockets.flushed()

@@ -143,8 +143,6 @@ class Worker:
     async def stop(self) -> None:
         """End every actor at the same time; then those that their stop functions have started; then no more start."""
         self.reservations.stay(self.process_number)
-        for task in self.root.tasks:
-            task.cancel()
         while self.actors:
             await asyncio.gather(*(self.endings.end(actor, NODE_STOPS) for actor in list(self.actors.values())))
         self.launching.stop()
