@@ -13,7 +13,7 @@ from skypy.core.close_reason import CloseReason
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.write_half import FIRST_WARNING
-from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, Message
+from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, RECEIPT, Message
 from tests.core.ends import DESCRIPTOR, ID, Heard
 
 pytestmark = pytest.mark.interpreted
@@ -165,3 +165,16 @@ def test_nothing_is_written_behind_an_end_of_this_worker_that_comes_back() -> No
     world.leases.ended_by(ID, 1, 1, 1)
     assert not world.leases.foreign.returning
     assert not world.socket.write_half.writable
+
+
+def test_a_receipt_counts_the_messages_of_other_workers_for_each_socket_and_their_bytes_once() -> None:
+    world = World()
+    unknown = ID + 1
+    world.leases.sent_by([ID], 2, 1, 1, [(HIGH, b"one"), (HIGH, b"three")])
+    world.leases.sent_by([ID, unknown], 2, 2, 2, [(HIGH, b"nine")])
+    world.heard.clear()
+    world.leases.send_receipt()
+    assert list(world.heard) == [(RECEIPT, 4, 12, 1, unknown)]
+    world.heard.clear()
+    world.leases.send_receipt()
+    assert list(world.heard) == []  # nothing new has come
