@@ -53,6 +53,17 @@ def test_more_descriptors_than_one_call_carries_keep_their_order(ends: Ends, fil
     assert [content(ends.there.take_descriptor()) for _ in range(300)] == list(range(300))
 
 
+def test_descriptors_wait_for_flush_together_up_to_the_most_that_one_call_carries(ends: Ends, files: Files) -> None:
+    most = 253  # SCM_MAX_FD
+    for file in files(most - 1):
+        ends.here.send_with_descriptor(("with",), file)
+    assert ends.here.unsent == 0  # all are in the batch
+    ends.here.send_with_descriptor(("with",), files(1)[0])
+    assert ends.here.unsent > 0  # which is sealed: the next one is the first of another
+    assert ends.here.flush()
+    assert ends.there.receive() == [["with"]] * most
+
+
 def test_a_received_descriptor_is_not_passed_on_to_programs(ends: Ends, files: Files) -> None:
     ends.here.send_with_descriptor(("with",), files(1)[0])
     everything(ends.here, ends.there)

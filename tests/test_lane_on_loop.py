@@ -126,6 +126,16 @@ def test_a_lane_that_was_closed_here_hears_nothing(stage: Stage) -> None:
     assert (stage.received, stage.errors) == ([], [])
 
 
+def test_the_loop_watches_no_lane_that_was_closed_while_output_was_left(stage: Stage) -> None:
+    descriptor = stage.lane._descriptor
+    stage.lane.send((BIG,))
+    stage.lane.flush()
+    assert stage.lane.writing
+    stage.lane.close()
+    assert not stage.loop.remove_writer(descriptor)  # else the next socket with this number would be taken for the lane
+    assert not stage.loop.remove_reader(descriptor)
+
+
 def test_waiting_for_a_lane_that_was_closed_here_returns_at_once() -> None:
     with lane_ends() as ends, contextlib.suppress(LaneEnded):
         ends.here.close()

@@ -224,8 +224,6 @@ class WorkerProcess:
 
     async def _run_stop(self) -> None:
         try:
-            for task in self._launches.values():
-                task.cancel()
             await self.worker.stop(WORKER_FAILS if self.exit_status else NODE_STOPS)
             self._scheduler.take_turn()
             await self.worker.sockets.flushed()

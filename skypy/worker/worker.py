@@ -152,8 +152,6 @@ class Worker:
         Then no more start.
         """
         self.reservations.stay(self.process_number)
-        for task in self.root.tasks:
-            task.cancel()
         while self.actors:
             await asyncio.gather(*(self.endings.end(actor, reason) for actor in list(self.actors.values())))
         self.launching.stop()

@@ -38,6 +38,7 @@ def test_clients_are_turned_away_when_descriptors_run_out_and_taken_again_when_s
             finish_quietly(client)
         gone = [client for client in clients[8:] if is_gone(client)]
         assert len(gone) == 32
+        node.wait_for_line(r"^\[:01\w+\] socket: error on \d+ Too many open files$")  # of the listener's owner
         served = Held(subject, subject("client", clients[0].getsockname()[1]))
         served.write(b"served")
         assert take(clients[0], 6) == b"served"

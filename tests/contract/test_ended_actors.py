@@ -1,10 +1,14 @@
 """An actor that has ended is gone: none of its code is started, nothing keeps it, and nothing of it is open."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
-from skypy.testing import Node
+import skypy
+from skypy.testing import Node, System
+from skypy.testing.memory.children import MemoryChild
+from skypy.testing.memory.system import worker_of
 from tests.contract.conftest import Place
 
 pytestmark = pytest.mark.skypy(stop_timeout=0.2)
@@ -78,6 +82,14 @@ async def test_a_task_that_is_left_behind_gets_no_socket(node: Node) -> None:
     assert await node.call(observer, "open_sockets_of", leaver) == []
 
 
+async def test_a_worker_that_has_stopped_starts_nothing(system: System) -> None:
+    worker = worker_of(cast(MemoryChild, system._node.workers[2]))
+    await worker.stop()
+    assert await worker.reservations.take() == 2  # although the other worker has no more actors
+    with pytest.raises(skypy.ServiceError, match="the worker has stopped"):
+        await system.newservice("leaver", worker=2)
+
+
 async def test_a_stop_function_that_swallows_its_cancellation_is_left_behind_and_named(place: Place) -> None:
     place.expect_error(r"task swallow goes on after being cancelled; it is left behind$")
     place.expect_error(r"error in swallow$")
@@ -86,6 +98,7 @@ async def test_a_stop_function_that_swallows_its_cancellation_is_left_behind_and
     await place.call(leaver, "at_its_end", "swallow", "listen")
     await place.kill(leaver)
     assert len(await place.call(observer, "notes_of", leaver)) == 1  # the next stop function has run
+    assert sum("it is left behind" in line for line in place.lines) <= 1  # and the task was not waited for again
     await place.call(observer, "open_gate", leaver)
 
 
@@ -96,3 +109,4 @@ async def test_a_stop_function_that_is_cancelled_may_clean_up(place: Place) -> N
     await place.call(leaver, "at_its_end", "clean up")
     await place.kill(leaver)
     assert await place.call(observer, "notes_of", leaver) == ["cleaned up"]
+    assert not any("it is left behind" in line for line in place.lines)

@@ -14,7 +14,7 @@ from skypy.core.output_marks import OutputMarks, marked
 from skypy.core.tcp.lease import Lease, LeaseState
 from skypy.core.tcp.leases import Leases
 from skypy.core.tcp.write_half import FIRST_WARNING
-from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, Message
+from skypy.core.wire.socket_lane import BREAK, CLOSE, HIGH, RECEIPT, Message
 from tests.core.ends import DESCRIPTOR, ID, Heard
 
 pytestmark = pytest.mark.interpreted
@@ -205,3 +205,16 @@ def test_the_mark_of_a_socket_is_held_while_a_task_waits_to_go_on_writing() -> N
     marks.corked = False
     marks.clear()
     assert marked(marks.numbers) == frozenset()
+
+
+def test_a_receipt_counts_the_messages_of_other_workers_for_each_socket_and_their_bytes_once() -> None:
+    world = World()
+    unknown = ID + 1
+    world.leases.sent_by([ID], 2, 1, 1, [(HIGH, b"one"), (HIGH, b"three")])
+    world.leases.sent_by([ID, unknown], 2, 2, 2, [(HIGH, b"nine")])
+    world.heard.clear()
+    world.leases.send_receipt()
+    assert list(world.heard) == [(RECEIPT, 4, 12, 1, unknown)]
+    world.heard.clear()
+    world.leases.send_receipt()
+    assert list(world.heard) == []  # nothing new has come

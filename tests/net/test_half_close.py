@@ -114,6 +114,18 @@ def test_a_paused_socket_is_half_closed_like_any_other(stage: Stage) -> None:
     assert held.ends == [0]
 
 
+def test_the_peers_end_needs_no_credit_when_nothing_is_unread(stage: Stage) -> None:
+    held, peer = stage.pair(credit=1)
+    peer.sendall(b"a")
+    stage.until(lambda: held.input == b"a", "the byte that was granted")
+    stage.settle()
+    peer.shutdown(socket.SHUT_WR)
+    stage.until(lambda: held.ends, "the end")
+    assert held.ends == [0]
+    stage.settle()
+    assert stage.ready == []
+
+
 def test_a_peer_that_goes_away_while_we_write_is_an_error_and_nothing_breaks(stage: Stage) -> None:
     held, peer = bring_to(stage, State.HALF_CLOSED_READ)
     peer.close()

@@ -10,6 +10,7 @@ import pytest
 from skypy.core.tcp.state import State
 from skypy.core.wire.frames import HEADER, MARK, encode
 from skypy.core.wire.socket_lane import ABORT, CANCEL, CLOSE, CONNECT, CREDIT, LISTEN, LOW, SHUTDOWN, WRITE
+from skypy.net.kernel_facts import peer_address
 from tests.net.players import HOST, PLENTY, Held
 from tests.net.stage import Stage
 from tests.net.states import bring_to
@@ -215,3 +216,8 @@ def test_an_event_of_a_socket_given_up_in_the_same_turn_is_not_taken_for_one_of_
     assert [report for report in stage.worker.reports if report[1] == 77] == []
     stage.worker.send(CANCEL, 77)
     stage.settle()
+
+
+def test_a_connection_that_has_ended_has_no_peer() -> None:
+    with socket.socket() as ended:
+        assert peer_address(ended) == ("", 0)

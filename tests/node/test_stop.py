@@ -102,11 +102,19 @@ def test_a_client_that_does_not_read_holds_it_up_no_longer_than_stop_timeout() -
 
 def test_a_service_that_a_stop_function_starts_stops_in_order_too() -> None:
     with running("heirs", "workers=2") as node:
-        node.wait_for_line("ready")
+        node.wait_for_line("started at")
         node.signal(signal.SIGTERM)
         node.wait_for_line(r"^\[:01\w+\] parent: late ")  # it has started, or it is refused: nothing waits for ever
         assert node.wait() == 0
     order = [f"{role} stops" for role in ("parent", "child", "grandchild")]
     assert sorted(order, key=node.text().index) == order
-    assert "anywhere stops" in node.text()
+    assert node.has_line(r"^\[:01\w+\] anywhere stops$")
     assert ("late has started" in node.text()) == ("late stops" in node.text())
+
+
+def test_a_stop_function_does_not_wait_for_a_service_whose_worker_has_died() -> None:
+    with running("heirs", "start=heirs witness", "workers=2", "stop_timeout=1000") as node:
+        node.wait_for_line("started at")
+        node.signal(signal.SIGTERM)
+        node.wait_for_line(r"^\[:01\w+\] refused: its worker ended with exit status 3")
+        assert node.wait() == 0

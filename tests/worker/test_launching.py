@@ -1,4 +1,4 @@
-"""The start of services in a worker that has stopped."""
+"""The start of services in a worker that stops or has stopped."""
 
 import asyncio
 from types import ModuleType
@@ -12,6 +12,7 @@ from skypy.worker.actors.actor import Actor
 from skypy.worker.actors.ending import Endings
 from skypy.worker.node_link import NodeLink
 from skypy.worker.services.launching import Launching
+from skypy.worker.services.reservations import Reservations
 
 
 class Link:
@@ -37,3 +38,9 @@ def test_a_worker_that_has_stopped_starts_no_service_and_gives_the_reservation_b
         with pytest.raises(ServiceError, match="the worker has stopped"):
             runner.run(launching.launch("steps", b"\x92\x90\x80", 2))
     assert link.sent == [(RESERVATION_UNUSED, 2)]
+
+
+def test_a_worker_that_stops_starts_further_services_in_itself() -> None:
+    reservations = Reservations(cast("NodeLink", Link()))
+    reservations.stay(3)
+    assert [asyncio.run(reservations.take()) for _ in range(2)] == [3, 3]

@@ -1,8 +1,12 @@
-"""An actor whose stop function starts others: one beside it, one anywhere, one in a worker that may be gone."""
+"""Actors whose stop functions start others: beside them, anywhere, in a worker that may be gone, in one that dies."""
 
 import asyncio
+import os
 
 import skypy
+
+role = ""
+gone = asyncio.Event()
 
 
 @skypy.start
@@ -10,13 +14,11 @@ async def main(kind: str = "parent") -> None:
     global role
     role = kind
     if kind == "parent":
-        other = await skypy.newservice("heirs", "other", worker=2)
-        skypy.fork(watch, other)
-        skypy.log.info("ready")
-
-
-role = ""
-gone = asyncio.Event()
+        skypy.fork(watch, await skypy.newservice("heirs", "other", worker=2))
+    elif kind == "witness":
+        await skypy.newservice("heirs", "waiting", worker=2)
+    elif kind == "dying":
+        os._exit(3)
 
 
 @skypy.command
@@ -35,13 +37,23 @@ async def watch(other: int) -> None:
 async def bye() -> None:
     if role == "parent":
         await gone.wait()
+        await asyncio.gather(start_late(), skypy.newservice("heirs", "anywhere"))
         await skypy.newservice("heirs", "child", worker="here")
-        await skypy.newservice("heirs", "anywhere")
-        try:
-            await skypy.newservice("heirs", "late", worker=2)
-            skypy.log.info("parent: late has started")
-        except skypy.ServiceError as error:
-            skypy.log.info("parent: late is refused: %s", error)
-    if role == "child":
+    elif role == "child":
         await skypy.newservice("heirs", "grandchild", worker="here")
+    elif role == "witness":
+        try:
+            await skypy.newservice("heirs", "dying", worker=2)
+        except skypy.ServiceError as error:
+            skypy.log.info("refused: %s", error)
+    elif role == "waiting":
+        await never()
     skypy.log.info("%s stops", role)
+
+
+async def start_late() -> None:
+    try:
+        await skypy.newservice("heirs", "late", worker=2)
+        skypy.log.info("parent: late has started")
+    except skypy.ServiceError as error:
+        skypy.log.info("parent: late is refused: %s", error)
