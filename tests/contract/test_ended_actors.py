@@ -9,6 +9,7 @@ import skypy
 from skypy.testing import Node, System
 from skypy.testing.memory.children import MemoryChild
 from skypy.testing.memory.system import worker_of
+from skypy.worker.actors.ending import NODE_STOPS
 from tests.contract.conftest import Place
 
 pytestmark = pytest.mark.skypy(stop_timeout=0.2)
@@ -84,7 +85,7 @@ async def test_a_task_that_is_left_behind_gets_no_socket(node: Node) -> None:
 
 async def test_a_worker_that_has_stopped_starts_nothing(system: System) -> None:
     worker = worker_of(cast(MemoryChild, system._node.workers[2]))
-    await worker.stop()
+    await worker.stop(NODE_STOPS)
     assert await worker.reservations.take() == 2  # although the other worker has no more actors
     with pytest.raises(skypy.ServiceError, match="the worker has stopped"):
         await system.newservice("leaver", worker=2)
