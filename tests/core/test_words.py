@@ -39,4 +39,4 @@ def test_a_number_tells_the_direction() -> None:
 
 def test_every_verb_of_a_question_has_its_own_name() -> None:
     verbs = [value for name, value in vars(control_lane).items() if name.isupper() and isinstance(value, str)]
-    assert len(verbs) == len(set(verbs)) == 9
+    assert len(verbs) == len(set(verbs)) == 10

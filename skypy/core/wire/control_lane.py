@@ -24,9 +24,9 @@ DOWN: Final = 8  # to a worker: process number of another that has died, reason
 UNKNOWN_PROCESS: Final = 9  # to a worker: a process number that has not been given out
 STOP: Final = 10  # end in order
 STOP_NOW: Final = 11  # to the socket service: end at once; peers that lose bytes are told by a reset
-END_LAUNCH: Final = 13  # to a worker: launch id: the service is not wanted any more
+END_LAUNCH: Final = 12  # to a worker: launch id: the service is not wanted any more
 # both ways: how many writes to sockets of other workers the sender knew of when it sent what follows
-TOTAL: Final = 12
+TOTAL: Final = 13
 
 # -- child → node, 33 to 63 --
 READY: Final = 33
