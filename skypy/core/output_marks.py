@@ -22,13 +22,14 @@ class OutputMarks:
     connection is held while a task waits in `drain` to go on writing to it.
     """
 
-    __slots__ = ("_held", "corked", "count", "in_lane", "numbers", "size")
+    __slots__ = ("corked", "count", "held", "in_lane", "numbers", "size")
 
     def __init__(self, numbers: list[int] | memoryview[int]) -> None:
         self.numbers = numbers
         self.size = len(numbers)
         self.count = 0
-        self._held: dict[int, int] = {}  # id → the tasks that wait
+        self.held: dict[int, int] = {}
+        """The tasks that wait to go on writing, counted by the id of their connection."""
         self.corked = False
         """True from the first message of a turn until all sockets are flushed."""
         self.in_lane = False
@@ -36,14 +37,14 @@ class OutputMarks:
 
     def clear(self) -> None:
         """Note that all output has left the worker, except what tasks wait to add."""
-        count = min(len(self._held), self.size - 1)
-        for place, id_ in zip(range(1, count + 1), self._held, strict=False):
+        count = min(len(self.held), self.size - 1)
+        for place, id_ in zip(range(1, count + 1), self.held, strict=False):
             self.numbers[place] = id_
-        self.numbers[0] = self.count = len(self._held)
+        self.numbers[0] = self.count = len(self.held)
 
     def hold(self, id_: int) -> None:
         """Mark a connection until `release`: a task waits to go on writing."""
-        self._held[id_] = self._held.get(id_, 0) + 1
+        self.held[id_] = self.held.get(id_, 0) + 1
         self.count += 1
         if self.count < self.size:
             self.numbers[self.count] = id_
@@ -51,9 +52,9 @@ class OutputMarks:
 
     def release(self, id_: int) -> None:
         """Note that a task has gone on; its next message marks the connection anew."""
-        self._held[id_] -= 1
-        if not self._held[id_]:
-            del self._held[id_]
+        self.held[id_] -= 1
+        if not self.held[id_]:
+            del self.held[id_]
         if not (self.corked or self.in_lane):
             self.clear()
 

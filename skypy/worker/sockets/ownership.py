@@ -102,7 +102,10 @@ class Ownership:
         marks = leases.marks
         marks.corked = False
         if marks.count and not marks.in_lane:  # else the lane clears them
-            marks.clear()
+            if marks.held:
+                marks.clear()
+            else:
+                marks.numbers[0] = marks.count = 0
 
     # -- which sockets are here --
 
