@@ -84,6 +84,14 @@ def test_messages_arrive_whole_whatever_the_pieces() -> None:
     lane.close()
 
 
+@pytest.mark.interpreted
+def test_a_batch_that_fits_into_no_frame_goes_message_by_message(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skypy.core.wire.frames._LARGEST_BODY_BYTES", 10)
+    for number in range(3):
+        ends.here.send((number, "text"))
+    assert everything(ends.here, ends.there) == [[0, "text"], [1, "text"], [2, "text"]]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

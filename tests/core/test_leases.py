@@ -218,3 +218,14 @@ def test_a_receipt_counts_the_messages_of_other_workers_for_each_socket_and_thei
     world.heard.clear()
     world.leases.send_receipt()
     assert list(world.heard) == []  # nothing new has come
+
+
+def test_a_socket_waits_for_each_of_the_writes_that_come_back_to_it() -> None:
+    foreign = World().leases.foreign
+    for _ in range(3):
+        assert foreign.write_to_own(ID, b"x", HIGH)
+        foreign.flush()  # else the next one would join it
+    foreign.returned(ID, 1)
+    assert foreign.returning == {ID: 2}
+    foreign.returned(ID, 2)
+    assert foreign.returning == {}

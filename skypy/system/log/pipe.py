@@ -28,7 +28,14 @@ class LogPipe:
         """Open the pipe. `title` is the process's, for the line that counts those that were lost."""
         self._queue = LogQueue(_WAITING_BYTES, lambda count: log_line(title, describe_loss(count)).encode() + b"\n")
         self._descriptor = _open_again()
-        os.register_at_fork(after_in_child=self._queue.clear)  # the parent writes its lines
+        os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        """Be the log of a forked child, which has standard error alone; the lines that wait are the parent's."""
+        self._queue.clear()
+        if self._descriptor != standard_error.DESCRIPTOR:
+            os.close(self._descriptor)
+            self._descriptor = standard_error.DESCRIPTOR
 
     def fileno(self) -> int:
         """Return the descriptor, to wait until there is room."""
