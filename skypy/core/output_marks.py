@@ -8,7 +8,7 @@ left the worker for all there was. The first number counts the marks, behind it 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import Any, Final
 
 MARKS: Final = 8192
 """The numbers of a worker: more connections than this are seldom written to in one turn."""
@@ -34,6 +34,15 @@ class OutputMarks:
         """True from the first message of a turn until all sockets are flushed."""
         self.in_lane = False
         """True while requests wait in the lane to the socket service."""
+
+    def abandon(self) -> None:
+        """Give the shared memory up in a forked child, which has no output."""
+        numbers, self.numbers = self.numbers, [0]
+        self.size = 1
+        if isinstance(numbers, memoryview):
+            memory: Any = numbers.obj
+            numbers.release()
+            memory.close()
 
     def clear(self) -> None:
         """Note that all output has left the worker, except what tasks wait to add."""

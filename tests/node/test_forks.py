@@ -45,6 +45,7 @@ def test_a_child_keeps_no_socket_and_no_epoll_of_its_worker(forking: RunningNode
         in_child = ask(client, way, "links")
     assert len([link for link in in_worker if link.startswith("socket:")]) >= 8  # so many are there to be kept
     assert not [link for link in in_child if link.startswith("socket:") and link in in_worker]
+    assert not [link for link in in_child if "memfd:skypy" in link]
     assert not [link for link in in_child if "eventpoll" in link]
 
 

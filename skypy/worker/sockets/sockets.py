@@ -109,8 +109,9 @@ class Sockets:
         self.returning = self._leases.foreign.returning
 
     def abandon(self) -> None:
-        """Close this process's copies of the lane and the epoll in a forked child."""
+        """Close this process's copies of the lane, the marks and the epoll in a forked child."""
         self.lane.abandon()
+        self._leases.marks.abandon()
         self._direct_input.abandon()
 
     def _ask_fence(self, process_number: int, count: int) -> None:
