@@ -145,7 +145,7 @@ class RunningNode:
     def descriptors(self) -> Counter[str]:
         """Return the number of descriptors of each process with sockets and lanes: a leak shows as more than before.
 
-        The shared memory of each worker is left out: that of the last ones may come after the start service has started.
+        The shared memory of each worker is left out: that of the last may come after the start service has started.
         """
         pids = {"node": self.pid, "service": self.child("socket service"), "worker 1": self.child("worker 1")}
         return Counter({name: sum("memfd:" not in link for link in _links(pid)) for name, pid in pids.items()})
