@@ -28,7 +28,6 @@ class Terminal:
     def enter(self) -> None:
         """Begin a session in the terminal, with standard error left as it is."""
         os.setsid()
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
         descriptor = os.open(os.ttyname(self.theirs), os.O_RDWR)  # the first one that a session opens is its own
         os.close(descriptor)
 
