@@ -174,8 +174,7 @@ class NodeLink:
         if not self.wait_until(lambda: self._answer is not None):
             self._overdue = ticket
             raise ServiceError(_NO_ANSWER)
-        answer = self._answer
-        assert answer is not None
+        answer: Any = self._answer
         if answer[0] == REFUSAL:
             raise _error(*answer[2:])
         return answer[2]
