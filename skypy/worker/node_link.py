@@ -170,14 +170,20 @@ class NodeLink:
                 self._put(self._kept.popleft()[1])
         self._put((ASK, ticket, verb, *arguments))
         self.flush()
-        self._asked, self._answer = ticket, None
+        self._expect(ticket)
         if not self.wait_until(lambda: self._answer is not None):
             self._overdue = ticket
             raise ServiceError(_NO_ANSWER)
-        answer: Any = self._answer
+        answer = self._answer
+        assert answer is not None
         if answer[0] == REFUSAL:
             raise _error(*answer[2:])
         return answer[2]
+
+    def _expect(self, ticket: int) -> None:
+        """Keep the answer with this ticket for `ask_now`."""
+        # By itself: behind such an assignment the compiler takes the attribute for None, whatever is called.
+        self._asked, self._answer = ticket, None
 
     def wait_until(self, arrived: Callable[[], bool]) -> bool:
         """Read the lane until `arrived()` is true. Return False if that takes more than a second.

@@ -14,6 +14,8 @@ from skypy.worker.node_link import NodeLink
 from skypy.worker.services.launching import Launching
 from skypy.worker.services.reservations import Reservations
 
+pytestmark = pytest.mark.interpreted
+
 
 class Link:
     """The words that a worker sends to its node."""
