@@ -86,7 +86,7 @@ def test_a_socket_service_without_memory_for_a_batch_ends_the_worker_that_has_se
             with little_memory(node.child("socket service"), 8_000_000):
                 culprit.sendall(b"60000000\n")
                 node.wait_for_line(r"^\[socket service\] no memory is left:$")
-                node.wait_for_line(r"^\[node\] worker 1 ended with exit status 1; it is replaced$")
+            node.wait_for_line(r"^\[node\] worker 1 ended with exit status 1; it is replaced$")
             node.wait_for_line(r"^\[node\] talking_big started at :", times=2)
             assert ask(bystander, "1") == "x"
 
