@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from skypy.core.causal.foreign_output import NOTE_BYTES
 from skypy.core.tcp.connection import Connection
@@ -77,7 +77,7 @@ class Passages:
 
     # -- requests --
 
-    def send(self, source: WorkerPort, ids: Sequence[int], messages: Sequence[tuple[int, bytes]]) -> None:
+    def send(self, source: WorkerPort, ids: Sequence[int], messages: Sequence[Sequence[Any]]) -> None:
         """SEND: pass messages on, once to each worker that owns some of the sockets."""
         number = source.process_number
         passed = self._count(number, len(ids))
@@ -188,7 +188,7 @@ class Passages:
         self._fences = left
 
     def _count_under_way(
-        self, source: WorkerPort, owner: WorkerPort, ids: list[int], messages: Sequence[tuple[int, bytes]]
+        self, source: WorkerPort, owner: WorkerPort, ids: list[int], messages: Sequence[Sequence[Any]]
     ) -> None:
         under_way = self._under_way.get(owner)
         if under_way is None:

@@ -70,7 +70,7 @@ class HandOver:
         self._postponed = ""  # halves that the owner has finished before it saw SOCKET_RECALL
         self._previous: WorkerPort | None = None  # yielded, and is told SOCKET_FORGET when the taker has shown itself
         self._writers: tuple[WorkerPort, ...] = ()  # sent output, and are told SOCKET_GONE if it cannot go
-        self._held: list[tuple[int, bytes]] = []  # such output that came during the recall
+        self._held: list[Sequence[Any]] = []  # such output that came during the recall
         self.held_of: WorkerPort | None = None
         """The last worker of which such output came."""
         self._ends: tuple[End, ...] = ()  # ENDs of others that came during the recall
@@ -114,7 +114,7 @@ class HandOver:
         self._takers = tuple(takers)
         return following
 
-    def take_held(self, *, ended: bool = False) -> list[tuple[int, bytes]]:
+    def take_held(self, *, ended: bool = False) -> list[Sequence[Any]]:
         """Return the output of others that came during the recall, as (priority, bytes), and keep it no longer.
 
         Output behind an END that finishes it is dropped, as that END comes next; not if the owner has finished the
@@ -148,7 +148,7 @@ class HandOver:
 
     # -- output of others --
 
-    def foreign_write(self, source: WorkerPort, messages: Sequence[tuple[int, bytes]]) -> bool:
+    def foreign_write(self, source: WorkerPort, messages: Sequence[Sequence[Any]]) -> bool:
         """Take messages of a worker without the connection. Return True if they are to be passed to the owner's worker.
 
         They are kept during a recall.

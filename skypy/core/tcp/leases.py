@@ -306,7 +306,7 @@ class Leases(Generic[S, W]):
         self._returning.pop(socket.id, None)
 
     def sent_by(
-        self, ids: Sequence[int], process_number: int, passed: int, total: int, messages: Sequence[tuple[int, bytes]]
+        self, ids: Sequence[int], process_number: int, passed: int, total: int, messages: Sequence[Sequence[Any]]
     ) -> int:
         """SOCKET_SENT_BY: write the messages of another worker, or those of this one that come back.
 
