@@ -242,6 +242,30 @@ def test_the_rule_about_system_calls_sees_them() -> None:
     assert sorted(found) == ["os.close", "socket.socket()", "socket.socketpair", "time.monotonic"]
 
 
+def bare_raises_behind_an_await(tree: ast.AST) -> list[int]:
+    """The lines of each `raise` without an exception in an `except` clause that awaits something before."""
+    found: set[int] = set()
+    for clause in ast.walk(tree):
+        if isinstance(clause, ast.ExceptHandler):
+            inside = list(ast.walk(clause))
+            awaits = [node.lineno for node in inside if isinstance(node, ast.Await | ast.AsyncWith | ast.AsyncFor)]
+            bare = [node.lineno for node in inside if isinstance(node, ast.Raise) and node.exc is None]
+            found |= {line for line in bare if awaits and line > min(awaits)}
+    return sorted(found)
+
+
+def test_no_exception_is_raised_again_behind_an_await_without_its_name() -> None:
+    """Compiled by mypyc 2.4, such a `raise` frees an exception that is still in use."""
+    paths = [path for path in PACKAGE.rglob("*.py") if bare_raises_behind_an_await(ast.parse(path.read_text()))]
+    assert not paths
+
+
+def test_the_rule_about_bare_raises_sees_them() -> None:
+    source = "async def f():\n try:\n  g()\n except E as error:\n  await h()\n  {}\n"
+    assert bare_raises_behind_an_await(ast.parse(source.format("raise"))) == [6]
+    assert bare_raises_behind_an_await(ast.parse(source.format("raise error"))) == []
+
+
 def test_shipped_services_use_the_public_modules_only() -> None:
     for path in SERVICES:
         allowed = FACADES | (

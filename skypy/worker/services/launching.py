@@ -111,7 +111,7 @@ class Launching:
                 raise ExitedWhileStarting(name) from error
             await self._endings.end(actor, FAILED_TO_START)
             if cancelled and cancellations(self._loop) > before:
-                raise
+                raise error  # compiled, a bare `raise` behind an `await` frees an exception that is still in use
             text = describe(error, actor.start_function)
             raise StartFailed(f'service "{name}" failed to start:\n{text}', error) from error
         if actor.ended is not None:
