@@ -174,6 +174,8 @@ class WorkerProcess:
         except asyncio.CancelledError:
             raise  # this process ends, or the start was given up
         except BaseException as error:  # whatever it is: the node waits for the answer
+            if self.exit_status:
+                return  # the end of this process is the answer: it was not the service that has failed
             cause = error.error if isinstance(error, StartFailed) else error
             key, text = address_in_use_hint(cause, self.worker.settings.env) or ("start", text_of(error))
             self._link.send((LAUNCH_FAILED, launch_id, key, shortened(text)))

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 import skypy
+from skypy.node.worker_process import WorkerProcess
 from skypy.testing import Node, System
 from skypy.testing.memory.children import MemoryChild
 from skypy.testing.memory.system import worker_of
@@ -89,6 +90,20 @@ async def test_a_worker_that_has_stopped_starts_nothing(system: System) -> None:
     assert await worker.reservations.take() == 2  # although the other worker has no more actors
     with pytest.raises(skypy.ServiceError, match="the worker has stopped"):
         await system.newservice("leaver", worker=2)
+
+
+async def test_a_start_in_a_worker_that_fails_is_answered_by_its_end_and_not_as_a_fault_of_the_service(
+    system: System,
+) -> None:
+    process = cast(WorkerProcess, cast(MemoryChild, system._node.workers[2]).program)
+    process.exit_status = 1
+    process.worker.launching.stop()
+    starting = asyncio.create_task(system.newservice("leaver", worker=2))
+    await system.wait_idle()
+    assert not starting.done()
+    system.kill_worker(2)
+    with pytest.raises(skypy.ServiceError, match="its worker was ended by signal"):
+        await starting
 
 
 async def test_a_stop_function_that_swallows_its_cancellation_is_left_behind_and_named(place: Place) -> None:
